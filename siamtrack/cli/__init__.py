@@ -1,0 +1,47 @@
+"""The command line: it reads options, calls the workflow underneath and turns every error into one clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from siamtrack.errors import SiamTrackError, UsageError
+
+SIGNALLED = 128
+"""Exit codes from here on name the signal that ended a process: 130 is Ctrl-C, as shells report it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command `siamtrack`.
+
+    Args:
+        arguments: the command line without the program's name; `sys.argv[1:]` by default.
+
+    Returns:
+        The exit code: 0 done, 1 failed while running, 2 asked for something impossible, 130 interrupted by Ctrl-C.
+    """
+    import typer
+
+    from siamtrack.cli import console
+    from siamtrack.cli.app import app
+
+    console.configure_logging()
+    try:
+        # In this mode typer hands back what a command returned, or the code of an early exit; Ctrl-C is 130.
+        code = app(arguments, prog_name="siamtrack", standalone_mode=False) or 0
+        if code >= SIGNALLED:
+            console.show_error("interrupted")
+        return int(code)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "siamtrack"
+        console.show_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        return UsageError.exit_code
+    except SiamTrackError as error:
+        console.show_error(str(error))
+        return error.exit_code
+    except MemoryError:
+        console.show_error("not enough memory: try smaller frames or fewer targets")
+        return SiamTrackError.exit_code
+    except Exception as error:  # noqa: BLE001  # the last resort of a command: whatever it is, one line
+        console.show_error(f"{type(error).__name__}: {error} (this is a bug in siamtrack; --debug shows where)")
+        return SiamTrackError.exit_code

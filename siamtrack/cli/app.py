@@ -1,0 +1,42 @@
+"""The commands by name; nothing here or in their files imports torch, numba, cv2 or pydantic before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from siamtrack.cli import data, info, models, track, train
+
+app = typer.Typer(
+    name="siamtrack",
+    help="Give it a video and a box, and it follows the object.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import siamtrack
+
+        typer.echo(f"siamtrack {siamtrack.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _siamtrack(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("track")(track.track)
+app.command("train")(train.train)
+app.add_typer(data.app, name="data")
+app.command("models")(models.models)
+app.command("info")(info.info)

@@ -1,0 +1,145 @@
+"""What the command line says: log lines, errors and progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from siamtrack.runner import Advance
+    from siamtrack.training.loop import Progress as TrainingProgress
+
+_logger = logging.getLogger("siamtrack")
+
+SECONDS_BETWEEN_LINES = 5.0
+"""How often progress is reported where there is no terminal."""
+
+
+class _Lines(logging.Handler):
+    """One line a record on whatever stderr is now: a progress bar and tests replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        sys.stderr.write(f"siamtrack: {level}{record.getMessage()}\n")
+        if record.exc_info:
+            sys.stderr.write(f"{logging.Formatter().formatException(record.exc_info)}\n")
+
+
+def configure_logging(*, quiet: bool = False, debug: bool = False) -> None:
+    """Send the package's log to stderr: everything with `debug`, errors only with `quiet`."""
+    _logger.handlers = [_Lines()]
+    _logger.propagate = False
+    _logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO)
+    if not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries warn about is for developers
+
+
+def show_error(message: str) -> None:
+    """Print an error in one line; with `--debug` the traceback of the exception in flight follows."""
+    line = " ".join(part.strip() for part in message.splitlines())
+    _logger.error("%s", line, exc_info=_logger.isEnabledFor(logging.DEBUG))
+
+
+def output() -> Console:
+    """The console for results: stdout, without wrapping, so that a path stays in one piece."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def progress(total: int | None) -> Iterator[Advance]:
+    """Show how far a run is: a live bar on a terminal, a log line now and then elsewhere.
+
+    Args:
+        total: number of frames, where it is known.
+
+    Yields:
+        A function to call with the number of frames done and the frames per second so far.
+    """
+    if not _logger.isEnabledFor(logging.INFO):
+        yield lambda frames, fps: None
+    elif sys.stderr.isatty():
+        with _bar(total) as advance:
+            yield advance
+    else:
+        yield _line_reporter(total)
+
+
+@contextmanager
+def _bar(total: int | None) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("tracking"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[fps]:.1f} fps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("tracking", total=total, fps=0.0)
+        yield lambda frames, fps: bar.update(task, completed=frames, fps=fps)
+
+
+def _line_reporter(total: int | None) -> Advance:
+    last = time.monotonic()
+    of_total = "" if total is None else f" of {total}"
+
+    def advance(frames: int, fps: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            _logger.info("%d%s frames, %.1f fps", frames, of_total, fps)
+
+    return advance
+
+
+@contextmanager
+def training_progress(steps: int) -> Iterator[Callable[[TrainingProgress], None]]:
+    """Show how far a training run is: a live bar on a terminal, a log line now and then elsewhere.
+
+    Args:
+        steps: number of steps of the whole run.
+
+    Yields:
+        A function to call with the figures of the last steps.
+    """
+    if not _logger.isEnabledFor(logging.INFO):
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _training_bar(steps) as report:
+            yield report
+    else:
+        yield _training_line
+
+
+@contextmanager
+def _training_bar(steps: int) -> Iterator[Callable[[TrainingProgress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=steps, figures="")
+        yield lambda progress: bar.update(task, completed=progress.step, figures=_figures(progress))
+
+
+def _training_line(progress: TrainingProgress) -> None:
+    _logger.info("%d of %d steps, %s", progress.step, progress.steps, _figures(progress))
+
+
+def _figures(progress: TrainingProgress) -> str:
+    return (
+        f"loss {progress.loss:.3f}, centre error {progress.center_error:.1f} px, "
+        f"{progress.pairs_per_second:.1f} pairs/s, data wait {progress.wait:.0%}"
+    )

@@ -1,0 +1,73 @@
+"""`siamtrack info`: what a file says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from siamtrack.cli.options import Debug
+
+
+def info(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A weights file or a shipped model; or a video, a folder or a glob."),
+    ],
+    debug: Debug = False,
+) -> None:
+    """Show the model card of weights, or the size, rate and length of a video."""
+    from siamtrack.cli import console
+    from siamtrack.models.registry import list_models
+
+    console.configure_logging(debug=debug)
+    suffix = Path(file).suffix.lower()
+    # A bare word is the name of a model, known or mistyped, unless something of that name lies there.
+    is_model = file in list_models() or (not suffix and "/" not in file and not Path(file).exists())
+    describe = _describe_model if is_model or suffix in (".safetensors", ".pth", ".pt") else _describe_source
+    out = console.output()
+    for line in _lines(describe(file)):
+        out.print(line)
+
+
+def _describe_model(name: str) -> dict[str, Any]:
+    from siamtrack.models.registry import find_model
+    from siamtrack.models.weights import read_card
+
+    path = find_model(name)
+    return {"file": str(path), "size": f"{path.stat().st_size / 1e6:.1f} MB", **read_card(path).model_dump()}
+
+
+def _describe_source(name: str) -> dict[str, Any]:
+    from siamtrack.io.sources import open_source
+
+    with open_source(name) as source:
+        found = source.info
+    rate = float(found.rate)
+    exact = f" ({found.rate.numerator}/{found.rate.denominator})" if found.rate.denominator != 1 else ""
+    length = {} if found.count is None else {"frames": found.count, "seconds": f"{found.count / rate:.2f}"}
+    return {
+        "source": found.name,
+        "size": f"{found.width}x{found.height}",
+        "rate": f"{rate:.3f}".rstrip("0").rstrip(".") + f" fps{exact}",
+        **length,
+    }
+
+
+def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """One `key: value` a line; dicts and lists of dicts are indented below their key, empty values left out."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield f"{indent}{key}:"
+            yield from _lines(value, f"{indent}  ")
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            yield f"{indent}{key}:"
+            for item in value:
+                first, *rest = _lines(item) if isinstance(item, dict) else [str(item)]
+                yield f"{indent}  - {first}"
+                yield from (f"{indent}    {line}" for line in rest)
+        elif value not in ("", None, {}, []):
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"{indent}{key}: {text}"

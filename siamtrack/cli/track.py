@@ -1,0 +1,128 @@
+"""`siamtrack track`: follow objects through a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from siamtrack.cli.options import Debug, Quiet
+from siamtrack.models.registry import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from siamtrack.runner import Summary
+
+Results = "Results"
+Machine = "Machine"
+
+
+def track(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A video file, a folder of images or a quoted glob.")],
+    *,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--box",
+            metavar="X,Y,W,H",
+            help="Where the object is in the first frame: left, top, width, height in pixels, from 0. "
+            "Give it once for each object. Without it a window opens to draw the boxes in.",
+        ),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file."),
+    ] = DEFAULT_MODEL,
+    start: Annotated[int, typer.Option("--start", metavar="N", help="First frame, from 0.")] = 0,
+    end: Annotated[
+        int | None, typer.Option("--end", metavar="N", help="Frame to stop before; default: the last one too.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The video to write, with boxes, ids and scores drawn. "
+            "Default: NAME-tracked.mp4 in the current folder. Files that exist are overwritten, never the source.",
+            rich_help_panel=Results,
+        ),
+    ] = None,
+    no_video: Annotated[bool, typer.Option("--no-video", help="Write no video.", rich_help_panel=Results)] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="frame,time,target,x,y,w,h,score,status", rich_help_panel=Results),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The same rows with settings, model card, machine and times.", rich_help_panel=Results
+        ),
+    ] = None,
+    otb: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Boxes of one object as x,y,w,h, from 1 (OTB).", rich_help_panel=Results),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the frames while they are tracked; q or Esc stops.")
+    ] = False,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="CPU threads of the network; default: all.", rich_help_panel=Machine),
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Follow one or more objects through a video.
+
+    siamtrack track street.mp4 --box 120,80,64,48 --csv street.csv
+    """
+    from siamtrack.boxes import parse_box
+    from siamtrack.cli import console
+    from siamtrack.errors import UsageError
+
+    console.configure_logging(quiet=quiet, debug=debug)
+    if no_video and output is not None:
+        raise UsageError(f"--no-video and --output {output} contradict each other: give one of them")
+    boxes = tuple(parse_box(text) for text in box or ())
+
+    from siamtrack import runner
+    from siamtrack.io.window import has_display
+
+    if (show or not boxes) and not has_display():
+        why = "--show" if show else "without --box a window is opened to draw it, and it"
+        raise UsageError(f"{why} needs a display, and there is none here: give --box X,Y,W,H (and no --show)")
+    video = None if no_video else output or runner.default_video(source)
+    job = runner.Job(
+        source=source,
+        boxes=boxes,
+        outputs=runner.Outputs(video=video, csv=csv, json=json, otb=otb),
+        model=model,
+        start=start,
+        end=end,
+        device=device,
+        threads=threads,
+        show=show,
+    )
+    summary = runner.run(job, console.progress)
+    if not quiet:
+        _show(summary)
+    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
+
+
+def _show(summary: Summary) -> None:
+    from siamtrack.cli import console
+
+    out = console.output()
+    end = "" if summary.stopped_by is None else f", stopped by {summary.stopped_by.name}"
+    skipped = f" ({summary.skipped} skipped)" if summary.skipped else ""
+    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
+    targets = "" if summary.targets == 1 else f", {summary.targets} targets"
+    out.print(f"tracked {frames}{skipped}{targets} in {summary.seconds:.1f} s{end}")
+    out.print(f"tracking {summary.tracking_fps:.1f} fps, end to end {summary.end_to_end_fps:.1f} fps")
+    for path in summary.files:
+        out.print(f"wrote {path}")

@@ -1,0 +1,53 @@
+"""Frozen, validated settings: every default with its unit and its source."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Frozen(BaseModel):
+    """Base of all settings: immutable, and an unknown key is an error that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrackingSettings(Frozen):
+    """How a tracker searches. The defaults are SiamFC-3s (Bertinetto et al. 2016, section 3 and the released code)."""
+
+    context: float = Field(0.5, ge=0, le=2)
+    """Context around the target: the exemplar side is `sqrt((w + p)(h + p))` with `p = context * (w + h)`."""
+    scale_search: Literal["search", "exemplar"] = "search"
+    """Where the scale pyramid is: `search` crops every frame once a scale (the paper); `exemplar` embeds the exemplar
+    once a scale when the target is set and correlates all of them with one search crop a frame."""
+    scales: int = Field(3, ge=1, le=9)
+    """Number of scales, odd."""
+    scale_step: float = Field(1.0375, gt=1, lt=2)
+    """Ratio of neighbouring scales."""
+    scale_penalty: float = Field(0.9745, gt=0, le=1)
+    """Factor on the response of every scale but the middle one (a negative response is divided by it)."""
+    scale_damping: float = Field(0.59, ge=0, le=1)
+    """Share of the measured scale change that the size follows (`scale_lr` elsewhere)."""
+    window_influence: float = Field(0.176, ge=0, le=1)
+    """Share of the cosine window in the score of a position."""
+    upsample: int = Field(16, ge=1, le=32)
+    """Bicubic upsampling of the response map before the peak is taken."""
+    min_size: float = Field(0.2, gt=0, le=1)
+    """Smallest size, as a ratio of the first."""
+    max_size: float = Field(5.0, ge=1)
+    """Largest size, as a ratio of the first."""
+    uncertain_below: float = Field(0.3, ge=0, le=1)
+    """A score (probability) below this is reported as uncertain. Not calibrated yet: a conservative default."""
+    lost_below: float = Field(0.1, ge=0, le=1)
+    """A score (probability) below this is reported as lost; the search goes on from the best guess."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.scales % 2 == 0:
+            raise ValueError(f"scales must be odd, so that one of them is 'unchanged'; {self.scales} is not")
+        if self.lost_below > self.uncertain_below:
+            raise ValueError(
+                f"lost_below ({self.lost_below:g}) must not exceed uncertain_below ({self.uncertain_below:g})"
+            )
+        return self

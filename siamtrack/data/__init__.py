@@ -1,0 +1,1 @@
+"""Training data: readers, augmentation, composed scenes and pairs."""

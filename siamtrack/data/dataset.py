@@ -1,0 +1,150 @@
+"""The training data of a folder, as a PyTorch dataset of pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from siamtrack.data.pairs import (
+    ComposedScenes,
+    MixSettings,
+    PairMaker,
+    PairSample,
+    SceneSource,
+    StillScenes,
+    VideoScenes,
+)
+from siamtrack.data.sequences import FrameCache, Track, read_tracks
+from siamtrack.data.stills import Stills, read_stills
+from siamtrack.errors import DataError
+
+VIDEO_FOLDERS = ("clips", "DAVIS2016")
+"""Folders of sequences to train on. Development and test sets beside them are never read."""
+
+VALIDATION_GROUPS = (
+    ("highway_cars", "highway_suv", "expressway"),
+    ("cyclist_back", "cyclist_front"),
+    ("airplane",), ("bear_walk",), ("butterfly_flower",), ("cat_head",), ("cow_side",), ("cup_shuffle",),
+    ("drone_surfer",), ("football_juggle",), ("hand_box",), ("horse_trot",), ("jogger_face",),
+    ("motocross_far",), ("parking_car",), ("plaza_people",), ("skate_dog",), ("snowboard",), ("street_walk",),
+)  # fmt: skip
+"""Sequences of `clips` that are kept from training; those of one source stay together."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a data folder holds."""
+
+    tracks: tuple[Track, ...]
+    validation: tuple[Track, ...]
+    stills: Stills | None
+    cache: FrameCache | None
+
+
+def read_training_data(root: Path) -> TrainingData:
+    """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
+
+    Frames of the videos are cached below `root/cache` the first time, which takes a minute or two.
+
+    Raises:
+        DataError: when there is nothing, or something cannot be read.
+    """
+    if not root.is_dir():
+        raise DataError(f"training data folder {root} does not exist")
+    held_out = {name for group in VALIDATION_GROUPS for name in group}
+    tracks = [track for name in VIDEO_FOLDERS if (root / name).is_dir() for track in read_tracks(root / name)]
+    stills = read_stills(root / "stills") if (root / "stills").is_dir() else None
+    if not tracks and stills is None:
+        raise DataError(f"{root} holds none of clips/, DAVIS2016/ and stills/: nothing to train on")
+    cache = FrameCache.build((track.folder for track in tracks), root / "cache") if tracks else None
+    return TrainingData(
+        tuple(track for track in tracks if track.folder.name not in held_out),
+        tuple(track for track in tracks if track.folder.name in held_out),
+        stills,
+        cache,
+    )
+
+
+def make_sources(data: TrainingData, mix: MixSettings) -> list[tuple[SceneSource, float]]:
+    """The sources of scenes that a mix asks for, with their shares.
+
+    Raises:
+        DataError: when the mix asks for what the folder does not hold, or for nothing.
+    """
+    sources: list[tuple[SceneSource, float]] = []
+    if mix.video:
+        if not data.tracks or data.cache is None:
+            raise DataError("the recipe asks for video, and the data folder holds no sequence to train on")
+        sources.append((VideoScenes(data.tracks, data.cache, mix.max_gap), mix.video))
+    if mix.stills or mix.composed:
+        if data.stills is None:
+            raise DataError("the recipe asks for stills or composed scenes, and the data folder holds no stills/")
+        if mix.stills:
+            sources.append((StillScenes(data.stills.objects), mix.stills))
+        if mix.composed:
+            sources.append((ComposedScenes(data.stills), mix.composed))
+    if not sources:
+        raise DataError("the recipe's mix asks for no data at all: set video, stills or composed")
+    return sources
+
+
+class PairDataset(Dataset[PairSample]):
+    """Pair `i` of a run, a pure function of the seed and `i`."""
+
+    def __init__(self, maker: PairMaker, seed: int, length: int) -> None:
+        self._maker = maker
+        self._seed = seed
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> PairSample:
+        return self._maker.make(np.random.default_rng([self._seed, index]))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch on its way to the network."""
+
+    exemplars: Tensor
+    """`(B, S, 3, z, z)` uint8 RGB."""
+    searches: Tensor
+    """`(B, 3, x, x)` uint8 RGB."""
+    centers: Tensor
+    """`(B, 2)` float `x, y` of the target in the search crop, NaN where it is not there."""
+    scales: Tensor
+    """`(B,)` float apparent size in scale steps."""
+    exemplar_groups: Tensor
+    """`(B,)` int64: equal for pairs that must not be each other's negatives."""
+    search_groups: Tensor
+    """`(B,)` int64, in the same numbering."""
+
+    def pin_memory(self) -> Batch:
+        """For transfers to a GPU beside its work."""
+        return Batch(*(value.pin_memory() for value in vars(self).values()))
+
+
+def collate(samples: Sequence[PairSample]) -> Batch:
+    """Samples to a batch, BGR to RGB."""
+    exemplars = np.stack([sample.exemplars for sample in samples])[..., ::-1]
+    searches = np.stack([sample.search for sample in samples])[..., ::-1]
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(exemplars)).permute(0, 1, 4, 2, 3),
+        torch.from_numpy(np.ascontiguousarray(searches)).permute(0, 3, 1, 2),
+        torch.tensor([sample.center for sample in samples], dtype=torch.float32),
+        torch.tensor([sample.scale for sample in samples], dtype=torch.float32),
+        torch.tensor([_number(sample.group) for sample in samples]),
+        torch.tensor([_number(sample.search_group) for sample in samples]),
+    )
+
+
+def _number(group: str) -> int:
+    return int.from_bytes(hashlib.blake2b(group.encode(), digest_size=7).digest(), "big")

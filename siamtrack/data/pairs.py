@@ -1,0 +1,370 @@
+"""Training pairs: an exemplar crop (at one or several scales) and a search crop that shows the same object or not.
+
+A pair is a pure function of the data, the settings and a random generator: pair `i` of a run is always the same one,
+whoever makes it, so that a run can be resumed at any step and any number of processes can feed it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from siamtrack.boxes import Box
+from siamtrack.config import Frozen
+from siamtrack.data.augment import PhotometricSettings, photometric, to_gray
+from siamtrack.data.compose import Pose, paste, shift_tone
+from siamtrack.data.sequences import FrameCache, Track
+from siamtrack.data.stills import StillObject, Stills, read_cutout, read_image, read_object
+from siamtrack.tracking.crops import exemplar_side, mean_color
+
+Image = NDArray[np.uint8]
+
+
+class GeometrySettings(Frozen):
+    """How crops are cut for training."""
+
+    context: float = Field(0.5, ge=0, le=2)
+    """Context around the target, as in tracking."""
+    scales: int = Field(1, ge=1, le=9)
+    """Scales at which the exemplar is cut."""
+    scale_step: float = Field(1.0375, gt=1, lt=2)
+    """Ratio of neighbouring scales."""
+    shift: float = Field(16.0, ge=0)
+    """Largest distance of the target from the centre of the search crop, in its pixels, along each axis."""
+    scale_jitter: float = Field(0.0, ge=0, le=3)
+    """Largest change of the target's size in the search crop, in scale steps."""
+    turn: float = Field(0.0, ge=0, le=90)
+    """Largest turn between the two crops of a photograph, in degrees."""
+    stretch: float = Field(0.0, ge=0, lt=1)
+    """Largest change of the aspect ratio between the two crops of a photograph."""
+    gray: float = Field(0.1, ge=0, le=1)
+    """Probability of a pair without colour."""
+    surround: float = Field(0.5, ge=0, le=1)
+    """Probability that another photograph stands outside the picture instead of its mean colour. Objects fill more of
+    a photograph than of a video's frame; without this, most search crops would be largely empty."""
+
+
+class MixSettings(Frozen):
+    """Shares of the sources in the pairs; they need not sum to 1."""
+
+    video: float = Field(0.65, ge=0)
+    """Two frames of one video."""
+    stills: float = Field(0.15, ge=0)
+    """Twice the same object of a photograph."""
+    composed: float = Field(0.2, ge=0)
+    """A cut-out object on two backgrounds or two places of one."""
+    negatives: float = Field(0.1, ge=0, lt=1)
+    """Share of all pairs whose search crop shows another object."""
+    max_gap: int = Field(100, ge=1)
+    """Largest distance of the two frames of a video."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture with one object in it."""
+
+    image: Image
+    box: Box
+
+
+@dataclass(frozen=True)
+class ScenePair:
+    """Two looks at one object."""
+
+    exemplar: Scene
+    search: Scene
+    group: str
+    """What the object belongs to: pairs of one group must not serve as each other's negatives."""
+    warp: bool
+    """The two scenes show the object in one pose: turn and stretch one of them."""
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """What the network is fed; crops are uint8 BGR."""
+
+    exemplars: Image
+    """`(S, z, z, 3)`, smallest apparent size of the target first."""
+    search: Image
+    """`(x, x, 3)`."""
+    center: tuple[float, float]
+    """Centre `(x, y)` of the target in the search crop in pixels, continuous; NaN when it is not there."""
+    scale: float
+    """Apparent size of the target in the search crop relative to the exemplar, in scale steps."""
+    size: tuple[float, float]
+    """Width and height of the target in the search crop, in pixels."""
+    group: str
+    """As of `ScenePair`, of the exemplar."""
+    search_group: str
+    """As of `ScenePair`, of the search crop."""
+
+
+class SceneSource(Protocol):
+    """Anything that gives pairs of scenes."""
+
+    def draw(self, rng: np.random.Generator) -> ScenePair:
+        """Two looks at one object, drawn at random."""
+        ...
+
+
+class VideoScenes:
+    """Two frames of one track.
+
+    Args:
+        tracks: at least one.
+        cache: holds their frames.
+        max_gap: largest distance of the frames.
+    """
+
+    def __init__(self, tracks: Sequence[Track], cache: FrameCache, max_gap: int) -> None:
+        self._tracks = [(track, track.visible) for track in tracks if len(track.visible) > 1]
+        # Between one vote a track and one a frame: long videos show more, but much of the same.
+        weights = np.sqrt([len(visible) for _, visible in self._tracks])
+        self._shares = weights / weights.sum()
+        self._cache = cache
+        self._max_gap = max_gap
+
+    def draw(self, rng: np.random.Generator) -> ScenePair:
+        """Two frames of a track, at most `max_gap` apart, in either order."""
+        track, visible = self._tracks[int(rng.choice(len(self._tracks), p=self._shares))]
+        first = int(rng.choice(visible))
+        near = visible[np.abs(visible - first) <= self._max_gap]
+        second = int(rng.choice(near))
+        exemplar, search = (
+            Scene(self._cache.frame(track.folder, index), track.box(index)) for index in (first, second)
+        )
+        return ScenePair(exemplar, search, group=track.folder.name, warp=False)
+
+
+class StillScenes:
+    """The same object of a photograph twice: all the difference comes from the augmentation."""
+
+    def __init__(self, objects: Sequence[StillObject]) -> None:
+        self._objects = objects
+
+    def draw(self, rng: np.random.Generator) -> ScenePair:
+        """One photograph, shown twice."""
+        item = self._objects[int(rng.integers(len(self._objects)))]
+        scene = Scene(read_image(item.photo), item.box)
+        return ScenePair(scene, scene, group=item.photo.name, warp=True)
+
+
+class ComposedScenes:
+    """A cut-out object pasted on photographs, with look-alikes and things in front of it."""
+
+    LONG_SIDE = 480
+
+    def __init__(self, stills: Stills) -> None:
+        self._objects = [item for item in stills.masked if item.trusted]
+        self._cutouts = stills.cutouts
+        self._photos = stills.photos
+
+    def draw(self, rng: np.random.Generator) -> ScenePair:
+        """One object in two pictures; half of the time over the same background."""
+        patch, name = self._patch(rng)
+        backgrounds = [self._background(rng)]
+        backgrounds.append(backgrounds[0] if rng.random() < 0.5 else self._background(rng))
+        others = [self._patch(rng)[0] for _ in range(int(rng.integers(0, 4)))]
+        if rng.random() < 0.3:
+            others.append(shift_tone(patch, rng, 0.4))  # a look-alike
+        size = float(np.exp(rng.uniform(math.log(24), math.log(140))))
+        exemplar, _ = self._scene(backgrounds[0], patch, others, size, rng)
+        size *= math.exp(rng.uniform(-0.4, 0.4))
+        search, edge = self._scene(backgrounds[1], shift_tone(patch, rng, 0.15), others, size, rng)
+        if others and rng.random() < 0.3:
+            occluder = Pose(edge, size * float(rng.uniform(0.5, 0.9)))
+            search = replace(search, image=paste(search.image, others[0], occluder)[0])
+        return ScenePair(exemplar, search, group=name, warp=False)
+
+    def _patch(self, rng: np.random.Generator) -> tuple[Image, str]:
+        choices = len(self._objects) + len(self._cutouts)
+        index = int(rng.integers(choices))
+        if index < len(self._objects):
+            item = self._objects[index]
+            return read_object(item), item.photo.name
+        path = self._cutouts[index - len(self._objects)]
+        return read_cutout(path), path.name
+
+    def _background(self, rng: np.random.Generator) -> Image:
+        return read_image(self._photos[int(rng.integers(len(self._photos)))])
+
+    def _scene(
+        self, background: Image, patch: Image, others: Sequence[Image], size: float, rng: np.random.Generator
+    ) -> tuple[Scene, tuple[float, float]]:
+        """The object among others; also a corner of its box, where something may stand in front of it."""
+        height, width = background.shape[:2]
+        center = (float(rng.uniform(0.15, 0.85)) * width, float(rng.uniform(0.15, 0.85)) * height)
+        image = background
+        for other in others:
+            angle, reach = rng.uniform(0, 2 * math.pi), size * rng.uniform(0.8, 2.5)
+            place = (center[0] + reach * math.cos(angle), center[1] + reach * math.sin(angle))
+            image, _ = paste(image, other, Pose(place, size * rng.uniform(0.5, 1.3), float(rng.uniform(-0.4, 0.4))))
+        pose = Pose(center, size, float(rng.uniform(-0.15, 0.15)), float(np.exp(rng.uniform(-0.1, 0.1))))
+        image, box = paste(image, patch, pose)
+        side = rng.choice([-0.5, 0.5], size=2)
+        return Scene(image, box), (center[0] + side[0] * box.width, center[1] + side[1] * box.height)
+
+
+class PairMaker:
+    """Draws scenes from a mix of sources and cuts pairs from them.
+
+    Args:
+        sources: each with its share.
+        photos: pictures to stand around others; may be empty.
+        negatives: share of pairs whose search crop shows another object.
+        geometry: how crops are cut.
+        light: photometric changes.
+        exemplar_size: side of the exemplar crop in pixels.
+        search_size: side of the search crop in pixels.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[SceneSource, float]],
+        photos: Sequence[Path],
+        negatives: float,
+        geometry: GeometrySettings,
+        light: PhotometricSettings,
+        exemplar_size: int,
+        search_size: int,
+    ) -> None:
+        shares = np.array([share for _, share in sources], np.float64)
+        self._sources = [source for source, _ in sources]
+        self._shares = shares / shares.sum()
+        self._photos = photos
+        self._negatives = negatives
+        self._geometry = geometry
+        self._light = light
+        self._exemplar_size = exemplar_size
+        self._search_size = search_size
+
+    def make(self, rng: np.random.Generator) -> PairSample:
+        """The next pair."""
+        scenes = self._draw(rng)
+        if rng.random() >= self._negatives:
+            return self._cut(scenes, scenes.group, rng)
+        other = self._draw(rng)
+        sample = self._cut(replace(scenes, search=other.search), other.group, rng)
+        return replace(sample, center=(math.nan, math.nan)) if other.group != scenes.group else sample
+
+    def _draw(self, rng: np.random.Generator) -> ScenePair:
+        return self._sources[int(rng.choice(len(self._sources), p=self._shares))].draw(rng)
+
+    def _surround(self, rng: np.random.Generator) -> Image | None:
+        """Part of another photograph, the size of a search crop."""
+        if not self._photos:
+            return None
+        photo = read_image(self._photos[int(rng.integers(len(self._photos)))])
+        side = int(min(photo.shape[:2]) * rng.uniform(0.5, 1))
+        top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
+        part = photo[top : top + side, left : left + side]
+        return np.asarray(cv2.resize(part, (self._search_size, self._search_size)), np.uint8)
+
+    def _cut(self, scenes: ScenePair, search_group: str, rng: np.random.Generator) -> PairSample:
+        geometry = self._geometry
+        turn = math.radians(rng.uniform(-geometry.turn, geometry.turn)) if scenes.warp else 0.0
+        stretch = 1 + rng.uniform(-geometry.stretch, geometry.stretch) if scenes.warp else 1.0
+        flip = rng.random() < 0.5
+        grow = rng.uniform(-geometry.scale_jitter, geometry.scale_jitter)
+        shift = rng.uniform(-geometry.shift, geometry.shift, size=2)
+
+        box = scenes.exemplar.box
+        side = exemplar_side(box.width, box.height, geometry.context)
+        steps = np.arange(geometry.scales) - geometry.scales // 2
+        sides = side / geometry.scale_step**steps
+        exemplars = np.stack(
+            [view(scenes.exemplar.image, box.center, each, self._exemplar_size, flip=flip) for each in sides]
+        )
+        box = scenes.search.box
+        size = self._search_size
+        side = exemplar_side(box.width, box.height, geometry.context) * size / self._exemplar_size
+        side /= geometry.scale_step**grow
+        step = side / size
+        offset = shift * step
+        # A flipped view mirrors the offset too: choose it so that the target lands at `size / 2 - shift` either way.
+        center = (box.center[0] + (-offset[0] if flip else offset[0]), box.center[1] + offset[1])
+        surround = self._surround(rng) if rng.random() < geometry.surround else None
+        search = view(
+            scenes.search.image,
+            center,
+            side,
+            size,
+            turn=turn,
+            stretch=stretch,
+            flip=flip,
+            pivot=box.center,
+            surround=surround,
+        )
+        if rng.random() < geometry.gray:
+            exemplars = np.stack([to_gray(exemplar) for exemplar in exemplars])
+            search = to_gray(search)
+        # One draw for all scales of the exemplar: they show the same moment.
+        light = int(rng.integers(2**63))
+        exemplars = np.stack(
+            [photometric(exemplar, self._light, np.random.default_rng(light)) for exemplar in exemplars]
+        )
+        search = photometric(search, self._light, rng)
+        place = (size / 2 - float(shift[0]), size / 2 - float(shift[1]))
+        return PairSample(
+            exemplars, search, place, float(grow), (box.width / step, box.height / step), scenes.group, search_group
+        )
+
+
+def view(
+    image: Image,
+    center: tuple[float, float],
+    side: float,
+    size: int,
+    *,
+    turn: float = 0.0,
+    stretch: float = 1.0,
+    flip: bool = False,
+    pivot: tuple[float, float] | None = None,
+    surround: Image | None = None,
+) -> Image:
+    """Cut a square as `siamtrack.tracking.crops.crop` does, with more freedom.
+
+    Args:
+        image: `(H, W, 3)` uint8 BGR.
+        center: centre `(x, y)` of the square in the picture, pixels, continuous.
+        side: side of the square in pixels of the picture.
+        size: side of the crop in pixels.
+        turn: angle in radians by which the content is turned about the pivot.
+        stretch: factor of the content's width about the pivot; its height is divided by it.
+        flip: mirror left and right.
+        pivot: the point `(x, y)` of the picture that turning and stretching leave in place; None is the centre.
+        surround: `(size, size, 3)` what stands outside the picture; None is its mean colour.
+
+    Returns:
+        `(size, size, 3)` uint8 BGR.
+    """
+    pivot = pivot or center
+    step = side / size
+    cos, sin = math.cos(turn), math.sin(turn)
+    # Crop pixel -> offset from the centre in the picture (mirrored) -> undo turn and stretch about the pivot.
+    mirror = np.diag([-step if flip else step, step])
+    undo = np.diag([1 / stretch, stretch]) @ np.array([[cos, sin], [-sin, cos]])
+    linear = undo @ mirror
+    origin = undo @ (np.array(center) - np.array(pivot)) + np.array(pivot) - linear @ np.full(2, size / 2 - 0.5) - 0.5
+    if surround is None:
+        out = np.empty((size, size, 3), np.uint8)
+        out[:] = mean_color(image)
+    else:
+        out = surround.copy()
+    cv2.warpAffine(
+        image,
+        np.column_stack([linear, origin]),
+        (size, size),
+        dst=out,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_TRANSPARENT,
+    )
+    return out

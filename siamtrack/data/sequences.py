@@ -1,0 +1,188 @@
+"""Video sequences with a box on (almost) every frame, and a cache of their frames.
+
+A sequence is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt` (or
+`groundtruth_rect.1.txt`, `.2.txt` ... for several targets): one line a frame, `x,y,w,h`, 1-based, `nan` where the
+target has no box. This is the layout of OTB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.boxes import Box
+from siamtrack.errors import DataError
+
+
+@dataclass(frozen=True)
+class Track:
+    """One target through one sequence."""
+
+    name: str
+    folder: Path
+    boxes: NDArray[np.float64]
+    """`(frames, 4)` boxes `x, y, width, height`, 0-based; rows of NaN where there is none."""
+
+    @property
+    def visible(self) -> NDArray[np.intp]:
+        """Indices of the frames with a box."""
+        usable = np.isfinite(self.boxes).all(axis=1) & (self.boxes[:, 2:] >= 4).all(axis=1)
+        return np.flatnonzero(usable)
+
+    def box(self, frame: int) -> Box:
+        """The box in a frame."""
+        return Box(*(float(value) for value in self.boxes[frame]))
+
+
+def read_boxes(path: Path) -> NDArray[np.float64]:
+    """Read a ground-truth file (1-based, separated by commas, tabs or blanks) as 0-based boxes.
+
+    Returns:
+        `(frames, 4)` boxes.
+
+    Raises:
+        DataError: when a line does not hold four numbers.
+    """
+    rows: list[list[float]] = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        parts = line.replace(",", " ").split()
+        if not parts:
+            continue
+        try:
+            rows.append([float(part) for part in parts])
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: '{line}' is not four numbers x,y,w,h") from error
+        if len(parts) != 4:
+            raise DataError(f"{path}, line {number}: {len(parts)} numbers, 4 are needed: x,y,w,h")
+    if not rows:
+        raise DataError(f"{path} is empty")
+    boxes = np.array(rows, np.float64)
+    boxes[:, :2] -= 1
+    return boxes
+
+
+def read_tracks(root: Path) -> tuple[Track, ...]:
+    """All targets of all sequences below `root`, in order of their names.
+
+    Raises:
+        DataError: when there is none.
+    """
+    tracks = tuple(
+        Track(truth.parent.name + truth.stem.removeprefix("groundtruth_rect"), truth.parent, read_boxes(truth))
+        for truth in sorted(root.glob("*/groundtruth_rect*.txt"))
+    )
+    if not tracks:
+        raise DataError(f"{root} holds no sequence: each is a folder with a video and a groundtruth_rect.txt")
+    return tracks
+
+
+def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a sequence folder, `(H, W, 3)` uint8 BGR, in order.
+
+    Raises:
+        DataError: when there are neither pictures nor a video, or one cannot be read.
+    """
+    pictures = sorted((folder / "img").glob("*.jpg"))
+    if pictures:
+        for picture in pictures:
+            image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
+            if image is None:
+                raise DataError(f"{picture} cannot be read as a picture")
+            yield np.asarray(image, np.uint8)
+        return
+    video = folder / f"{folder.name}.mp4"
+    capture = cv2.VideoCapture(str(video))
+    if not capture.isOpened():
+        raise DataError(f"{folder} holds neither img/*.jpg nor a readable {video.name}")
+    try:
+        while True:
+            ok, image = capture.read()
+            if not ok:
+                return
+            yield np.asarray(image, np.uint8)
+    finally:
+        capture.release()
+
+
+class FrameCache:
+    """Random access to the frames of many sequences: JPEG in one memory-mapped file, made once.
+
+    A video can only be read forwards; training reads frames at random. The file's name holds a digest of the videos'
+    names, sizes and times, so changed data makes a new one. It is picklable and shared between processes by the system.
+    """
+
+    QUALITY = 92
+
+    def __init__(self, path: Path) -> None:
+        index = json.loads(path.with_suffix(".json").read_text())
+        self._path = path
+        self._offsets: dict[str, list[int]] = index["offsets"]
+        self._data = np.memmap(path, np.uint8, mode="r")
+
+    def __reduce__(self) -> tuple[type[FrameCache], tuple[Path]]:
+        return FrameCache, (self._path,)
+
+    def count(self, folder: Path) -> int:
+        """Number of frames of a sequence."""
+        return len(self._offsets[folder.name]) - 1
+
+    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
+        """A frame of a sequence, `(H, W, 3)` uint8 BGR."""
+        first, last = self._offsets[folder.name][index : index + 2]
+        image = cv2.imdecode(self._data[first:last], cv2.IMREAD_COLOR)
+        if image is None:
+            raise DataError(f"{self._path}: frame {index} of {folder.name} is damaged; delete the file to make it anew")
+        return np.asarray(image, np.uint8)
+
+    @classmethod
+    def build(cls, folders: Iterable[Path], cache_dir: Path) -> FrameCache:
+        """Open the cache of these sequences, made first where it does not exist.
+
+        Raises:
+            DataError: when a sequence cannot be read, or two of them share a name.
+        """
+        ordered = sorted(set(folders))
+        names = [folder.name for folder in ordered]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise DataError(f"two sequences are called {', '.join(sorted(twice))}: names must differ")
+        path = cache_dir / f"frames-{_digest(ordered)}.bin"
+        if not path.with_suffix(".json").is_file():
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            cls._write(path, ordered)
+        return cls(path)
+
+    @classmethod
+    def _write(cls, path: Path, folders: Sequence[Path]) -> None:
+        offsets: dict[str, list[int]] = {}
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as handle:
+            for folder in folders:
+                marks = [handle.tell()]
+                for image in decode_frames(folder):
+                    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
+                    handle.write(encoded.tobytes())
+                    marks.append(handle.tell())
+                offsets[folder.name] = marks
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+        # The index is written last: a cache without it was interrupted and is made anew.
+        path.with_suffix(".json").write_text(json.dumps({"offsets": offsets}))
+
+
+def _digest(folders: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted([*folder.glob("*.mp4"), *folder.glob("img/*.jpg")]):
+            stat = file.stat()
+            digest.update(f"{folder.name}/{file.name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]

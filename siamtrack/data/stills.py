@@ -1,0 +1,131 @@
+"""Photographs with annotated objects, and cut-outs: the layout of `stills/`.
+
+`stills/objects.csv` has one row an object (`photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`); `stills/photos`
+the photographs, `stills/masks` 1-bit pictures the size of the object's box, `stills/cutouts` objects with alpha.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.boxes import Box
+from siamtrack.errors import DataError
+
+
+@dataclass(frozen=True)
+class StillObject:
+    """An object in a photograph."""
+
+    photo: Path
+    box: Box
+    mask: Path | None
+    """1-bit picture of the object, the size of its box; None where only the box is known."""
+    whole: bool
+    """The frame of the photograph does not cut the object."""
+    trusted: bool
+    """Drawn by a person (polygon, segment, box), not found automatically."""
+
+
+@dataclass(frozen=True)
+class Stills:
+    """All objects, photographs and cut-outs of one folder."""
+
+    objects: tuple[StillObject, ...]
+    photos: tuple[Path, ...]
+    cutouts: tuple[Path, ...]
+
+    @property
+    def masked(self) -> tuple[StillObject, ...]:
+        """Whole objects with a mask: the ones that can be cut out and moved."""
+        return tuple(item for item in self.objects if item.mask is not None and item.whole)
+
+
+def read_stills(root: Path, min_side: float = 16.0) -> Stills:
+    """Read `root` (the folder that holds `objects.csv`).
+
+    Args:
+        root: the folder.
+        min_side: objects with a shorter side, in pixels, are left out.
+
+    Raises:
+        DataError: without `objects.csv`, or when it holds no usable object.
+    """
+    table = root / "objects.csv"
+    if not table.is_file():
+        raise DataError(f"{root} holds no objects.csv: give the folder that the stills archive unpacks to")
+    objects: list[StillObject] = []
+    with table.open(newline="") as handle:
+        for row in csv.DictReader(handle):
+            box = Box(float(row["x"]), float(row["y"]), float(row["bw"]), float(row["bh"]))
+            if min(box.width, box.height) < min_side:
+                continue
+            objects.append(
+                StillObject(
+                    photo=root / "photos" / row["photo"],
+                    box=box,
+                    mask=root / "masks" / row["mask"] if row["mask"] else None,
+                    whole=row["touch"] == "0",
+                    trusted=not row["quality"].startswith("pseudo"),
+                )
+            )
+    if not objects:
+        raise DataError(f"{table} holds no object with sides of {min_side:g} pixels or more")
+    photos = tuple(sorted({item.photo for item in objects}))
+    return Stills(tuple(objects), photos, tuple(sorted((root / "cutouts").glob("*.webp"))))
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decode a picture to `(H, W, 3)` uint8 BGR.
+
+    Raises:
+        DataError: when it is missing or not a picture.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path} cannot be read as a picture")
+    return np.asarray(image, np.uint8)
+
+
+def read_object(item: StillObject) -> NDArray[np.uint8]:
+    """Cut a masked object out of its photograph.
+
+    Returns:
+        `(h, w, 4)` uint8 BGRA, the size of the mask.
+
+    Raises:
+        DataError: when there is no mask, or a file cannot be read.
+    """
+    if item.mask is None:
+        raise DataError(f"{item.photo} has no mask for this object: only masked objects can be cut out")
+    photo = read_image(item.photo)
+    mask = cv2.imread(str(item.mask), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise DataError(f"{item.mask} cannot be read as a mask")
+    left, top = max(math.floor(item.box.x), 0), max(math.floor(item.box.y), 0)
+    patch = photo[top : top + mask.shape[0], left : left + mask.shape[1]]
+    height, width = patch.shape[:2]
+    alpha = np.where(mask[:height, :width] > 0, 255, 0).astype(np.uint8)
+    return np.dstack([patch, alpha])
+
+
+def read_cutout(path: Path) -> NDArray[np.uint8]:
+    """Decode a cut-out to `(h, w, 4)` uint8 BGRA, trimmed to its opaque part.
+
+    Raises:
+        DataError: when it cannot be read, has no alpha or is fully transparent.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4:
+        raise DataError(f"{path} is not a picture with alpha")
+    rows, columns = np.nonzero(image[:, :, 3] > 127)
+    if rows.size == 0:
+        raise DataError(f"{path} is fully transparent")
+    trimmed = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    return np.asarray(trimmed, np.uint8)

@@ -1,0 +1,43 @@
+"""What can go wrong, as one small family: each message names the thing, its value and the remedy."""
+
+from __future__ import annotations
+
+
+class SiamTrackError(Exception):
+    """Base of every error that siamtrack raises on purpose; the command line exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(SiamTrackError):
+    """What was asked for makes no sense: a malformed argument, an unknown name, an impossible value."""
+
+    exit_code = 2
+
+
+class BoxError(UsageError):
+    """A target box that cannot be tracked."""
+
+
+class RecipeError(UsageError):
+    """A training recipe with an unknown key or an impossible value."""
+
+
+class SourceError(SiamTrackError):
+    """Frames that cannot be read."""
+
+
+class SinkError(SiamTrackError):
+    """Results that cannot be written."""
+
+
+class WeightsError(SiamTrackError):
+    """A weights file that is corrupt, foreign or does not fit its network."""
+
+
+class DataError(SiamTrackError):
+    """Training data that is missing or unusable."""
+
+
+class SiamTrackWarning(UserWarning):
+    """Something the user should know and that did not stop the work."""

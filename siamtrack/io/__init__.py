@@ -1,0 +1,49 @@
+"""Frames in, results out: sources, sinks, drawing. Knows nothing of networks.
+
+Names are imported when they are first used, because OpenCV and PyAV take a while to load.
+(`contact_sheet` is imported from its module: a function cannot share the name of a module in the package.)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from siamtrack.io.draw import draw_targets
+    from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key, read_image, to_bgr8
+    from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, RowSink, VideoSink, refuse_inputs
+    from siamtrack.io.sources import Frame, Source, SourceInfo, open_source
+
+__all__ = [
+    "IMAGE_EXTENSIONS",
+    "CsvSink",
+    "Frame",
+    "JsonSink",
+    "OtbSink",
+    "Row",
+    "RowSink",
+    "Source",
+    "SourceInfo",
+    "VideoSink",
+    "draw_targets",
+    "natural_key",
+    "open_source",
+    "read_image",
+    "refuse_inputs",
+    "to_bgr8",
+]
+
+_MODULES = {
+    "draw": ["draw_targets"],
+    "images": ["IMAGE_EXTENSIONS", "natural_key", "read_image", "to_bgr8"],
+    "sinks": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "VideoSink", "refuse_inputs"],
+    "sources": ["Frame", "Source", "SourceInfo", "open_source"],
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

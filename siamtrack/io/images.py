@@ -1,0 +1,82 @@
+"""Still images: which files are read, in which order, and the one conversion to 8-bit BGR."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.errors import UsageError
+
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Extensions of the image files that are read, in lower case; upper case is read too."""
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
+    """Sort key that orders numbers in a name by value: `frame2` comes before `frame10`, `Frame3` after `frame2`."""
+    # The pieces alternate text, number, text, ..., so two keys never compare a text with a number.
+    pieces = enumerate(_DIGITS.split(name))
+    return tuple(int(piece) if position % 2 else piece.casefold() for position, piece in pieces), name
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a path is a visible file with one of `IMAGE_EXTENSIONS`."""
+    return path.suffix.lower() in IMAGE_EXTENSIONS and not path.name.startswith(".") and path.is_file()
+
+
+def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Convert a decoded image to what the tracker takes.
+
+    Gray becomes three equal channels, alpha is dropped, 16-bit values are divided by 257 (65535 becomes 255; a 10- or
+    12-bit image stored in 16 bits therefore stays dark) and rounded.
+
+    Args:
+        image: `(H, W)`, `(H, W, 1)` gray, `(H, W, 2)` gray + alpha, `(H, W, 3)` BGR or `(H, W, 4)` BGRA; uint8, uint16
+            or bool.
+
+    Returns:
+        `(H, W, 3)` uint8 BGR, contiguous; the input itself when it is that already.
+
+    Raises:
+        UsageError: for another shape, an empty image or another type (a float image has no defined range).
+    """
+    channels = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else 0
+    if channels not in (1, 2, 3, 4) or image.size == 0:
+        raise UsageError(f"image of shape {image.shape} cannot be read: give (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
+    if image.dtype == np.uint16:
+        # 257 = 65535 / 255; integer arithmetic in 32 bits rounds to nearest.
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    elif image.dtype == np.bool_:
+        image = image.astype(np.uint8) * np.uint8(255)
+    elif image.dtype != np.uint8:
+        raise UsageError(f"image of type {image.dtype} cannot be read: give uint8 (0..255) or uint16 (0..65535)")
+    if image.ndim == 2:
+        image = image[..., None]
+    color = np.repeat(image[..., :1], 3, axis=2) if channels < 3 else image[..., :3]
+    return np.ascontiguousarray(color, dtype=np.uint8)
+
+
+def read_image(path: Path) -> NDArray[np.uint8] | None:
+    """Read one image file, upright after its EXIF orientation.
+
+    Returns:
+        `(H, W, 3)` uint8 BGR, or None when the content cannot be decoded (empty, damaged, another format).
+
+    Raises:
+        OSError: when the file cannot be read at all.
+    """
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    if content.size == 0:
+        return None
+    try:
+        # These flags keep the depth and turn by EXIF; IMREAD_UNCHANGED would not turn.
+        image = cv2.imdecode(content, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+        return None if image is None else to_bgr8(image)
+    except (cv2.error, UsageError):
+        return None

@@ -1,0 +1,56 @@
+"""Ground truth on the grid of a response map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def grid_offsets(centers: Tensor, response_size: int, stride: int, search_size: int) -> Tensor:
+    """Distance of every response cell from the target, in pixels of the search crop.
+
+    Cell `(R - 1) / 2` is no displacement: the centre of the search crop.
+
+    Args:
+        centers: `(B, 2)` target centres `x, y` in the search crop, pixels, continuous; NaN where there is none.
+        response_size: R, side of the response map in cells.
+        stride: pixels from one cell to the next.
+        search_size: side of the search crop in pixels.
+
+    Returns:
+        `(B, R, R, 2)` offsets `x, y`; NaN where there is no target.
+    """
+    steps = torch.arange(response_size, device=centers.device, dtype=centers.dtype)
+    places = (steps - (response_size - 1) / 2) * stride + search_size / 2
+    columns = places[None, None, :] - centers[:, 0, None, None]
+    rows = places[None, :, None] - centers[:, 1, None, None]
+    count = (len(centers), response_size, response_size)
+    return torch.stack([columns.expand(count), rows.expand(count)], dim=-1)
+
+
+def disc_labels(offsets: Tensor, radius: float) -> Tensor:
+    """1 within `radius` pixels of the target (Euclidean), else 0 (Bertinetto et al. 2016, equation 4).
+
+    Args:
+        offsets: `(B, R, R, 2)` from `grid_offsets`.
+        radius: in pixels of the search crop.
+
+    Returns:
+        `(B, R, R)` of 0 and 1; all 0 where there is no target.
+    """
+    return (offsets.square().sum(-1) <= radius**2).to(offsets.dtype)
+
+
+def gaussian_labels(offsets: Tensor, sigma: float) -> Tensor:
+    """A probability over the cells: a Gaussian around the target, normalised to sum 1.
+
+    Args:
+        offsets: `(B, R, R, 2)` from `grid_offsets`.
+        sigma: in pixels of the search crop.
+
+    Returns:
+        `(B, R, R)`; all 0 where there is no target.
+    """
+    logits = -offsets.square().sum(-1) / (2 * sigma**2)
+    flat = torch.softmax(logits.flatten(1), dim=1).reshape(logits.shape)
+    return torch.nan_to_num(flat, nan=0.0)

@@ -1,0 +1,43 @@
+"""SiamFC's loss: the logistic loss of every cell, positives and negatives weighing the same."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the maps of the class-balanced logistic loss (Bertinetto et al. 2016, section 2.2 and equation 3).
+
+    In each map the positive cells share a weight of 1/2 and the negative cells another; a map without positives has
+    only the negatives' half, so that it does not outweigh them elsewhere.
+
+    Args:
+        logits: `(B, R, R)`.
+        labels: `(B, R, R)` of 0 and 1.
+
+    Returns:
+        A scalar.
+    """
+    positive = labels.sum(dim=(1, 2), keepdim=True)
+    negative = (1 - labels).sum(dim=(1, 2), keepdim=True)
+    weights = 0.5 * labels / positive.clamp(min=1) + 0.5 * (1 - labels) / negative.clamp(min=1)
+    losses = F.binary_cross_entropy_with_logits(logits, labels, weights, reduction="none")
+    return losses.sum(dim=(1, 2)).mean()
+
+
+def hardest_negatives_loss(logits: Tensor, count: int) -> Tensor:
+    """Logistic loss of the highest cells of maps that hold no target, as online hard example mining does.
+
+    Args:
+        logits: `(N, R, R)`, negatives throughout; N may be 0.
+        count: how many cells of each map.
+
+    Returns:
+        A scalar, 0 for no maps.
+    """
+    if logits.shape[0] == 0:
+        return logits.sum()
+    hardest = logits.flatten(1).topk(count, dim=1).values
+    return F.binary_cross_entropy_with_logits(hardest, torch.zeros_like(hardest))

@@ -1,0 +1,38 @@
+"""Localisation as a choice: the right position and scale against all others, near or in another picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def scale_labels(scales: Tensor, count: int, sigma: float) -> Tensor:
+    """A probability over the exemplar's scales: a Gaussian around the target's apparent size.
+
+    Args:
+        scales: `(B,)` apparent size in scale steps, 0 for unchanged.
+        count: S, number of scales; the middle one is unchanged.
+        sigma: in scale steps.
+
+    Returns:
+        `(B, S)`, rows of sum 1.
+    """
+    steps = torch.arange(count, device=scales.device, dtype=scales.dtype) - count // 2
+    return torch.softmax(-(steps[None] - scales[:, None]).square() / (2 * sigma**2), dim=1)
+
+
+def ranking_loss(logits: Tensor, targets: Tensor, others: Tensor | None = None) -> Tensor:
+    """Cross-entropy of one choice among all cells of all maps of a sample.
+
+    Args:
+        logits: `(B, S, R, R)` of S scales.
+        targets: `(B, S, R, R)` probabilities; a sample whose targets sum to 0 (no target) does not count.
+        others: `(B, M)` logits of further wrong choices, such as cells of other pictures; `-inf` for none.
+
+    Returns:
+        A scalar: the mean over the samples with a target, 0 without any.
+    """
+    flat, wanted = logits.flatten(1), targets.flatten(1)
+    rivals = flat if others is None else torch.cat([flat, others], dim=1)
+    losses = wanted.sum(1) * torch.logsumexp(rivals, dim=1) - (wanted * flat).sum(1)
+    return losses.sum() / wanted.sum().clamp(min=1)

@@ -1,0 +1,90 @@
+"""What can be built and what is shipped, by name.
+
+Looking a model up costs no import of torch: the modules that need it are imported when a network is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from siamtrack.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from siamtrack.models.siamese import SiameseNetwork
+
+DEFAULT_MODEL = "siamtrack-lite"
+"""The model that is used when none is named."""
+
+_BACKBONES = {
+    "alexnet_v1": "AlexNetV1",
+    "alexnet_v2": "AlexNetV2",
+    "alexnet_v3": "AlexNetV3",
+    "lite0": "Lite0",
+}
+
+
+def list_architectures() -> list[str]:
+    """Names that `create_network` knows."""
+    return list(_BACKBONES)
+
+
+def create_network(architecture: str, generator: torch.Generator | None = None) -> SiameseNetwork:
+    """A network with fresh weights (not trained).
+
+    Args:
+        architecture: one of `list_architectures()`.
+        generator: source of randomness of the weights; None takes PyTorch's default one.
+
+    Raises:
+        UsageError: for an unknown architecture; the message names the nearest one and all of them.
+    """
+    if architecture not in _BACKBONES:
+        raise UsageError(_unknown("architecture", architecture, list_architectures()))
+    from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
+    from siamtrack.models.heads import CorrelationHead  # noqa: PLC0415
+    from siamtrack.models.siamese import SiameseNetwork  # noqa: PLC0415
+
+    backbone: backbones.Backbone = getattr(backbones, _BACKBONES[architecture])()
+    backbone.initialise(generator)
+    return SiameseNetwork(backbone, CorrelationHead(backbone.response_scale))
+
+
+def list_models() -> list[str]:
+    """Names of the shipped models, the default first."""
+    names = sorted(path.stem for path in _weights_folder().glob("*.safetensors"))
+    return sorted(names, key=lambda name: name != DEFAULT_MODEL)
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """The weights file of a shipped model, or the given file.
+
+    Args:
+        name_or_path: a name of `list_models()`, or a `.safetensors`, `.pth` or `.pt` file.
+
+    Raises:
+        UsageError: when it is neither; the message names the nearest model and all of them.
+    """
+    models = list_models()
+    if str(name_or_path) in models:
+        return _weights_folder() / f"{name_or_path}.safetensors"
+    if os.path.isfile(name_or_path):  # noqa: PTH113 - Path.is_file raises for names that are too long or not allowed
+        return Path(name_or_path)
+    raise UsageError(f"{_unknown('model', str(name_or_path), models)}; a weights file of that name does not exist")
+
+
+def _weights_folder() -> Path:
+    """`siamtrack/weights` of an installed package, else `weights` of the source tree."""
+    package = Path(__file__).resolve().parents[1]
+    return package / "weights" if (package / "weights").is_dir() else package.parent / "weights"
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+    return f"unknown {kind} '{name}'{hint} (known: {', '.join(known) or 'none'})"

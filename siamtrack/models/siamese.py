@@ -1,0 +1,124 @@
+"""The network: one backbone for both sides, and a head that compares them."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from siamtrack.errors import UsageError
+from siamtrack.models.backbones import Backbone
+from siamtrack.models.heads import CorrelationHead
+
+
+class SiameseNetwork(nn.Module):
+    """A fully convolutional Siamese network (Bertinetto et al. 2016, section 2.2).
+
+    It keeps nothing of what it has seen: one network serves any number of targets.
+
+    Args:
+        backbone: what embeds a crop.
+        head: what compares two embeddings.
+    """
+
+    def __init__(self, backbone: Backbone, head: CorrelationHead) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    @property
+    def exemplar_size(self) -> int:
+        """Side of the exemplar crop in pixels."""
+        return self.backbone.exemplar_size
+
+    @property
+    def search_size(self) -> int:
+        """Side of the search crop in pixels."""
+        return self.backbone.search_size
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the search crop from one cell of the response to the next."""
+        return self.backbone.stride
+
+    @property
+    def response_size(self) -> int:
+        """Side of the response map of the standard crops, in cells."""
+        kernel = self.backbone.feature_size(self.exemplar_size) - 2 * self.backbone.exemplar_margin
+        return self.backbone.feature_size(self.search_size) - kernel + 1
+
+    def embed_exemplar(self, images: Tensor) -> Tensor:
+        """Embed exemplar crops, `(B, 3, z, z)` RGB float 0..255, as kernels `(B, C, h, w)` without the margin.
+
+        Raises:
+            UsageError: when the images have another shape or are not floating point.
+        """
+        embedding: Tensor = self.backbone(_checked(images))
+        margin = self.backbone.exemplar_margin
+        return embedding[..., margin : embedding.shape[-2] - margin, margin : embedding.shape[-1] - margin]
+
+    def embed_search(self, images: Tensor) -> Tensor:
+        """Embed search crops, `(B, 3, x, x)` RGB float 0..255, as `(B, C, H, W)`.
+
+        Raises:
+            UsageError: when the images have another shape or are not floating point.
+        """
+        embedding: Tensor = self.backbone(_checked(images))
+        return embedding
+
+    def forward(self, exemplars: Tensor, searches: Tensor) -> Tensor:
+        """Logits of finding each exemplar at each position.
+
+        Args:
+            exemplars: `(B, 3, z, z)`, or `(B, S, 3, z, z)` for S exemplars a sample, RGB float 0..255.
+            searches: `(B, 3, x, x)`, RGB float 0..255.
+
+        Returns:
+            `(B, S, R, R)`, S being 1 for four-dimensional exemplars.
+
+        Raises:
+            UsageError: when the images have other shapes or are not floating point.
+        """
+        if exemplars.ndim == 4:
+            exemplars = exemplars.unsqueeze(1)
+        kernels = self.embed_exemplar(exemplars.flatten(0, 1))
+        kernels = kernels.reshape(*exemplars.shape[:2], *kernels.shape[1:])
+        logits: Tensor = self.head(kernels, self.embed_search(searches))
+        return logits
+
+
+def _checked(images: Tensor) -> Tensor:
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise UsageError(
+            f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be embedded: "
+            "give (B, 3, H, W), RGB, floating point, 0..255"
+        )
+    return images
+
+
+def prepare_for_inference(network: SiameseNetwork, device: torch.device | str) -> SiameseNetwork:
+    """A copy for tracking: evaluation mode, batch norm folded into the convolutions, channels last, no gradients.
+
+    Args:
+        network: stays as it is.
+        device: where the copy goes.
+
+    Returns:
+        A network with the same outputs up to rounding.
+    """
+    prepared = copy.deepcopy(network).eval().requires_grad_(False)
+    for module in list(prepared.modules()):
+        if isinstance(module, nn.Sequential):
+            _fold_batch_norm(module)
+    # The 4-dimensional weights are what channels_last is about; the overload for modules has no such keyword typed.
+    return prepared.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _fold_batch_norm(layers: nn.Sequential) -> None:
+    for index in reversed(range(1, len(layers))):
+        conv, norm = layers[index - 1], layers[index]
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[index - 1] = fuse_conv_bn_eval(conv, norm)
+            del layers[index]

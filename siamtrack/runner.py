@@ -1,0 +1,413 @@
+"""One run of the tracker over a source: frames in; boxes, pictures and figures out.
+
+This is what `siamtrack track` does, without the command line: it knows sources, the tracker and sinks, and nothing of
+options or terminals.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+import siamtrack
+from siamtrack.boxes import Box, validate_box
+from siamtrack.errors import SinkError, SourceError, UsageError
+from siamtrack.io.draw import draw_targets
+from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, VideoSink, refuse_inputs
+from siamtrack.io.sources import Frame, SourceInfo, open_source
+from siamtrack.io.window import Window, select_boxes
+from siamtrack.machine import describe_machine
+from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.tracking.status import Status
+
+if TYPE_CHECKING:
+    from siamtrack.tracking.tracker import Tracker
+
+_logger = logging.getLogger(__name__)
+
+Image = NDArray[np.uint8]
+Advance = Callable[[int, float], None]
+"""Called after every frame with the number of frames done and the frames per second so far."""
+Progress = Callable[[int | None], AbstractContextManager[Advance]]
+"""Opened with the number of frames, where it is known."""
+
+TRACKING_STAGES = ("crop", "network", "postprocess")
+STAGES = ("decode", *TRACKING_STAGES, "draw", "encode", "tables", "show")
+"""Where the time of a run goes, in the order of a frame's way; `TRACKING_STAGES` are the tracker's own."""
+FPS_SPAN = 20
+"""Frames that the drawn frame rate is averaged over."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write; None leaves one out. What exists is overwritten."""
+
+    video: Path | None = None
+    csv: Path | None = None
+    json: Path | None = None
+    otb: Path | None = None
+
+    def named(self) -> dict[str, Path]:
+        """The files that are wanted, by the option that asked for them."""
+        options = {"--output": self.video, "--csv": self.csv, "--json": self.json, "--otb": self.otb}
+        return {option: path for option, path in options.items() if path is not None}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to track, with what, and where the results go."""
+
+    source: str
+    """A video file, a folder of images or a glob."""
+    boxes: tuple[Box, ...]
+    """One box a target in the first frame; empty: they are drawn in a window."""
+    outputs: Outputs = Outputs()
+    model: str = DEFAULT_MODEL
+    """A shipped model or a weights file."""
+    start: int = 0
+    """First frame."""
+    end: int | None = None
+    """Frame to stop before."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = None
+    """CPU threads of the network; None: PyTorch's choice."""
+    show: bool = False
+    """Show the frames in a window."""
+
+
+class StageClock:
+    """Adds up where the time of a run goes, in seconds a stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Count what happens inside as time of a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+    def timed(self, stage: str, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The same frames; waiting for them counts as time of a stage."""
+        while True:
+            with self.measure(stage):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+
+@dataclass
+class Summary:
+    """What a run did."""
+
+    targets: int
+    files: list[Path]
+    """What was written."""
+    frames: int = 0
+    """Frames with rows in the results: the first and the skipped ones too."""
+    skipped: int = 0
+    """Frames that could not be decoded."""
+    seconds: float = 0.0
+    """From setting the targets to the last frame written; loading the model is not part of it."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of each of `STAGES` that there was."""
+    stopped_by: signal.Signals | None = None
+    """The signal that ended the run early."""
+
+    @property
+    def tracking_fps(self) -> float:
+        """Frames per second of the tracker alone: crops, network and post-processing."""
+        seconds = sum(self.stages.get(stage, 0.0) for stage in TRACKING_STAGES)
+        return (self.frames - self.skipped) / seconds if seconds else 0.0
+
+    @property
+    def end_to_end_fps(self) -> float:
+        """Frames per second of everything, from decoding to the files."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a report."""
+        stages = {
+            stage: {"seconds": round(seconds, 6), "ms_per_frame": round(1000 * seconds / max(self.frames, 1), 4)}
+            for stage, seconds in self.stages.items()
+        }
+        return {
+            "frames": self.frames,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds, 6),
+            "tracking_fps": round(self.tracking_fps, 2),
+            "end_to_end_fps": round(self.end_to_end_fps, 2),
+            "stages": stages,
+            "stopped_by": self.stopped_by.name if self.stopped_by else None,
+        }
+
+
+def default_video(source: str) -> Path:
+    """Where the video goes when nothing is said: `NAME-tracked.mp4` in the current folder.
+
+    NAME is the file's name without its ending, or the folder's name for a folder of images and for a glob.
+    """
+    path = Path(source)
+    if any(character in path.name for character in "*?["):
+        path = path.parent
+    path = path.resolve()
+    return Path(f"{(path.name if path.is_dir() else path.stem) or 'video'}-tracked.mp4")
+
+
+def run(job: Job, progress: Progress) -> Summary:
+    """Track the targets of a job through its source and write the results.
+
+    The first Ctrl-C (or SIGTERM) ends the run after the frame at hand. Whatever ends it, all files are closed and hold
+    everything up to there.
+
+    Args:
+        job: what to do.
+        progress: where to report how far it is.
+
+    Raises:
+        UsageError: for something that cannot be: an unknown model, an output that is the source, a box off the frame.
+        SourceError: when the source, or the first frame of it, cannot be read.
+        SinkError: when a result cannot be written.
+        WeightsError: when the model cannot be loaded.
+    """
+    outputs = job.outputs.named()
+    _check_folders(outputs)
+    model = find_model(job.model)  # an unknown name is told before anything slow happens
+    clock = StageClock()
+    with open_source(job.source, job.start, job.end) as source:
+        for path in outputs.values():
+            refuse_inputs(path, (model, Path(job.source), *source.info.files))
+        frames = clock.timed("decode", source)
+        first, image = _first_frame(frames, job.source)
+        drawn = job.boxes or select_boxes(image, f"siamtrack: {job.source}")
+        boxes = [validate_box(box, image.shape[1], image.shape[0]) for box in drawn]
+        if job.outputs.otb is not None and len(boxes) > 1:
+            raise UsageError(f"--otb {job.outputs.otb} holds one target, here are {len(boxes)}: take --csv or --json")
+        tracker = _load(job)
+        summary = Summary(len(boxes), list(outputs.values()))
+        with (
+            # Around the results, so that Ctrl-C does not reach into the closing of the files.
+            _StopSignal() as stop,
+            _Results(job, source.info, boxes=boxes, tracker=tracker, clock=clock, summary=summary) as results,
+            progress(source.expected) as advance,
+        ):
+            began = time.perf_counter()
+            for frame, rows in _follow(tracker, first, image, boxes, frames):
+                watching = results.write(frame.image, rows)
+                summary.frames += 1
+                summary.skipped += frame.image is None
+                summary.seconds = time.perf_counter() - began
+                summary.stopped_by = stop.received
+                advance(summary.frames, summary.end_to_end_fps)
+                if stop.received is not None or not watching:
+                    break
+        for warning in source.warnings:
+            _logger.warning("%s", warning)
+    return summary
+
+
+def _check_folders(outputs: dict[str, Path]) -> None:
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path.is_dir():
+            raise UsageError(f"{option} {path} is a folder: give the name of a file")
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} {path}: the folder '{path.parent}' does not exist, make it first")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise SinkError(f"{option} {path} is not writable: choose another folder or change its permissions")
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise UsageError(f"{other} and {option} name the same file, {path}: give each its own")
+
+
+def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:
+    """The frame that the boxes belong to, and its image.
+
+    Raises:
+        SourceError: when it cannot be decoded.
+    """
+    first = next(frames)
+    if first.image is None:
+        good = next(frame.index for frame in frames if frame.image is not None)
+        raise SourceError(
+            f"frame {first.index} of '{source}', which the boxes belong to, cannot be decoded: "
+            f"start at frame {good} with --start {good} and boxes for that frame"
+        )
+    return first, first.image
+
+
+def _load(job: Job) -> Tracker:
+    from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
+
+    return load(job.model, device=job.device, threads=job.threads)
+
+
+def _follow(
+    tracker: Tracker, first: Frame, image: Image, boxes: Sequence[Box], frames: Iterator[Frame]
+) -> Iterator[tuple[Frame, list[Row]]]:
+    """Every frame with one row a target; targets are numbered from 1."""
+    states = [tracker.start(image, box) for box in boxes]
+    yield first, [Row(first.index, first.time, target, box, 1.0, Status.TRACKED) for target, box in enumerate(boxes, 1)]
+    for frame in frames:
+        if frame.image is None:
+            # The states stay: in the next frame the targets are looked for where they were last.
+            targets = range(1, len(boxes) + 1)
+            rows = [Row(frame.index, frame.time, target, None, None, Status.SKIPPED) for target in targets]
+        else:
+            results = tracker.step(frame.image, states)
+            states = [result.state for result in results]
+            rows = [
+                Row(frame.index, frame.time, target, result.box, result.score, result.status)
+                for target, result in enumerate(results, 1)
+            ]
+        yield frame, rows
+
+
+class _Results:
+    """Everything that a frame's rows go to: tables, the video and the window. A context manager."""
+
+    def __init__(
+        self,
+        job: Job,
+        info: SourceInfo,
+        *,
+        boxes: Sequence[Box],
+        tracker: Tracker,
+        clock: StageClock,
+        summary: Summary,
+    ) -> None:
+        self._job = job
+        self._info = info
+        self._boxes = boxes
+        self._tracker = tracker
+        self._clock = clock
+        self._summary = summary
+        self._stack = ExitStack()
+        self._tables: list[CsvSink | JsonSink | OtbSink] = []
+        self._json: JsonSink | None = None
+        self._video: VideoSink | None = None
+        self._window: Window | None = None
+        self._picture: Image = np.zeros((info.height, info.width, 3), np.uint8)
+        self._tracked_at: deque[float] = deque(maxlen=FPS_SPAN + 1)
+
+    def __enter__(self) -> Self:
+        outputs = self._job.outputs
+        with self._stack as stack:
+            if outputs.csv is not None:
+                self._tables.append(stack.enter_context(CsvSink(outputs.csv)))
+            if outputs.otb is not None:
+                self._tables.append(stack.enter_context(OtbSink(outputs.otb)))
+            if outputs.json is not None:
+                self._json = stack.enter_context(JsonSink(outputs.json, self._header()))
+                self._tables.append(self._json)
+            if outputs.video is not None:
+                info = self._info
+                self._video = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
+            if self._job.show:
+                self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, image: Image | None, rows: Sequence[Row]) -> bool:
+        """Write a frame's rows and picture; false when the user closed the window.
+
+        Args:
+            image: `(H, W, 3)` uint8 BGR; None for a frame that could not be decoded, for which the video repeats the
+                picture before it, so that it keeps its length.
+            rows: one a target.
+        """
+        with self._clock.measure("tables"):
+            for table in self._tables:
+                for row in rows:
+                    table.write(row)
+        self._tracked_at.append(sum(self._tracker.stage_seconds.values()))
+        if self._video is None and self._window is None:
+            return True
+        if image is not None:
+            self._picture = image
+        with self._clock.measure("draw"):
+            drawn = draw_targets(self._picture, rows, self._fps())
+        if self._video is not None:
+            with self._clock.measure("encode"):
+                self._video.write(drawn)
+        if self._window is not None:
+            with self._clock.measure("show"):
+                return self._window.show(drawn)
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = self._clock.seconds | self._tracker.stage_seconds
+        self._summary.stages = {stage: seconds[stage] for stage in STAGES if stage in seconds}
+        if self._json is not None:
+            self._json.finish({"run": self._summary.as_json()})
+        self._stack.__exit__(kind, error, trace)
+
+    def _fps(self) -> float | None:
+        """Frames per second of the tracker over the last `FPS_SPAN` frames."""
+        seconds = self._tracked_at[-1] - self._tracked_at[0]
+        return (len(self._tracked_at) - 1) / seconds if seconds > 0 else None
+
+    def _header(self) -> dict[str, Any]:
+        card = self._tracker.card
+        info = self._info
+        return {
+            "siamtrack": siamtrack.__version__,
+            "source": {
+                "name": info.name,
+                "width": info.width,
+                "height": info.height,
+                "rate": info.rate,
+                "frames": info.count,
+                "start": self._job.start,
+                "end": self._job.end,
+            },
+            "targets": [{"target": target, "box": box} for target, box in enumerate(self._boxes, 1)],
+            "settings": self._tracker.settings.model_dump(mode="json"),
+            "model": None if card is None else card.model_dump(mode="json"),
+            "device": self._tracker.device,
+            "machine": describe_machine(),
+        }
+
+
+class _StopSignal:
+    """Turns the first Ctrl-C or SIGTERM into a request to stop after the frame at hand; the second one interrupts."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

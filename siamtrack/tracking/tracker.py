@@ -1,0 +1,290 @@
+"""The tracker: a network, settings, and the step from frame to frame. Targets are values that the caller owns."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from siamtrack.boxes import Box, validate_box
+from siamtrack.config import TrackingSettings
+from siamtrack.errors import UsageError
+from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.models.siamese import SiameseNetwork, prepare_for_inference
+from siamtrack.models.weights import ModelCard, load_network
+from siamtrack.tracking.crops import Color, crop_whole_pixels_into, exemplar_side, mean_color
+from siamtrack.tracking.kernels import Peak, find_peak, make_tables
+from siamtrack.tracking.search import ScalePyramid, whole_pixels
+from siamtrack.tracking.status import Status
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetState:
+    """Everything about one target between two frames; a value: `Tracker.step` makes a new one."""
+
+    kernels: Tensor
+    """`(E, C, h, w)` embedded exemplars, on the tracker's device."""
+    border: Color
+    """Colour that stands outside the frame: the mean of the first one, blue, green, red."""
+    first_size: tuple[float, float]
+    """Width and height in the first frame, in pixels."""
+    center: tuple[float, float]
+    """Centre `(x, y)` in pixels, 0-based and continuous; inside the frame."""
+    scale: float
+    """Size relative to the first one."""
+    status: Status
+    """What was said about the target in the last frame."""
+
+    @property
+    def box(self) -> Box:
+        """The target's box in pixels, 0-based and continuous; it may hang over the border of the frame."""
+        return Box.from_center(*self.center, self.first_size[0] * self.scale, self.first_size[1] * self.scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackResult:
+    """Where a target is in a frame."""
+
+    box: Box
+    """`x, y, width, height` in pixels, 0-based and continuous; it may hang over the border of the frame."""
+    score: float
+    """Probability in [0, 1] that the network gives the target at this place: the sigmoid of its logit."""
+    status: Status
+    """Whether the score is high enough to believe the box."""
+    peak: Peak
+    """Figures of the response: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
+    state: TargetState
+    """What `Tracker.step` takes for the next frame."""
+
+
+class Tracker:
+    """Follows targets through frames, `(H, W, 3)` uint8 BGR (Bertinetto et al. 2016, sections 2.3 and 3.4).
+
+    For one target, `init` and `update`; for any number, `start` one state each and `step` all of them in one forward
+    pass. `stage_seconds` adds up the time spent in `crop`, `network` and `postprocess`.
+
+    Args:
+        network: stays as it is; the tracker uses a copy prepared for inference.
+        settings: how to search.
+        card: what is known about the weights.
+        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        UsageError: for a device that does not exist here.
+    """
+
+    def __init__(
+        self,
+        network: SiameseNetwork,
+        settings: TrackingSettings | None = None,
+        card: ModelCard | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.settings = settings or TrackingSettings()
+        self.card = card
+        self.device = find_device(device)
+        self.network = prepare_for_inference(network, self.device)
+        self.stage_seconds = {"crop": 0.0, "network": 0.0, "postprocess": 0.0}
+        self._pyramid = ScalePyramid.from_settings(self.settings)
+        self._bias = float(self.network.head.bias)
+        self._tables = make_tables(self.network.response_size, self.settings.upsample)
+        # The exemplar shows twice the target's side: what lies within half a target of the peak is the target itself.
+        self._radius = max(1, round(self.network.exemplar_size / (4 * self.network.stride)))
+        self._state: TargetState | None = None
+        # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
+        self._find_peak(np.zeros((self.settings.scales, *[self.network.response_size] * 2), np.float32))
+
+    def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
+        """Set the one target that `update` follows; arguments and errors as of `start`."""
+        self._state = self.start(frame, box)
+
+    def update(self, frame: NDArray[np.uint8]) -> TrackResult:
+        """Find the target of `init` in the next frame, `(H, W, 3)` uint8 BGR.
+
+        Raises:
+            UsageError: before `init`, or when the frame is not such an array.
+        """
+        if self._state is None:
+            raise UsageError("update() before init(): tell the tracker what to follow with init(frame, box)")
+        (result,) = self.step(frame, [self._state])
+        self._state = result.state
+        return result
+
+    def start(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> TargetState:
+        """Embed a target.
+
+        Args:
+            frame: `(H, W, 3)` uint8 BGR.
+            box: `x, y, width, height` in pixels, 0-based and continuous; it may hang over the border.
+
+        Returns:
+            The state to give to `step` with the next frame.
+
+        Raises:
+            UsageError: when the frame is not such an array.
+            BoxError: when the box cannot be tracked (see `validate_box`).
+        """
+        _check_frame(frame)
+        target = validate_box(box, frame.shape[1], frame.shape[0])
+        began = time.perf_counter()
+        border = mean_color(frame)
+        side = exemplar_side(target.width, target.height, self.settings.context)
+        factors = self._pyramid.exemplar_factors
+        crops = self._empty_crops(len(factors), self.network.exemplar_size)
+        for crop, factor in zip(crops, factors, strict=True):
+            crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
+        cropped = time.perf_counter()
+        with torch.inference_mode():
+            kernels = self.network.embed_exemplar(self._to_images(crops))
+        self.stage_seconds["crop"] += cropped - began
+        self.stage_seconds["network"] += time.perf_counter() - cropped
+        center = _into_frame(target.center, frame)
+        return TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
+
+    def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
+        """Find targets in the next frame, all in one forward pass.
+
+        Args:
+            frame: `(H, W, 3)` uint8 BGR; its size may differ from that of the last frame.
+            states: from `start` or from the results of the last frame, in any order and number.
+
+        Returns:
+            One result a state, in the same order; each carries the next state.
+
+        Raises:
+            UsageError: when the frame is not such an array.
+        """
+        _check_frame(frame)
+        if not states:
+            return []
+        began = time.perf_counter()
+        factors = self._pyramid.search_factors
+        crops = self._empty_crops(len(states) * len(factors), self.network.search_size)
+        places = [(state, factor) for state in states for factor in factors]
+        for crop, (state, factor) in zip(crops, places, strict=True):
+            crop_whole_pixels_into(
+                crop, frame, whole_pixels(state.center, self._search_side(state) * factor), state.border
+            )
+        cropped = time.perf_counter()
+        responses = self._respond(torch.stack([state.kernels for state in states]), crops)
+        responded = time.perf_counter()
+        results = [self._advance(frame, *pair) for pair in zip(states, responses, strict=True)]
+        self.stage_seconds["crop"] += cropped - began
+        self.stage_seconds["network"] += responded - cropped
+        self.stage_seconds["postprocess"] += time.perf_counter() - responded
+        return results
+
+    def _empty_crops(self, count: int, size: int) -> NDArray[np.uint8]:
+        return np.empty((count, size, size, 3), np.uint8)
+
+    def _to_images(self, crops: NDArray[np.uint8]) -> Tensor:
+        """`(B, s, s, 3)` uint8 BGR to `(B, 3, s, s)` float RGB on the device, channels last; `crops` is overwritten."""
+        tall = crops.reshape(-1, crops.shape[2], 3)
+        cv2.cvtColor(tall, cv2.COLOR_BGR2RGB, dst=tall)
+        return torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float()
+
+    @torch.inference_mode()
+    def _respond(self, kernels: Tensor, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Responses without bias of `(N, E, C, h, w)` kernels in `(N * Q, s, s, 3)` crops: `(N, S, R, R)`."""
+        count, searches = len(kernels), len(self._pyramid.search_factors)
+        features = self.network.embed_search(self._to_images(crops))
+        maps = self.network.head.correlate(kernels.repeat_interleave(searches, 0), features)
+        responses: NDArray[np.float32] = maps.reshape(count, -1, *maps.shape[-2:]).float().cpu().numpy()
+        return responses
+
+    def _find_peak(self, responses: NDArray[np.float32]) -> Peak:
+        settings = self.settings
+        return find_peak(responses, settings.scale_penalty, settings.window_influence, self._radius, self._tables)
+
+    def _advance(self, frame: NDArray[np.uint8], state: TargetState, responses: NDArray[np.float32]) -> TrackResult:
+        """The step from `(S, R, R)` responses to the next state."""
+        peak = self._find_peak(responses)
+        settings = self.settings
+        factor = self._pyramid.search_factor(peak.scale)
+        # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
+        pixels = self.network.stride / settings.upsample * self._search_side(state) * factor / self.network.search_size
+        middle = (self.network.response_size * settings.upsample - 1) / 2
+        x = state.center[0] + (peak.col - middle) * pixels
+        y = state.center[1] + (peak.row - middle) * pixels
+        change = 1 - settings.scale_damping + settings.scale_damping * self._pyramid.factors[peak.scale]
+        scale = min(max(state.scale * change, settings.min_size), settings.max_size)
+        score = 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
+        status = self._judge(score)
+        new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status)
+        return TrackResult(new.box, score, status, peak, new)
+
+    def _judge(self, score: float) -> Status:
+        if score < self.settings.lost_below:
+            return Status.LOST
+        return Status.UNCERTAIN if score < self.settings.uncertain_below else Status.TRACKED
+
+    def _search_side(self, state: TargetState) -> float:
+        side = exemplar_side(*state.first_size, self.settings.context) * state.scale
+        return side * self.network.search_size / self.network.exemplar_size
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    settings: TrackingSettings | None = None,
+    threads: int | None = None,
+) -> Tracker:
+    """Make a tracker from a shipped model or a weights file.
+
+    Args:
+        model: a name of `list_models()`, a `.safetensors` file, or a `.pth` file of siamfc-pytorch.
+        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
+        settings: how to search; None takes what the model's card says.
+        threads: CPU threads of PyTorch, for the whole process; None leaves them as they are.
+
+    Raises:
+        UsageError: for an unknown model, a device that does not exist here, or less than one thread.
+        WeightsError: for a file that is not the weights of a network.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
+        torch.set_num_threads(threads)
+    network, card = load_network(find_model(model))
+    return Tracker(network, settings or card.tracking, card, device)
+
+
+def find_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means on this machine.
+
+    Raises:
+        UsageError: for another name, or a CUDA device that does not exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (name != "cuda" and not index.isdecimal())):
+        raise UsageError(f"unknown device '{name}' (known: auto, cpu, cuda, cuda:N)")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"device '{name}' does not exist here ({torch.cuda.device_count()} CUDA devices): use cpu or auto"
+        )
+    return torch.device(name)
+
+
+def _check_frame(frame: NDArray[np.uint8]) -> None:
+    if not isinstance(frame, np.ndarray):
+        raise UsageError(f"a frame is a NumPy array, (height, width, 3) uint8 BGR; this is a {type(frame).__name__}")
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+        raise UsageError(
+            f"a frame of shape {frame.shape} and type {frame.dtype} cannot be tracked: "
+            "give (height, width, 3) uint8 BGR, siamtrack.io.to_bgr8 converts"
+        )
+
+
+def _into_frame(center: tuple[float, float], frame: NDArray[np.uint8]) -> tuple[float, float]:
+    return min(max(center[0], 0.0), float(frame.shape[1])), min(max(center[1], 0.0), float(frame.shape[0]))

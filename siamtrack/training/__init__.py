@@ -1,0 +1,1 @@
+"""Training: recipes, checkpoints and the loop."""

@@ -1,0 +1,79 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from siamtrack.errors import SinkError, WeightsError
+from siamtrack.training.recipe import Recipe
+
+FILE_NAME = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State of a run after a step.
+
+    Pairs are a function of the seed and their number, and the learning rate one of the step: with the step, the recipe
+    holds the state of the generators and of the schedule.
+    """
+
+    recipe: Recipe
+    step: int
+    """Steps done."""
+    seconds: float
+    """Time spent in training so far."""
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor]
+    """Moving average of the weights."""
+    optimiser: dict[str, Any]
+    generator: Tensor
+    """State of PyTorch's default generator."""
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint in place of the last one; that one survives when this fails.
+
+    Raises:
+        SinkError: when the disk is full or the folder not writable.
+    """
+    path = folder / FILE_NAME
+    partial = path.with_suffix(".partial")
+    content = {**vars(checkpoint), "recipe": checkpoint.recipe.model_dump_json()}
+    try:
+        with partial.open("wb") as handle:
+            torch.save(content, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise SinkError(f"checkpoint {path} cannot be written ({error}); the one before it is untouched") from error
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; no code in it is run.
+
+    Raises:
+        WeightsError: when it is missing, damaged or something else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"checkpoint {path} does not exist") from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise WeightsError(f"{path} cannot be read as a checkpoint of a training run") from error
+    try:
+        recipe = Recipe.model_validate(json.loads(content.pop("recipe")))
+        return Checkpoint(recipe=recipe, **content)
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise WeightsError(f"{path} is no checkpoint of a training run of this version") from error

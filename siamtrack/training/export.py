@@ -1,0 +1,68 @@
+"""From a checkpoint to a weights file with its model card."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from siamtrack.machine import describe_machine
+from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.training.checkpoint import Checkpoint
+from siamtrack.training.loop import average_network
+
+
+def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any]) -> Path:
+    """Write the averaged weights of a run as a model.
+
+    Args:
+        checkpoint: state of the run.
+        path: the `.safetensors` file.
+        figures: what was measured with these weights, for the card.
+
+    Returns:
+        `path`.
+
+    Raises:
+        WeightsError: when it cannot be written.
+    """
+    recipe = checkpoint.recipe
+    training = {
+        "data": list(recipe.card.data),
+        "steps": checkpoint.step,
+        "pairs": checkpoint.step * recipe.run.batch,
+        "minutes": round(checkpoint.seconds / 60, 1),
+        "commit": source_commit(),
+        "machine": describe_machine(),
+        "recipe": recipe.model_dump(mode="json"),
+    }
+    card = ModelCard(
+        name=recipe.model.name,
+        architecture=recipe.model.architecture,
+        tracking=recipe.tracking,
+        description=recipe.card.description,
+        training=training,
+        figures=dict(figures),
+        licence=recipe.card.licence,
+        limits=recipe.card.limits,
+    )
+    save_network(path, average_network(checkpoint), card)
+    return path
+
+
+def source_commit() -> str:
+    """Commit of the source tree that this runs from, `+` when it has changes; `unknown` without git."""
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip() or "unknown"

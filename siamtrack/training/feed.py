@@ -1,0 +1,62 @@
+"""From training data to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, make_sources
+from siamtrack.data.pairs import PairMaker
+from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.training.recipe import Recipe
+
+PREFETCH = 8
+"""Batches that a process makes ahead."""
+
+
+def make_pairs(recipe: Recipe, network: SiameseNetwork, data: TrainingData) -> PairDataset:
+    """All pairs of a run, each made when it is asked for.
+
+    Raises:
+        DataError: when the data is not what the recipe asks for.
+    """
+    maker = PairMaker(
+        make_sources(data, recipe.mix),
+        data.stills.photos if data.stills else (),
+        recipe.mix.negatives,
+        recipe.geometry,
+        recipe.light,
+        network.exemplar_size,
+        recipe.run.search_size or network.search_size,
+    )
+    return PairDataset(maker, recipe.run.seed, recipe.run.steps * recipe.run.batch)
+
+
+def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> Generator[Batch, None, None]:
+    """The batches of a run in order.
+
+    Args:
+        pairs: from `make_pairs`.
+        size: pairs in a batch.
+        workers: processes that make them; 0 makes them in this one. The batches are the same.
+        first: number of the first batch.
+    """
+    loader: DataLoader[Batch] = DataLoader(
+        Subset(pairs, range(first * size, len(pairs))),  # type: ignore[arg-type]  # collate makes batches of samples
+        batch_size=size,
+        num_workers=workers,
+        collate_fn=collate,
+        prefetch_factor=PREFETCH if workers else None,
+        worker_init_fn=_take_one_thread,
+    )
+    yield from loader
+
+
+def _take_one_thread(worker: int) -> None:
+    """Processes that make pairs must not compete with the network's threads."""
+    del worker
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

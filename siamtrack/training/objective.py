@@ -1,0 +1,72 @@
+"""From a batch to a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from siamtrack.data.dataset import Batch
+from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
+from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
+from siamtrack.losses.ranking import ranking_loss, scale_labels
+from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.training.recipe import LossSettings
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Loss and figures of one batch, scalars."""
+
+    loss: Tensor
+    """The weighted sum that is minimised."""
+    logistic: Tensor
+    """Balanced logistic loss of the pairs' own maps."""
+    ranking: Tensor
+    """Loss of the choice among positions and scales."""
+    negatives: Tensor
+    """Loss of the hardest cells of other pairs' pictures."""
+    center_error: Tensor
+    """Mean distance of the highest cell from the target, in pixels of the search crop."""
+
+
+def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> Objective:
+    """Run the network on a batch, and measure how wrong it is.
+
+    Every exemplar is also searched in the other pairs' search crops, where it must not be found: this costs one more
+    correlation and no embedding.
+    """
+    exemplars = batch.exemplars.float()
+    count, scales = exemplars.shape[:2]
+    kernels = network.embed_exemplar(exemplars.flatten(0, 1))
+    kernels = kernels.reshape(count, scales, *kernels.shape[1:])
+    features = network.embed_search(batch.searches.float())
+    own = network.head(kernels, features).float()
+    middle = own[:, scales // 2]
+
+    offsets = grid_offsets(batch.centers, own.shape[-1], network.stride, batch.searches.shape[-1])
+    logistic = balanced_logistic_loss(middle, disc_labels(offsets, settings.radius))
+
+    # crossed[k, x]: exemplar k in search crop x.
+    crossed = F.conv2d(features, kernels[:, scales // 2]).transpose(0, 1)
+    crossed = (network.head.log_scale.exp() * crossed + network.head.bias).float()
+    foreign = batch.exemplar_groups[:, None] != batch.search_groups[None, :]
+    negatives = hardest_negatives_loss(crossed[foreign], settings.hardest)
+
+    cells = gaussian_labels(offsets, settings.ranking_sigma)
+    targets = cells[:, None] * scale_labels(batch.scales, scales, settings.scale_sigma)[:, :, None, None]
+    rivals = crossed.masked_fill(~foreign[:, :, None, None], -torch.inf).flatten(1)
+    ranking = ranking_loss(own, targets, rivals)
+
+    loss = settings.logistic * logistic + settings.batch_negatives * negatives + settings.ranking * ranking
+    return Objective(loss, logistic, ranking, negatives, _center_error(middle, offsets))
+
+
+@torch.no_grad()
+def _center_error(logits: Tensor, offsets: Tensor) -> Tensor:
+    best = logits.flatten(1).argmax(dim=1)
+    distances = torch.linalg.vector_norm(offsets, dim=-1).flatten(1)
+    mean: Tensor = distances.gather(1, best[:, None]).nanmean()
+    return mean

@@ -1,0 +1,91 @@
+"""Optimiser, learning rates and the moving average of weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from siamtrack.errors import RecipeError
+from siamtrack.training.recipe import ModelSettings, OptimiserSettings
+
+
+def freeze(network: nn.Module, settings: ModelSettings) -> None:
+    """Take what the recipe names out of training, in place.
+
+    Raises:
+        RecipeError: when a prefix fits no parameter.
+    """
+    for prefix in settings.frozen:
+        named = [parameter for name, parameter in network.named_parameters() if name.startswith(prefix)]
+        if not named:
+            raise RecipeError(f"model.frozen: '{prefix}' is the beginning of no parameter of {settings.architecture}")
+        for parameter in named:
+            parameter.requires_grad_(False)
+    if settings.freeze_batch_norm:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.requires_grad_(False)
+
+
+def training_mode(network: nn.Module, settings: ModelSettings) -> None:
+    """Switch to training, except for batch norm that is to stay as it is."""
+    network.train()
+    if settings.freeze_batch_norm:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
+    """The optimiser of the trained parameters; `initial_lr` of a group is its highest rate.
+
+    Weights of convolutions decay; biases, batch norm and the head do not.
+    """
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((settings.rate * _factor(name, settings.rate_factors), decay), []).append(parameter)
+    options = [
+        {"params": parameters, "lr": rate, "initial_lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+    if settings.kind == "sgd":
+        return torch.optim.SGD(options, momentum=settings.momentum)
+    return torch.optim.AdamW(options)
+
+
+def _factor(name: str, factors: Mapping[str, float]) -> float:
+    matching = [prefix for prefix in factors if name.startswith(prefix)]
+    return factors[max(matching, key=len)] if matching else 1.0
+
+
+def rate_at(step: int, steps: int, settings: OptimiserSettings) -> float:
+    """Factor on the learning rates before step `step` (from 0) of `steps`."""
+    low: float = settings.final_rate / settings.rate
+    progress = min(step / max(steps - 1, 1), 1.0)
+    if settings.schedule == "exponential":
+        factor = math.pow(low, progress)
+    else:
+        factor = low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress))
+    warm = min((step + 1) / settings.warmup, 1.0) if settings.warmup else 1.0
+    return factor * warm
+
+
+def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group to this share of its highest rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+@torch.no_grad()
+def update_average(average: Mapping[str, Tensor], weights: Iterable[tuple[str, Tensor]], decay: float) -> None:
+    """Move an average of a network's state towards its present one, in place."""
+    for name, value in weights:
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)

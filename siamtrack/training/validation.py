@@ -1,0 +1,49 @@
+"""How well a network tracks: one pass over sequences with known boxes, while it is being trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.boxes import iou
+from siamtrack.config import TrackingSettings
+from siamtrack.data.sequences import Track
+from siamtrack.errors import BoxError
+from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.tracking.tracker import Tracker
+
+
+def validate(
+    network: SiameseNetwork,
+    settings: TrackingSettings,
+    tracks: Sequence[Track],
+    read_frame: Callable[[Track, int], NDArray[np.uint8]],
+) -> Mapping[str, float]:
+    """Follow every track from its first box to its last, and compare with the boxes there are.
+
+    Args:
+        network: stays as it is.
+        settings: how to search.
+        tracks: with at least one box each; those whose first box cannot be tracked are left out.
+        read_frame: gives a frame of a track, `(H, W, 3)` uint8 BGR.
+
+    Returns:
+        Average overlap by the track's name: the mean IoU over the frames after the first that have a box.
+    """
+    tracker = Tracker(network, settings)
+    overlaps: dict[str, float] = {}
+    for track in tracks:
+        visible = track.visible
+        if len(visible) < 2:
+            continue
+        first, last = int(visible[0]), int(visible[-1])
+        try:
+            tracker.init(read_frame(track, first), track.box(first))
+        except BoxError:
+            continue
+        found = np.array([tracker.update(read_frame(track, index)).box for index in range(first + 1, last + 1)])
+        wanted = visible[1:]
+        overlaps[track.name] = float(iou(found[wanted - first - 1], track.boxes[wanted]).mean())
+    return overlaps

