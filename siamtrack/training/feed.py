@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 
 import cv2
@@ -50,13 +51,14 @@ def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> 
         num_workers=workers,
         collate_fn=collate,
         prefetch_factor=PREFETCH if workers else None,
-        worker_init_fn=_take_one_thread,
+        worker_init_fn=_prepare_worker,
     )
     yield from loader
 
 
-def _take_one_thread(worker: int) -> None:
-    """Processes that make pairs must not compete with the network's threads."""
+def _prepare_worker(worker: int) -> None:
+    """Leave Ctrl-C to the process that trains, and the cores to its network."""
     del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -47,12 +47,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how long to run, apart from the recipe."""
+    """Where and how to run, apart from the recipe."""
 
     out: Path
     """Folder of the checkpoints."""
-    minutes: float | None = None
-    """Stop after this time, with a checkpoint."""
     workers: int = 1
     """Processes that make pairs; 0 makes them in this one."""
     device: str = "cpu"
@@ -126,16 +124,16 @@ def train(
     data: TrainingData,
     options: RunOptions,
     report: Callable[[Progress], None],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Checkpoint:
-    """Train to the end of the recipe, or until the time is up; checkpoints are written on the way and at the end.
-
-    An interrupt (Ctrl-C) ends the run after the step at hand, with a checkpoint.
+    """Train to the end of the recipe, or until told to stop; checkpoints are written on the way and at the end.
 
     Args:
         start: from `start_run` or `resume_run`.
         data: what to train on.
-        options: where and how long.
+        options: where and how.
         report: called every `options.report_every` steps.
+        should_stop: asked after every step.
 
     Returns:
         The state after the last step.
@@ -170,7 +168,7 @@ def train(
     saved = began
     pairs = make_pairs(recipe, network, data)
     batches = iterate_batches(pairs, recipe.run.batch, options.workers, start.step)
-    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(batches):
+    with contextlib.closing(batches):
         waiting = time.monotonic()
         for batch in batches:
             arrived = time.monotonic()
@@ -202,7 +200,7 @@ def train(
             if now - saved > 60 * recipe.run.checkpoint_minutes:
                 save_checkpoint(options.out, state())
                 saved = now
-            if options.minutes is not None and now - began > 60 * options.minutes:
+            if should_stop():
                 break
     final = state()
     save_checkpoint(options.out, final)

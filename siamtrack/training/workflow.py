@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import logging
+import math
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -73,7 +78,7 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SinkError(f"{job.out} cannot be made: {error.strerror or error}") from error
-    options = RunOptions(job.out, job.minutes, job.workers, job.device)
+    options = RunOptions(job.out, job.workers, job.device)
     with ExitStack() as stack:
         reports = [report, stack.enter_context(_table(job.out / "log.csv"))]
         if job.tensorboard:
@@ -83,7 +88,9 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
             for each in reports:
                 each(progress)
 
-        final = train(start, data, options, report_all)
+        interrupted = stack.enter_context(_interrupts())
+        deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
+        final = train(start, data, options, report_all, lambda: interrupted() or time.monotonic() > deadline)
     return finish(final, data, job.out)
 
 
@@ -121,6 +128,30 @@ def _validation_overlap(checkpoint: Checkpoint, data: TrainingData) -> float | N
         lambda track, index: cache.frame(track.folder, index),
     )
     return float(np.mean(list(found.values()))) if found else None
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a wish to stop after the step at hand; the second one interrupts as ever.
+
+    Elsewhere than in the main thread, where Python allows no handlers, nothing changes.
+    """
+    wished = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield wished.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def wish(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        wished.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, wish)
+    try:
+        yield wished.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def same(found: Peak, responses: NDArray[np.float32], penalty: float, influence:
     mixture = peak_twin.mixture(map_, influence)
     # Subtracting the minimum costs digits when the range is small against the magnitude.
     assert mixture[row, col] >= mixture.max() * (1 - 1e-11 * max(1.0, magnitude / np.ptp(response)))
-    assert (found.psr, found.apce) == pytest.approx(peak_twin.confidence(response, RADIUS), rel=1e-3)
+    assert (found.psr, found.apce) == pytest.approx(peak_twin.confidence(response, RADIUS), rel=1e-3, abs=1e-6)
 
 
 def test_upsampling_of_the_twin_is_that_of_opencv() -> None:

@@ -1,0 +1,73 @@
+"""Rendered data that several parts are tested with."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+FRAME_HEIGHT, FRAME_WIDTH = 120, 160
+OBJECT_SIDE = 30
+
+
+def texture(height: int, width: int, rng: np.random.Generator, cell: int = 6) -> NDArray[np.uint8]:
+    """Smooth random colours: something to recognise at every place."""
+    coarse = rng.integers(0, 256, (height // cell + 2, width // cell + 2, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def write_sequence(folder: Path, frames: int, rng: np.random.Generator) -> None:
+    """A textured square that moves two pixels right and one down every frame; the third frame has no box."""
+    (folder / "img").mkdir(parents=True)
+    background = texture(FRAME_HEIGHT, FRAME_WIDTH, rng)
+    patch = texture(OBJECT_SIDE, OBJECT_SIDE, rng, 4)
+    lines = []
+    for index in range(frames):
+        x, y = 40 + 2 * index, 30 + index
+        frame = background.copy()
+        frame[y : y + OBJECT_SIDE, x : x + OBJECT_SIDE] = patch
+        cv2.imwrite(str(folder / "img" / f"{index + 1:04d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 98])
+        lines.append("nan,nan,nan,nan" if index == 2 else f"{x + 1},{y + 1},{OBJECT_SIDE},{OBJECT_SIDE}")
+    (folder / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
+
+
+def write_stills(folder: Path, photos: int, rng: np.random.Generator) -> None:
+    """Photographs with one round object each, its mask, and a cut-out."""
+    for name in ("photos", "masks", "cutouts"):
+        (folder / name).mkdir(parents=True)
+    rows = []
+    for index in range(photos):
+        photo = texture(FRAME_HEIGHT, FRAME_WIDTH, rng)
+        x, y, side = 50 + 5 * index, 35, 40
+        mask = np.zeros((side, side), np.uint8)
+        cv2.circle(mask, (side // 2, side // 2), side // 2 - 1, 255, -1)
+        area = photo[y : y + side, x : x + side]
+        area[mask > 0] = texture(side, side, rng, 5)[mask > 0]
+        cv2.imwrite(str(folder / "photos" / f"p{index}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, 98])
+        cv2.imwrite(str(folder / "masks" / f"p{index}.png"), mask)
+        rows.append(
+            [f"p{index}.jpg", "rendered", FRAME_WIDTH, FRAME_HEIGHT, x, y, side, side, f"p{index}.png", "polygon"]
+        )
+    with (folder / "objects.csv").open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["photo", "source", "w", "h", "x", "y", "bw", "bh", "mask", "quality", "touch", "label"])
+        writer.writerows([*row, 0, "disc"] for row in rows)
+    alpha = np.zeros((60, 60), np.uint8)
+    cv2.circle(alpha, (30, 30), 20, 255, -1)
+    cutout = np.dstack([texture(60, 60, rng), alpha])
+    cv2.imwrite(str(folder / "cutouts" / "c0.webp"), cutout, [cv2.IMWRITE_WEBP_QUALITY, 101])
+
+
+@pytest.fixture(scope="session")
+def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data folder in the layout that training reads: two sequences, one of them kept for validation, and stills."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    write_sequence(root / "clips" / "moving_square", 8, rng)
+    write_sequence(root / "clips" / "airplane", 8, rng)
+    write_stills(root / "stills", 3, rng)
+    return root

@@ -1,0 +1,123 @@
+"""Pairs: the target is where the pair says, whatever was done to the pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from siamtrack.boxes import Box
+from siamtrack.data.augment import PhotometricSettings
+from siamtrack.data.pairs import GeometrySettings, PairMaker, Scene, ScenePair, view
+from siamtrack.tracking.crops import crop
+
+STILL_LIGHT = PhotometricSettings(
+    brightness=0, contrast=0, saturation=0, gamma=0, blur=0, motion_blur=0, low_resolution=0, noise=0, jpeg=0
+)
+RED = (0, 0, 255)
+
+
+def red_dot(center: tuple[float, float], size: tuple[float, float]) -> Scene:
+    """A red ellipse on gray."""
+    image = np.full((240, 320, 3), 90, np.uint8)
+    axes = (round(size[0] / 2), round(size[1] / 2))
+    cv2.ellipse(image, (round(center[0]), round(center[1])), axes, 0, 0, 360, RED, -1)
+    return Scene(image, Box.from_center(*center, *size))
+
+
+@dataclass
+class Fixed:
+    """A source of one pair of scenes."""
+
+    pair: ScenePair
+
+    def draw(self, rng: np.random.Generator) -> ScenePair:
+        return self.pair
+
+
+def maker(pair: ScenePair, geometry: GeometrySettings, negatives: float = 0.0) -> PairMaker:
+    return PairMaker([(Fixed(pair), 1.0)], (), negatives, geometry, STILL_LIGHT, 128, 256)
+
+
+def red_center(image: NDArray[np.uint8]) -> tuple[float, float]:
+    rows, columns = np.nonzero((image[:, :, 2] > 170) & (image[:, :, 0] < 80))
+    return float(columns.mean() + 0.5), float(rows.mean() + 0.5)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), warp=st.booleans())
+def test_the_target_is_at_the_given_centre(seed: int, warp: bool) -> None:
+    pair = ScenePair(red_dot((150, 110), (40, 30)), red_dot((170, 130), (44, 33)), "dot", warp)
+    geometry = GeometrySettings(shift=60, scale_jitter=1, turn=20, stretch=0.1, gray=0, surround=0)
+    sample = maker(pair, geometry).make(np.random.default_rng(seed))
+    assert red_center(sample.search) == pytest.approx(sample.center, abs=1.5)
+    assert red_center(sample.exemplars[0]) == pytest.approx((64, 64), abs=1.5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_apparent_size_is_told_in_scale_steps(seed: int) -> None:
+    scene = red_dot((160, 120), (60, 60))
+    geometry = GeometrySettings(shift=0, scale_jitter=3, scale_step=1.1, scales=3, gray=0, surround=0)
+    sample = maker(ScenePair(scene, scene, "dot", warp=False), geometry).make(np.random.default_rng(seed))
+    areas = [((image[:, :, 2] > 170) & (image[:, :, 0] < 80)).sum() for image in (*sample.exemplars, sample.search)]
+    small, same, large, found = (math.sqrt(area) for area in areas)
+    assert same / small == pytest.approx(1.1, rel=0.03)
+    assert large / same == pytest.approx(1.1, rel=0.03)
+    assert found / same == pytest.approx(1.1**sample.scale, rel=0.03)
+
+
+def test_exemplar_crops_are_those_of_tracking() -> None:
+    scene = red_dot((160, 120), (60, 40))
+    geometry = GeometrySettings(gray=0, surround=0, shift=0)
+    for seed in range(4):
+        sample = maker(ScenePair(scene, scene, "dot", warp=False), geometry).make(np.random.default_rng(seed))
+        side = math.sqrt((60 + 50) * (40 + 50))
+        mean = cv2.mean(scene.image)
+        expected = crop(scene.image, (160, 120), side, 128, (mean[0], mean[1], mean[2]))
+        either = min(
+            np.abs(sample.exemplars[0].astype(int) - turned).mean() for turned in (expected, expected[:, ::-1])
+        )
+        assert either < 0.5
+
+
+def test_pairs_are_a_function_of_the_generator() -> None:
+    scene = red_dot((160, 120), (60, 40))
+    made = maker(ScenePair(scene, scene, "dot", warp=True), GeometrySettings(shift=30, turn=5))
+    first, again, other = (made.make(np.random.default_rng(seed)) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.search, again.search)
+    np.testing.assert_array_equal(first.exemplars, again.exemplars)
+    assert first.center == again.center != other.center
+
+
+def test_negatives_show_another_group_and_have_no_centre() -> None:
+    class Two:
+        def draw(self, rng: np.random.Generator) -> ScenePair:
+            scene = red_dot((160, 120), (60, 40))
+            return ScenePair(scene, scene, f"group {rng.integers(2)}", warp=False)
+
+    made = PairMaker([(Two(), 1.0)], (), 0.9, GeometrySettings(), STILL_LIGHT, 128, 256)
+    samples = [made.make(np.random.default_rng(seed)) for seed in range(60)]
+    absent = [math.isnan(sample.center[0]) for sample in samples]
+    assert [sample.group != sample.search_group for sample in samples] == absent
+    assert 10 < sum(absent) < 50
+
+
+def test_a_plain_view_is_a_crop() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    plain = view(image, (40.5, 33.0), 30.0, 64)
+    np.testing.assert_allclose(plain.astype(int), crop(image, (40.5, 33.0), 30.0, 64, (0, 0, 0)), atol=1)
+
+
+def test_a_surround_stands_outside_the_picture_only() -> None:
+    image = np.full((50, 50, 3), 200, np.uint8)
+    surround = np.zeros((100, 100, 3), np.uint8)
+    seen = view(image, (0, 0), 50, 100, surround=surround)
+    assert seen[75, 75].tolist() == [200, 200, 200]
+    assert seen[25, 25].tolist() == [0, 0, 0]

@@ -1,0 +1,71 @@
+"""The objective of a batch, against single forward passes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from siamtrack.data.dataset import Batch
+from siamtrack.losses.labels import disc_labels, grid_offsets
+from siamtrack.losses.logistic import balanced_logistic_loss
+from siamtrack.models.registry import create_network
+from siamtrack.training.objective import objective
+from siamtrack.training.recipe import LossSettings
+
+
+def random_batch(groups: list[int], search_groups: list[int]) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    count = len(groups)
+    return Batch(
+        torch.randint(0, 256, (count, 1, 3, 127, 127), generator=generator, dtype=torch.uint8),
+        torch.randint(0, 256, (count, 3, 159, 159), generator=generator, dtype=torch.uint8),
+        torch.tensor([[79.5, 79.5]] * count),
+        torch.zeros(count),
+        torch.tensor(groups),
+        torch.tensor(search_groups),
+    )
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    made = create_network("alexnet_v1", torch.Generator().manual_seed(0))
+    # Statistics of batch norm, then evaluation mode: samples no longer depend on their batch.
+    made.train()
+    with torch.no_grad():
+        for _ in range(30):
+            made.backbone(255 * torch.rand(2, 3, 127, 127))
+    return made.eval()
+
+
+def test_own_maps_are_those_of_the_network(network: torch.nn.Module) -> None:
+    batch = random_batch([1, 2], [1, 2])
+    found = objective(network, batch, LossSettings(logistic=2.0))
+    logits = network(batch.exemplars.float(), batch.searches.float())[:, 0]
+    offsets = grid_offsets(batch.centers, logits.shape[-1], 8, 159)
+    expected = balanced_logistic_loss(logits, disc_labels(offsets, 16.0))
+    assert float(found.logistic.detach()) == pytest.approx(float(expected), rel=1e-4)
+    assert float(found.loss.detach()) == pytest.approx(2 * float(expected), rel=1e-4)
+
+
+def test_negatives_are_the_maps_of_other_groups_only(network: torch.nn.Module) -> None:
+    hardest = LossSettings(batch_negatives=1.0, hardest=1)
+    batch = random_batch([1, 2], [1, 2])
+    found = objective(network, batch, hardest).negatives
+    crossed = [
+        network(batch.exemplars[k : k + 1].float(), batch.searches[x : x + 1].float()).max()
+        for k, x in ((0, 1), (1, 0))
+    ]
+    expected = sum(math.log1p(math.exp(-abs(float(v)))) + max(float(v), 0) for v in crossed) / 2
+    assert float(found.detach()) == pytest.approx(expected, rel=1e-4)
+    assert float(objective(network, random_batch([1, 1], [1, 1]), hardest).negatives) == 0
+
+
+def test_centre_error_is_in_pixels_of_the_search_crop(network: torch.nn.Module) -> None:
+    batch = random_batch([1], [1])
+    logits = network(batch.exemplars.float(), batch.searches.float())[0, 0]
+    row, column = divmod(int(logits.argmax()), logits.shape[-1])
+    middle = (logits.shape[-1] - 1) / 2
+    expected = 8 * math.hypot(row - middle, column - middle)
+    assert float(objective(network, batch, LossSettings()).center_error) == pytest.approx(expected, abs=1e-3)

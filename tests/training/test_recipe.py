@@ -1,0 +1,67 @@
+"""Recipes: what is shipped is valid, and what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from siamtrack.errors import RecipeError
+from siamtrack.models.registry import list_architectures
+from siamtrack.training.recipe import list_recipes, parse_recipe, read_recipe
+
+SMALLEST = """
+[model]
+name = "mine"
+architecture = "alexnet_v1"
+
+[run]
+steps = 5
+"""
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_shipped_recipes_are_valid(name: str) -> None:
+    recipe = read_recipe(name)
+    assert recipe.model.name == name
+    assert recipe.model.architecture in list_architectures()
+    assert recipe.card.description
+    assert recipe.card.data
+    assert recipe.card.licence
+
+
+def test_defaults_are_the_papers() -> None:
+    recipe = parse_recipe(SMALLEST, "mine")
+    assert (recipe.run.batch, recipe.loss.radius, recipe.optimiser.rate, recipe.optimiser.momentum) == (
+        8,
+        16,
+        1e-2,
+        0.9,
+    )
+    assert recipe.mix.max_gap == 100
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ("stepz = 3", "unknown key 'run.stepz'"),
+        ("batch = 0", "run.batch = 0: Input should be greater than or equal to 1"),
+        ("batch = 'many'", "run.batch = 'many'"),
+        ("[los]\nlogistic = 1", "unknown key 'los'"),
+        ("[tracking]\nscales = 4", "scales must be odd"),
+        ("batch =", "is not TOML"),
+    ],
+)
+def test_mistakes_are_named(addition: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(SMALLEST + addition, "mine")
+
+
+def test_an_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'siamtrack-lite'"):
+        read_recipe("siamtrack-light")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="does not exist"):
+        read_recipe(str(tmp_path / "mine.toml"))

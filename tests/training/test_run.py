@@ -1,0 +1,191 @@
+"""Whole runs on rendered data: resuming, stopping, and what comes out."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from siamtrack.data.dataset import read_training_data
+from siamtrack.errors import RecipeError, SiamTrackError, SinkError, UsageError, WeightsError
+from siamtrack.models.weights import load_network, read_card
+from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
+from siamtrack.training.feed import iterate_batches, make_pairs
+from siamtrack.training.loop import Progress, RunOptions, initial_network, resume_run, start_run, train
+from siamtrack.training.recipe import Recipe, parse_recipe
+from siamtrack.training.workflow import TrainingJob, run_training
+
+TINY = """
+[model]
+name = "tiny"
+architecture = "alexnet_v1"
+
+[run]
+steps = 4
+batch = 2
+seed = 7
+search_size = 143
+
+[geometry]
+shift = 8
+
+[loss]
+ranking = 0.5
+batch_negatives = 0.5
+hardest = 2
+
+[optimiser]
+kind = "adamw"
+rate = 1e-3
+schedule = "cosine"
+warmup = 2
+average = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return parse_recipe(TINY, "tiny")
+
+
+def quiet(progress: Progress) -> None:
+    del progress
+
+
+def stop_after(steps: int) -> object:
+    """Something to ask after every step that says yes once."""
+    count = 0
+
+    def should_stop() -> bool:
+        nonlocal count
+        count += 1
+        return count == steps
+
+    return should_stop
+
+
+def run(recipe: Recipe, folder: Path, out: Path, workers: int = 0, **more: object) -> Checkpoint:
+    start = start_run(recipe)
+    return train(start, read_training_data(folder), RunOptions(out, workers=workers), quiet, **more)  # type: ignore[arg-type]
+
+
+def assert_same_weights(a: Checkpoint, b: Checkpoint) -> None:
+    for mine, theirs in ((a.weights, b.weights), (a.average, b.average)):
+        assert mine.keys() == theirs.keys()
+        for name, value in mine.items():
+            assert torch.equal(value, theirs[name]), name
+
+
+def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(
+    recipe: Recipe, training_folder: Path, tmp_path: Path
+) -> None:
+    whole = run(recipe, training_folder, tmp_path / "whole")
+    half = run(recipe, training_folder, tmp_path / "half", should_stop=stop_after(2))
+    assert (half.step, whole.step) == (2, 4)
+    again = resume_run(tmp_path / "half" / FILE_NAME, recipe)
+    rest = train(again, read_training_data(training_folder), RunOptions(tmp_path / "half", workers=0), quiet)
+    assert_same_weights(whole, rest)
+    assert rest.step == 4
+    assert rest.seconds > half.seconds
+
+
+def test_the_next_batch_is_the_same_whoever_makes_it(recipe: Recipe, training_folder: Path) -> None:
+    pairs = make_pairs(recipe, initial_network(recipe), read_training_data(training_folder))
+    one, two = (list(iterate_batches(pairs, 2, workers, first)) for workers, first in ((0, 0), (2, 1)))
+    assert len(one) == 4
+    for mine, theirs in zip(one[1:], two, strict=True):
+        for field in dataclasses.fields(mine):
+            a, b = getattr(mine, field.name), getattr(theirs, field.name)
+            assert torch.equal(torch.nan_to_num(a.double()), torch.nan_to_num(b.double())), field.name
+
+
+def test_training_lowers_the_loss(training_folder: Path, tmp_path: Path) -> None:
+    longer = parse_recipe(TINY.replace("steps = 4", "steps = 30"), "tiny")
+    seen: list[Progress] = []
+    options = RunOptions(tmp_path, workers=0, report_every=10)
+    train(start_run(longer), read_training_data(training_folder), options, seen.append)
+    assert [progress.step for progress in seen] == [10, 20, 30]
+    assert seen[-1].loss < 0.8 * seen[0].loss
+    assert all(0 <= progress.wait <= 1 and progress.pairs_per_second > 0 for progress in seen)
+
+
+def test_another_recipe_is_refused_on_resuming(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
+    run(recipe, training_folder, tmp_path, should_stop=stop_after(1))
+    other = parse_recipe(TINY.replace("rate = 1e-3", "rate = 2e-3"), "tiny")
+    with pytest.raises(RecipeError, match=r"optimiser\.rate = 0\.001, the recipe says 0\.002"):
+        resume_run(tmp_path / FILE_NAME, other)
+    longer = parse_recipe(TINY.replace("steps = 4", "steps = 9"), "tiny")
+    assert resume_run(tmp_path / FILE_NAME, longer).recipe.run.steps == 9
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="cannot be read as a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_foreign_checkpoint_is_named(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"w": torch.zeros(2)}}, tmp_path / FILE_NAME)
+    with pytest.raises(WeightsError, match="no checkpoint of a training run"):
+        load_checkpoint(tmp_path / FILE_NAME)
+
+
+def test_a_checkpoint_survives_a_failed_save(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = start_run(recipe)
+    save_checkpoint(tmp_path, first)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SinkError, match="No space left on device.*untouched"):
+        save_checkpoint(tmp_path, dataclasses.replace(first, step=3))
+    assert load_checkpoint(tmp_path / FILE_NAME).step == 0
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(
+    recipe: Recipe, training_folder: Path, tmp_path: Path
+) -> None:
+    start = start_run(recipe)
+    start.weights["head.log_scale"].fill_(float("inf"))
+    with pytest.raises(SiamTrackError, match="loss of step 0 is not finite"):
+        train(start, read_training_data(training_folder), RunOptions(tmp_path, workers=0), quiet)
+    batch = torch.load(tmp_path / "bad-batch.pt", weights_only=True)
+    assert batch["searches"].shape == (2, 3, 143, 143)
+
+
+def test_the_workflow_leaves_a_model_a_table_and_a_checkpoint(
+    recipe: Recipe, training_folder: Path, tmp_path: Path
+) -> None:
+    job = TrainingJob(recipe, training_folder, tmp_path / "run", workers=0)
+    summary = run_training(job, quiet)
+    assert summary.finished
+    network, card = load_network(summary.weights)
+    saved = load_checkpoint(tmp_path / "run" / FILE_NAME)
+    assert all(torch.equal(value, saved.average[name]) for name, value in network.state_dict().items())
+    assert card == read_card(summary.weights)
+    assert (card.training["steps"], card.training["pairs"]) == (4, 8)
+    assert card.training["recipe"]["run"]["seed"] == 7
+    assert 0 <= card.figures["validation"]["mean average overlap"] <= 1
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    assert [int(row["step"]) for row in rows] == [4]
+    assert np.isfinite(float(rows[0]["loss"]))
+    with pytest.raises(UsageError, match="holds a run already"):
+        run_training(job, quiet)
+    more = dataclasses.replace(job, resume=True)
+    assert run_training(more, quiet).steps == 4
+
+
+def test_the_time_limit_stops_a_run_that_can_go_on(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
+    job = TrainingJob(recipe, training_folder, tmp_path / "run", workers=0, minutes=1e-6)
+    summary = run_training(job, quiet)
+    assert summary.steps == 1
+    assert not summary.finished
