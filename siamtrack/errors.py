@@ -37,7 +37,3 @@ class WeightsError(SiamTrackError):
 
 class DataError(SiamTrackError):
     """Training data that is missing or unusable."""
-
-
-class SiamTrackWarning(UserWarning):
-    """Something the user should know and that did not stop the work."""

@@ -14,7 +14,7 @@ from siamtrack.data.dataset import read_training_data
 from siamtrack.data.pairs import PairSample
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.io.contact_sheet import contact_sheet
-from siamtrack.models.registry import create_network
+from siamtrack.models.registry import build_network
 from siamtrack.training.feed import make_pairs
 from siamtrack.training.recipe import Recipe
 
@@ -39,7 +39,7 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
     """
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UsageError(f"{output} is no picture by its name: call it .png or .jpg")
-    pairs = make_pairs(recipe, create_network(recipe.model.architecture), read_training_data(data))
+    pairs = make_pairs(recipe, build_network(recipe.model.architecture), read_training_data(data))
     wanted = [number for number in numbers if number < len(pairs)]
     if not wanted:
         raise UsageError(f"the run has {len(pairs)} pairs, counted from 0: none of those asked for exists")

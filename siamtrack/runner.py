@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 import siamtrack
 from siamtrack.boxes import Box, validate_box
 from siamtrack.errors import SinkError, SourceError, UsageError
+from siamtrack.interrupts import StopSignal
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, VideoSink, refuse_inputs
 from siamtrack.io.sources import Frame, SourceInfo, open_source
@@ -204,7 +204,7 @@ def run(job: Job, progress: Progress) -> Summary:
         summary = Summary(len(boxes), list(outputs.values()))
         with (
             # Around the results, so that Ctrl-C does not reach into the closing of the files.
-            _StopSignal() as stop,
+            StopSignal() as stop,
             _Results(job, source.info, boxes=boxes, tracker=tracker, clock=clock, summary=summary) as results,
             progress(source.expected) as advance,
         ):
@@ -386,28 +386,3 @@ class _Results:
             "device": self._tracker.device,
             "machine": describe_machine(),
         }
-
-
-class _StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a request to stop after the frame at hand; the second one interrupts."""
-
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._receive)
-        return self
-
-    def _receive(self, number: int, _: FrameType | None) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = signal.Signals(number)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)

@@ -64,7 +64,7 @@ def write_stills(folder: Path, photos: int, rng: np.random.Generator) -> None:
 
 @pytest.fixture(scope="session")
 def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data folder in the layout that training reads: two sequences, one of them kept for validation, and stills."""
+    """A small data folder in the layout of training: two sequences, one of them kept for validation, and stills."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     write_sequence(root / "clips" / "moving_square", 8, rng)

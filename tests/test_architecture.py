@@ -18,7 +18,7 @@ LAYERS = [
     {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
     {"models"},
-    {"boxes", "config", "machine"},
+    {"boxes", "config", "machine", "interrupts"},
     {"errors"},
 ]
 """Top to bottom. A part imports itself and what lies below it, never its neighbours."""

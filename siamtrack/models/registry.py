@@ -44,6 +44,17 @@ def create_network(architecture: str, generator: torch.Generator | None = None) 
     Raises:
         UsageError: for an unknown architecture; the message names the nearest one and all of them.
     """
+    network = build_network(architecture)
+    network.backbone.initialise(generator)
+    return network
+
+
+def build_network(architecture: str) -> SiameseNetwork:
+    """A network whose weights are still to be set, by `Backbone.initialise` or from a file.
+
+    Raises:
+        UsageError: for an unknown architecture; the message names the nearest one and all of them.
+    """
     if architecture not in _BACKBONES:
         raise UsageError(_unknown("architecture", architecture, list_architectures()))
     from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
@@ -51,7 +62,6 @@ def create_network(architecture: str, generator: torch.Generator | None = None) 
     from siamtrack.models.siamese import SiameseNetwork  # noqa: PLC0415
 
     backbone: backbones.Backbone = getattr(backbones, _BACKBONES[architecture])()
-    backbone.initialise(generator)
     return SiameseNetwork(backbone, CorrelationHead(backbone.response_scale))
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
-from siamtrack.models.registry import create_network, list_architectures
+from siamtrack.models.registry import build_network, create_network, list_architectures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -321,7 +321,7 @@ def _blank(architecture: str) -> SiameseNetwork:
     import torch  # noqa: PLC0415
 
     with torch.device("meta"):
-        return create_network(architecture)
+        return build_network(architecture)
 
 
 def _shape(tensor: Tensor) -> str:

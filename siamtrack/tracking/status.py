@@ -13,6 +13,6 @@ class Status(StrEnum):
     UNCERTAIN = "uncertain"
     """The response is weak or ambiguous; the box is the best guess."""
     LOST = "lost"
-    """The target was not seen; the box is where it was last."""
+    """The response does not show the target; the box is a guess, and the search goes on from it."""
     SKIPPED = "skipped"
     """The frame could not be decoded; there is no box."""

@@ -14,7 +14,7 @@ import torch
 
 from siamtrack.data.dataset import Batch, TrainingData
 from siamtrack.errors import RecipeError, SiamTrackError
-from siamtrack.models.registry import create_network
+from siamtrack.models.registry import build_network, create_network
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import from_efficientnet_lite0
 from siamtrack.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -114,7 +114,7 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
 
 def average_network(checkpoint: Checkpoint) -> SiameseNetwork:
     """The network that a run has made so far: its averaged weights, ready to track with."""
-    network = create_network(checkpoint.recipe.model.architecture)
+    network = build_network(checkpoint.recipe.model.architecture)
     network.load_state_dict(checkpoint.average)
     return network.eval()
 
@@ -144,7 +144,7 @@ def train(
     """
     recipe = start.recipe
     device = torch.device(options.device)
-    network = create_network(recipe.model.architecture)
+    network = build_network(recipe.model.architecture)
     network.load_state_dict(start.weights)
     freeze(network, recipe.model)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -6,14 +6,11 @@ import csv
 import dataclasses
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ import torch
 
 from siamtrack.data.dataset import TrainingData, read_training_data
 from siamtrack.errors import SinkError, UsageError
+from siamtrack.interrupts import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.export import export_weights
 from siamtrack.training.loop import Progress, RunOptions, average_network, resume_run, start_run, train
@@ -88,9 +86,14 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
             for each in reports:
                 each(progress)
 
-        interrupted = stack.enter_context(_interrupts())
         deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
-        final = train(start, data, options, report_all, lambda: interrupted() or time.monotonic() > deadline)
+        # Around the loop only: a Ctrl-C while validating has nothing to save, and ends the command.
+        with StopSignal() as stop:
+
+            def should_stop() -> bool:
+                return stop.received is not None or time.monotonic() > deadline
+
+            final = train(start, data, options, report_all, should_stop)
     return finish(final, data, job.out)
 
 
@@ -128,30 +131,6 @@ def _validation_overlap(checkpoint: Checkpoint, data: TrainingData) -> float | N
         lambda track, index: cache.frame(track.folder, index),
     )
     return float(np.mean(list(found.values()))) if found else None
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a wish to stop after the step at hand; the second one interrupts as ever.
-
-    Elsewhere than in the main thread, where Python allows no handlers, nothing changes.
-    """
-    wished = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield wished.is_set
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def wish(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        wished.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, wish)
-    try:
-        yield wished.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

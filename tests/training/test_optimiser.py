@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -27,7 +29,7 @@ def test_the_papers_schedule_falls_geometrically() -> None:
     factors = [rate_at(step, 51, plan) for step in range(51)]
     assert factors[0] == 1
     assert factors[-1] == pytest.approx(1e-3)
-    ratios = [after / before for before, after in zip(factors, factors[1:], strict=False)]
+    ratios = [after / before for before, after in itertools.pairwise(factors)]
     assert ratios == pytest.approx([1e-3 ** (1 / 50)] * 50)
 
 

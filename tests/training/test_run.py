@@ -145,7 +145,7 @@ def test_a_checkpoint_survives_a_failed_save(recipe: Recipe, tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SinkError, match="No space left on device.*untouched"):
+    with pytest.raises(SinkError, match=r"No space left on device.*untouched"):
         save_checkpoint(tmp_path, dataclasses.replace(first, step=3))
     assert load_checkpoint(tmp_path / FILE_NAME).step == 0
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
