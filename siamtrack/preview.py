@@ -69,4 +69,4 @@ def describe(sample: PairSample) -> str:
     """One line under the picture of a pair."""
     if math.isnan(sample.center[0]):
         return f"{sample.group}: not here"
-    return f"{sample.group}, {sample.scale:+.1f} steps"
+    return sample.group if math.isnan(sample.scale) else f"{sample.group}, {sample.scale:+.1f} steps"

@@ -121,7 +121,7 @@ class Batch:
     centers: Tensor
     """`(B, 2)` float `x, y` of the target in the search crop, NaN where it is not there."""
     scales: Tensor
-    """`(B,)` float apparent size in scale steps."""
+    """`(B,)` float apparent size in scale steps, NaN where it is not known."""
     exemplar_groups: Tensor
     """`(B,)` int64: equal for pairs that must not be each other's negatives."""
     search_groups: Tensor

@@ -40,7 +40,7 @@ class GeometrySettings(Frozen):
     shift: float = Field(16.0, ge=0)
     """Largest distance of the target from the centre of the search crop, in its pixels, along each axis."""
     scale_jitter: float = Field(0.0, ge=0, le=3)
-    """Largest change of the target's size in the search crop, in scale steps."""
+    """Largest change of the target's size in the search crop, in scale steps, where its size is known."""
     turn: float = Field(0.0, ge=0, le=90)
     """Largest turn between the two crops of a photograph, in degrees."""
     stretch: float = Field(0.0, ge=0, lt=1)
@@ -85,6 +85,9 @@ class ScenePair:
     """What the object belongs to: pairs of one group must not serve as each other's negatives."""
     warp: bool
     """The two scenes show the object in one pose: turn and stretch one of them."""
+    sizes: tuple[float, float] | None
+    """Linear size of the object in the two scenes, in any unit; None where it is not known to a percent or two, as in
+    videos, whose boxes breathe and follow arms and legs more than distance."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class PairSample:
     center: tuple[float, float]
     """Centre `(x, y)` of the target in the search crop in pixels, continuous; NaN when it is not there."""
     scale: float
-    """Apparent size of the target in the search crop relative to the exemplar, in scale steps."""
+    """Apparent size of the target in the search crop relative to the exemplar, in scale steps; NaN when it is not known
+    that well."""
     size: tuple[float, float]
     """Width and height of the target in the search crop, in pixels."""
     group: str
@@ -141,7 +145,7 @@ class VideoScenes:
         exemplar, search = (
             Scene(self._cache.frame(track.folder, index), track.box(index)) for index in (first, second)
         )
-        return ScenePair(exemplar, search, group=track.folder.name, warp=False)
+        return ScenePair(exemplar, search, group=track.folder.name, warp=False, sizes=None)
 
 
 class StillScenes:
@@ -154,7 +158,7 @@ class StillScenes:
         """One photograph, shown twice."""
         item = self._objects[int(rng.integers(len(self._objects)))]
         scene = Scene(read_image(item.photo), item.box)
-        return ScenePair(scene, scene, group=item.photo.name, warp=True)
+        return ScenePair(scene, scene, group=item.photo.name, warp=True, sizes=(1, 1))
 
 
 class ComposedScenes:
@@ -177,12 +181,12 @@ class ComposedScenes:
             others.append(shift_tone(patch, rng, 0.4))  # a look-alike
         size = float(np.exp(rng.uniform(math.log(24), math.log(140))))
         exemplar, _ = self._scene(backgrounds[0], patch, others, size, rng)
-        size *= math.exp(rng.uniform(-0.4, 0.4))
-        search, edge = self._scene(backgrounds[1], shift_tone(patch, rng, 0.15), others, size, rng)
+        larger = size * math.exp(rng.uniform(-0.4, 0.4))
+        search, edge = self._scene(backgrounds[1], shift_tone(patch, rng, 0.15), others, larger, rng)
         if others and rng.random() < 0.3:
-            occluder = Pose(edge, size * float(rng.uniform(0.5, 0.9)))
+            occluder = Pose(edge, larger * float(rng.uniform(0.5, 0.9)))
             search = replace(search, image=paste(search.image, others[0], occluder)[0])
-        return ScenePair(exemplar, search, group=name, warp=False)
+        return ScenePair(exemplar, search, group=name, warp=False, sizes=(size, larger))
 
     def _patch(self, rng: np.random.Generator) -> tuple[Image, str]:
         choices = len(self._objects) + len(self._cutouts)
@@ -249,11 +253,11 @@ class PairMaker:
     def make(self, rng: np.random.Generator) -> PairSample:
         """The next pair."""
         scenes = self._draw(rng)
-        if rng.random() >= self._negatives:
+        other = self._draw(rng) if rng.random() < self._negatives else scenes
+        if other.group == scenes.group:  # another target of the same video may be a twin: no negative
             return self._cut(scenes, scenes.group, rng)
-        other = self._draw(rng)
-        sample = self._cut(replace(scenes, search=other.search), other.group, rng)
-        return replace(sample, center=(math.nan, math.nan)) if other.group != scenes.group else sample
+        sample = self._cut(replace(scenes, search=other.search, sizes=None), other.group, rng)
+        return replace(sample, center=(math.nan, math.nan))
 
     def _draw(self, rng: np.random.Generator) -> ScenePair:
         return self._sources[int(rng.choice(len(self._sources), p=self._shares))].draw(rng)
@@ -273,7 +277,7 @@ class PairMaker:
         turn = math.radians(rng.uniform(-geometry.turn, geometry.turn)) if scenes.warp else 0.0
         stretch = 1 + rng.uniform(-geometry.stretch, geometry.stretch) if scenes.warp else 1.0
         flip = rng.random() < 0.5
-        grow = rng.uniform(-geometry.scale_jitter, geometry.scale_jitter)
+        grow = rng.uniform(-geometry.scale_jitter, geometry.scale_jitter) if scenes.sizes else 0.0
         shift = rng.uniform(-geometry.shift, geometry.shift, size=2)
 
         box = scenes.exemplar.box
@@ -285,8 +289,13 @@ class PairMaker:
         )
         box = scenes.search.box
         size = self._search_size
-        side = exemplar_side(box.width, box.height, geometry.context) * size / self._exemplar_size
-        side /= geometry.scale_step**grow
+        search_side = exemplar_side(box.width, box.height, geometry.context)
+        # Turned or stretched, an object of the same size has a box of another.
+        scale = math.nan
+        if scenes.sizes:
+            ratio = (scenes.sizes[1] / search_side) / (scenes.sizes[0] / side)
+            scale = grow + math.log(ratio) / math.log(geometry.scale_step)
+        side = search_side * size / self._exemplar_size / geometry.scale_step**grow
         step = side / size
         offset = shift * step
         # A flipped view mirrors the offset too: choose it so that the target lands at `size / 2 - shift` either way.
@@ -314,7 +323,13 @@ class PairMaker:
         search = photometric(search, self._light, rng)
         place = (size / 2 - float(shift[0]), size / 2 - float(shift[1]))
         return PairSample(
-            exemplars, search, place, float(grow), (box.width / step, box.height / step), scenes.group, search_group
+            exemplars,
+            search,
+            place,
+            float(scale),
+            (box.width / step, box.height / step),
+            scenes.group,
+            search_group,
         )
 
 

@@ -10,7 +10,7 @@ def scale_labels(scales: Tensor, count: int, sigma: float) -> Tensor:
     """A probability over the exemplar's scales: a Gaussian around the target's apparent size.
 
     Args:
-        scales: `(B,)` apparent size in scale steps, 0 for unchanged.
+        scales: `(B,)` apparent size in scale steps, 0 for unchanged; NaN, not known, counts as unchanged for certain.
         count: S, number of scales; the middle one is unchanged.
         sigma: in scale steps.
 
@@ -18,7 +18,8 @@ def scale_labels(scales: Tensor, count: int, sigma: float) -> Tensor:
         `(B, S)`, rows of sum 1.
     """
     steps = torch.arange(count, device=scales.device, dtype=scales.dtype) - count // 2
-    return torch.softmax(-(steps[None] - scales[:, None]).square() / (2 * sigma**2), dim=1)
+    known = torch.softmax(-(steps[None] - scales[:, None]).square() / (2 * sigma**2), dim=1)
+    return torch.where(scales.isnan()[:, None], (steps == 0).to(scales.dtype), known)
 
 
 def ranking_loss(logits: Tensor, targets: Tensor, others: Tensor | None = None) -> Tensor:

@@ -57,6 +57,9 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> 
 
     cells = gaussian_labels(offsets, settings.ranking_sigma)
     targets = cells[:, None] * scale_labels(batch.scales, scales, settings.scale_sigma)[:, :, None, None]
+    # Where the scale is not known, only the positions of the middle one compete.
+    unknown = batch.scales.isnan()[:, None] & (torch.arange(scales, device=own.device) != scales // 2)
+    own = own.masked_fill(unknown[:, :, None, None], torch.finfo(own.dtype).min)
     rivals = crossed.masked_fill(~foreign[:, :, None, None], -torch.inf).flatten(1)
     ranking = ranking_loss(own, targets, rivals)
 

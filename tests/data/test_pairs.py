@@ -53,7 +53,7 @@ def red_center(image: NDArray[np.uint8]) -> tuple[float, float]:
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000), warp=st.booleans())
 def test_the_target_is_at_the_given_centre(seed: int, warp: bool) -> None:
-    pair = ScenePair(red_dot((150, 110), (40, 30)), red_dot((170, 130), (44, 33)), "dot", warp)
+    pair = ScenePair(red_dot((150, 110), (40, 30)), red_dot((170, 130), (44, 33)), "dot", warp, sizes=(1, 1))
     geometry = GeometrySettings(shift=60, scale_jitter=1, turn=20, stretch=0.1, gray=0, surround=0)
     sample = maker(pair, geometry).make(np.random.default_rng(seed))
     assert red_center(sample.search) == pytest.approx(sample.center, abs=1.5)
@@ -64,7 +64,7 @@ def test_the_target_is_at_the_given_centre(seed: int, warp: bool) -> None:
 def test_apparent_size_is_told_in_scale_steps(seed: int) -> None:
     scene = red_dot((160, 120), (60, 60))
     geometry = GeometrySettings(shift=0, scale_jitter=3, scale_step=1.1, scales=3, gray=0, surround=0)
-    sample = maker(ScenePair(scene, scene, "dot", warp=False), geometry).make(np.random.default_rng(seed))
+    sample = maker(ScenePair(scene, scene, "dot", warp=False, sizes=(1, 1)), geometry).make(np.random.default_rng(seed))
     areas = [((image[:, :, 2] > 170) & (image[:, :, 0] < 80)).sum() for image in (*sample.exemplars, sample.search)]
     small, same, large, found = (math.sqrt(area) for area in areas)
     assert same / small == pytest.approx(1.1, rel=0.03)
@@ -72,11 +72,35 @@ def test_apparent_size_is_told_in_scale_steps(seed: int) -> None:
     assert found / same == pytest.approx(1.1**sample.scale, rel=0.03)
 
 
+def test_a_box_of_another_shape_is_no_change_of_size() -> None:
+    wide, tall = red_dot((160, 120), (80, 30)), red_dot((160, 120), (30, 80))
+    loose = Scene(wide.image, Box.from_center(160, 120, 100, 60))  # the same object in a larger box
+    geometry = GeometrySettings(shift=0, scale_step=1.1, gray=0, surround=0)
+
+    def scale(search: Scene) -> float:
+        pair = ScenePair(wide, search, "dot", warp=False, sizes=(1, 1))
+        return maker(pair, geometry).make(np.random.default_rng(0)).scale
+
+    assert scale(wide) == scale(tall) == pytest.approx(0)
+    ratio = math.sqrt((80 + 55) * (30 + 55)) / math.sqrt((100 + 80) * (60 + 80))
+    assert scale(loose) == pytest.approx(math.log(ratio) / math.log(1.1))
+
+
+def test_boxes_that_are_not_exact_tell_no_scale() -> None:
+    scene = red_dot((160, 120), (60, 60))
+    geometry = GeometrySettings(shift=0, scale_jitter=3, gray=0, surround=0)
+    sample = maker(ScenePair(scene, scene, "dot", warp=False, sizes=None), geometry).make(np.random.default_rng(0))
+    assert math.isnan(sample.scale)
+    assert sample.size == pytest.approx((60 * 128 / 120, 60 * 128 / 120))  # and are not enlarged either
+
+
 def test_exemplar_crops_are_those_of_tracking() -> None:
     scene = red_dot((160, 120), (60, 40))
     geometry = GeometrySettings(gray=0, surround=0, shift=0)
     for seed in range(4):
-        sample = maker(ScenePair(scene, scene, "dot", warp=False), geometry).make(np.random.default_rng(seed))
+        sample = maker(ScenePair(scene, scene, "dot", warp=False, sizes=(1, 1)), geometry).make(
+            np.random.default_rng(seed)
+        )
         side = math.sqrt((60 + 50) * (40 + 50))
         mean = cv2.mean(scene.image)
         expected = crop(scene.image, (160, 120), side, 128, (mean[0], mean[1], mean[2]))
@@ -88,7 +112,7 @@ def test_exemplar_crops_are_those_of_tracking() -> None:
 
 def test_pairs_are_a_function_of_the_generator() -> None:
     scene = red_dot((160, 120), (60, 40))
-    made = maker(ScenePair(scene, scene, "dot", warp=True), GeometrySettings(shift=30, turn=5))
+    made = maker(ScenePair(scene, scene, "dot", warp=True, sizes=(1, 1)), GeometrySettings(shift=30, turn=5))
     first, again, other = (made.make(np.random.default_rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.search, again.search)
     np.testing.assert_array_equal(first.exemplars, again.exemplars)
@@ -99,7 +123,7 @@ def test_negatives_show_another_group_and_have_no_centre() -> None:
     class Two:
         def draw(self, rng: np.random.Generator) -> ScenePair:
             scene = red_dot((160, 120), (60, 40))
-            return ScenePair(scene, scene, f"group {rng.integers(2)}", warp=False)
+            return ScenePair(scene, scene, f"group {rng.integers(2)}", warp=False, sizes=(1, 1))
 
     made = PairMaker([(Two(), 1.0)], (), 0.9, GeometrySettings(), STILL_LIGHT, 128, 256)
     samples = [made.make(np.random.default_rng(seed)) for seed in range(60)]

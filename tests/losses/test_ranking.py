@@ -49,3 +49,7 @@ def test_scale_labels_peak_at_the_apparent_size() -> None:
     assert labels.sum(1).tolist() == pytest.approx([1, 1, 1, 1])
     assert labels[:3].argmax(1).tolist() == [0, 1, 2]
     assert float(labels[3, 1]) == pytest.approx(float(labels[3, 2]))
+
+
+def test_a_scale_that_is_not_known_counts_as_unchanged() -> None:
+    assert scale_labels(torch.tensor([torch.nan]), 5, 0.5).tolist() == [[0, 0, 1, 0, 0]]
