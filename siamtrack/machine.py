@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,22 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def source_commit() -> str:
+    """Commit of the source tree that this runs from, `+` when it has changes; else the version of the package."""
+    package = Path(__file__).resolve().parent
+    if not (package.parent / ".git").exists():  # installed somewhere, perhaps inside another project's repository
+        return f"siamtrack {version('siamtrack')}"
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=package,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip() or "unknown"

@@ -39,7 +39,9 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
     """
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UsageError(f"{output} is no picture by its name: call it .png or .jpg")
-    pairs = make_pairs(recipe, build_network(recipe.model.architecture), read_training_data(data))
+    pairs = make_pairs(
+        recipe, build_network(recipe.model.architecture), read_training_data(data, recipe.mix.validation)
+    )
     wanted = [number for number in numbers if number < len(pairs)]
     if not wanted:
         raise UsageError(f"the run has {len(pairs)} pairs, counted from 0: none of those asked for exists")

@@ -3,7 +3,6 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
-torch_cpu_index=https://download.pytorch.org/whl/cpu
 
 say() { printf '== %s\n' "$*" >&2; }
 
@@ -32,7 +31,7 @@ PY
 
 # install_package EXTRAS: EXTRAS is empty or like [dev].
 install_package() {
-    local stamp=".venv/installed${1//[^a-z]/-}" found index=()
+    local stamp=".venv/installed${1//[^a-z]/-}" found
     if ! "$python" -c '' 2>/dev/null; then
         found=$(find_python)
         say "making .venv with $found"
@@ -41,14 +40,8 @@ install_package() {
     if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint "$1")" ]; then
         return
     fi
-    # The default build of torch for Linux carries gigabytes of CUDA. 2.13.0+cpu outranks 2.13.0 where both are offered.
-    if [ "$(uname -s)" = Linux ] && "$python" -c "
-import urllib.request
-urllib.request.urlopen('$torch_cpu_index/torch/', timeout=5)" 2>/dev/null; then
-        index=(--extra-index-url "$torch_cpu_index")
-    fi
     say "installing siamtrack$1 and what it needs into .venv (some minutes the first time)"
-    "$python" -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt ${index[@]+"${index[@]}"} torch
+    "$python" -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt torch
     "$python" -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e ".$1"
     fingerprint "$1" >"$stamp"
 }

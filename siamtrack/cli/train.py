@@ -44,7 +44,7 @@ def train(
     ] = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
-) -> None:
+) -> int:
     """Train a model. Ctrl-C stops after a checkpoint; nothing is lost.
 
     siamtrack train siamtrack-lite --data data --minutes 30
@@ -78,6 +78,7 @@ def train(
         if summary.overlap is not None:
             shown.print(f"mean average overlap on the sequences kept from training: {summary.overlap:.3f}")
         shown.print(f"wrote {summary.weights}")
+    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
 
 
 def _with_steps(recipe: Recipe, steps: int | None) -> Recipe:

@@ -10,6 +10,7 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from siamtrack.config import Frozen
 
@@ -19,23 +20,23 @@ Image = NDArray[np.uint8]
 class PhotometricSettings(Frozen):
     """Strengths and probabilities of the photometric changes."""
 
-    brightness: float = 0.2
+    brightness: float = Field(0.2, ge=0, le=1)
     """Largest relative change of brightness."""
-    contrast: float = 0.2
+    contrast: float = Field(0.2, ge=0, le=1)
     """Largest relative change of contrast."""
-    saturation: float = 0.3
+    saturation: float = Field(0.3, ge=0, le=1)
     """Largest relative change of saturation."""
-    gamma: float = 0.2
+    gamma: float = Field(0.2, ge=0, le=1)
     """Largest change of the logarithm of gamma."""
-    blur: float = 0.15
+    blur: float = Field(0.15, ge=0, le=1)
     """Probability of defocus blur."""
-    motion_blur: float = 0.15
+    motion_blur: float = Field(0.15, ge=0, le=1)
     """Probability of motion blur."""
-    low_resolution: float = 0.1
+    low_resolution: float = Field(0.1, ge=0, le=1)
     """Probability of losing detail, as a small or distant target has."""
-    noise: float = 0.1
+    noise: float = Field(0.1, ge=0, le=1)
     """Probability of sensor noise."""
-    jpeg: float = 0.1
+    jpeg: float = Field(0.1, ge=0, le=1)
     """Probability of compression artefacts."""
 
 

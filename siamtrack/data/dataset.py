@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +28,6 @@ from siamtrack.errors import DataError
 VIDEO_FOLDERS = ("clips", "DAVIS2016")
 """Folders of sequences to train on. Development and test sets beside them are never read."""
 
-VALIDATION_GROUPS = (
-    ("highway_cars", "highway_suv", "expressway"),
-    ("cyclist_back", "cyclist_front"),
-    ("airplane",), ("bear_walk",), ("butterfly_flower",), ("cat_head",), ("cow_side",), ("cup_shuffle",),
-    ("drone_surfer",), ("football_juggle",), ("hand_box",), ("horse_trot",), ("jogger_face",),
-    ("motocross_far",), ("parking_car",), ("plaza_people",), ("skate_dog",), ("snowboard",), ("street_walk",),
-)  # fmt: skip
-"""Sequences of `clips` that are kept from training; those of one source stay together."""
-
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -48,25 +39,32 @@ class TrainingData:
     cache: FrameCache | None
 
 
-def read_training_data(root: Path) -> TrainingData:
+def read_training_data(root: Path, validation: Collection[str] = ()) -> TrainingData:
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
     Frames of the videos are cached below `root/cache` the first time, which takes a minute or two.
+
+    Args:
+        root: the folder.
+        validation: names of sequences to keep from training; those that are not there do not matter.
 
     Raises:
         DataError: when there is nothing, or something cannot be read.
     """
     if not root.is_dir():
         raise DataError(f"training data folder {root} does not exist")
-    held_out = {name for group in VALIDATION_GROUPS for name in group}
     tracks = [track for name in VIDEO_FOLDERS if (root / name).is_dir() for track in read_tracks(root / name)]
     stills = read_stills(root / "stills") if (root / "stills").is_dir() else None
     if not tracks and stills is None:
         raise DataError(f"{root} holds none of clips/, DAVIS2016/ and stills/: nothing to train on")
     cache = FrameCache.build((track.folder for track in tracks), root / "cache") if tracks else None
+    for track in tracks:
+        if cache is not None and cache.count(track.folder) < len(track.boxes):
+            found = f"{len(track.boxes)} boxes for {cache.count(track.folder)} frames"
+            raise DataError(f"{track.folder}: {found}: one line a frame is needed, nan,nan,nan,nan for no box")
     return TrainingData(
-        tuple(track for track in tracks if track.folder.name not in held_out),
-        tuple(track for track in tracks if track.folder.name in held_out),
+        tuple(track for track in tracks if track.folder.name not in validation),
+        tuple(track for track in tracks if track.folder.name in validation),
         stills,
         cache,
     )
@@ -126,10 +124,6 @@ class Batch:
     """`(B,)` int64: equal for pairs that must not be each other's negatives."""
     search_groups: Tensor
     """`(B,)` int64, in the same numbering."""
-
-    def pin_memory(self) -> Batch:
-        """For transfers to a GPU beside its work."""
-        return Batch(*(value.pin_memory() for value in vars(self).values()))
 
 
 def collate(samples: Sequence[PairSample]) -> Batch:

@@ -65,6 +65,8 @@ class MixSettings(Frozen):
     """Share of all pairs whose search crop shows another object."""
     max_gap: int = Field(100, ge=1)
     """Largest distance of the two frames of a video."""
+    validation: tuple[str, ...] = ()
+    """Sequences that are kept from training and tracked at its end; keep those of one source together."""
 
 
 @dataclass(frozen=True)

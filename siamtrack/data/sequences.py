@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:
     Raises:
         DataError: when there are neither pictures nor a video, or one cannot be read.
     """
-    pictures = sorted((folder / "img").glob("*.jpg"))
+    pictures = _pictures(folder)
     if pictures:
         for picture in pictures:
             image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
@@ -110,6 +111,12 @@ def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:
             yield np.asarray(image, np.uint8)
     finally:
         capture.release()
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The numbered pictures of a sequence in the order of their numbers: 2 before 10."""
+    pictures = [file for file in (folder / "img").glob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    return sorted(pictures, key=lambda file: [int(part) for part in re.findall(r"\d+", file.stem)])
 
 
 class FrameCache:
@@ -156,33 +163,40 @@ class FrameCache:
             raise DataError(f"two sequences are called {', '.join(sorted(twice))}: names must differ")
         path = cache_dir / f"frames-{_digest(ordered)}.bin"
         if not path.with_suffix(".json").is_file():
-            cache_dir.mkdir(parents=True, exist_ok=True)
-            cls._write(path, ordered)
+            try:
+                cache_dir.mkdir(parents=True, exist_ok=True)
+                cls._write(path, ordered)
+            except OSError as error:
+                reason = error.strerror or error
+                raise DataError(f"the frame cache {path} cannot be written: {reason}; it needs room there") from error
         return cls(path)
 
     @classmethod
     def _write(cls, path: Path, folders: Sequence[Path]) -> None:
         offsets: dict[str, list[int]] = {}
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as handle:
-            for folder in folders:
-                marks = [handle.tell()]
-                for image in decode_frames(folder):
-                    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
-                    handle.write(encoded.tobytes())
-                    marks.append(handle.tell())
-                offsets[folder.name] = marks
-            handle.flush()
-            os.fsync(handle.fileno())
-        partial.replace(path)
-        # The index is written last: a cache without it was interrupted and is made anew.
-        path.with_suffix(".json").write_text(json.dumps({"offsets": offsets}))
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as handle:
+                for folder in folders:
+                    marks = [handle.tell()]
+                    for image in decode_frames(folder):
+                        _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
+                        handle.write(encoded.tobytes())
+                        marks.append(handle.tell())
+                    offsets[folder.name] = marks
+                handle.flush()
+                os.fsync(handle.fileno())
+            partial.replace(path)
+            # The index is written last: a cache without it was interrupted and is made anew.
+            path.with_suffix(".json").write_text(json.dumps({"offsets": offsets}))
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _digest(folders: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for folder in folders:
-        for file in sorted([*folder.glob("*.mp4"), *folder.glob("img/*.jpg")]):
+        for file in (*sorted(folder.glob("*.mp4")), *_pictures(folder)):
             stat = file.stat()
             digest.update(f"{folder.name}/{file.name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]

@@ -154,6 +154,7 @@ class VideoSink:
             _configure(stream.codec_context, *size, rate)
             if self.path.suffix.lower() == ".avi":
                 stream.codec_context.max_b_frames = 0  # AVI has no times of display
+            container.start_encoding()
         except av.error.FFmpegError as error:
             raise _failure(self.path, error) from error
         return container, stream

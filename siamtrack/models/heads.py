@@ -44,6 +44,10 @@ class CorrelationHead(nn.Module):
         """Scaled correlation without the bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, H - h + 1, ...)`."""
         return self.log_scale.exp() * cross_correlation(kernels, features)
 
+    def cross(self, kernels: Tensor, features: Tensor) -> Tensor:
+        """Logits of every kernel in every sample: `(K, C, h, w)` and `(B, C, H, W)` to `(K, B, H - h + 1, ...)`."""
+        return (self.log_scale.exp() * F.conv2d(features, kernels) + self.bias).transpose(0, 1)
+
     def forward(self, kernels: Tensor, features: Tensor) -> Tensor:
         """Logits of the same shapes as `correlate`."""
         return self.correlate(kernels, features) + self.bias

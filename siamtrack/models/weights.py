@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
@@ -31,6 +31,9 @@ _SHOWN = 4  # tensors named in a message before it is cut
 
 class ModelCard(Frozen):
     """What a weights file says about itself."""
+
+    # A later version may say more.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     """Name of the model."""

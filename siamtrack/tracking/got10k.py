@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import MIN_SIDE, Box
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
 
 
-def as_got10k_tracker(tracker: Tracker, name: str) -> Any:
+def as_got10k_tracker(tracker: Tracker, name: str | None = None) -> Any:
     """Make a `got10k.trackers.Tracker` of a tracker, for the toolkit's experiments.
 
     The toolkit hands over RGB images and boxes as they stand in the ground truth files, where the first pixel is 1; it
@@ -22,7 +22,7 @@ def as_got10k_tracker(tracker: Tracker, name: str) -> Any:
 
     Args:
         tracker: does the work; its one target (`init`, `update`) belongs to the adapter from then on.
-        name: name of the tracker in results and reports.
+        name: name of the tracker in results and reports; None takes the model's.
 
     Returns:
         An instance of a sub-class of `got10k.trackers.Tracker`; its `init` and `update` take a PIL image or an
@@ -35,13 +35,20 @@ def as_got10k_tracker(tracker: Tracker, name: str) -> Any:
 
         def init(self, image: Any, box: NDArray[np.float64]) -> None:
             """Set the target; `box` is `x, y, width, height`, 1-based."""
-            tracker.init(_to_bgr(image), Box.from_one_based(*(float(value) for value in box)))
+            frame = _to_bgr(image)
+            tracker.init(frame, _trackable(Box.from_one_based(*(float(value) for value in box)), frame))
 
         def update(self, image: Any) -> NDArray[np.float64]:
             """Follow it; returns `(4,)` `x, y, width, height`, 1-based."""
             return np.array(tracker.update(_to_bgr(image)).box.to_one_based())
 
-    return Adapter(name=name, is_deterministic=True)
+    return Adapter(name=name or (tracker.card.name if tracker.card else "siamtrack"), is_deterministic=True)
+
+
+def _trackable(box: Box, frame: NDArray[np.uint8]) -> Box:
+    """The box with sides that `validate_box` takes: one odd sequence must not end an experiment over hundreds."""
+    height, width = frame.shape[:2]
+    return Box.from_center(*box.center, min(max(box.width, MIN_SIDE), width), min(max(box.height, MIN_SIDE), height))
 
 
 def _to_bgr(image: Any) -> NDArray[np.uint8]:

@@ -95,12 +95,16 @@ class Tracker:
         self.stage_seconds = {"crop": 0.0, "network": 0.0, "postprocess": 0.0}
         self._pyramid = ScalePyramid.from_settings(self.settings)
         self._bias = float(self.network.head.bias)
-        self._tables = make_tables(self.network.response_size, self.settings.upsample)
+        response_size = self.network.response_size
+        self._tables = make_tables(response_size, self.settings.upsample)
+        # Of the upsampled map: its middle, and pixels of the search crop from one position to the next.
+        self._middle = (response_size * self.settings.upsample - 1) / 2
+        self._spacing = self.network.stride / self.settings.upsample
         # The exemplar shows twice the target's side: what lies within half a target of the peak is the target itself.
         self._radius = max(1, round(self.network.exemplar_size / (4 * self.network.stride)))
         self._state: TargetState | None = None
         # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
-        self._find_peak(np.zeros((self.settings.scales, *[self.network.response_size] * 2), np.float32))
+        self._find_peak(np.zeros((self.settings.scales, response_size, response_size), np.float32))
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""
@@ -210,10 +214,9 @@ class Tracker:
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
-        pixels = self.network.stride / settings.upsample * self._search_side(state) * factor / self.network.search_size
-        middle = (self.network.response_size * settings.upsample - 1) / 2
-        x = state.center[0] + (peak.col - middle) * pixels
-        y = state.center[1] + (peak.row - middle) * pixels
+        pixels = self._spacing * self._search_side(state) * factor / self.network.search_size
+        x = state.center[0] + (peak.col - self._middle) * pixels
+        y = state.center[1] + (peak.row - self._middle) * pixels
         change = 1 - settings.scale_damping + settings.scale_damping * self._pyramid.factors[peak.scale]
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
         score = 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)

@@ -37,6 +37,8 @@ class Checkpoint:
     optimiser: dict[str, Any]
     generator: Tensor
     """State of PyTorch's default generator."""
+    commit: str
+    """Source that the run was started with."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

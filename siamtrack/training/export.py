@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
         "steps": checkpoint.step,
         "pairs": checkpoint.step * recipe.run.batch,
         "minutes": round(checkpoint.seconds / 60, 1),
-        "commit": source_commit(),
+        "commit": checkpoint.commit,
         "machine": describe_machine(),
         "recipe": recipe.model_dump(mode="json"),
     }
@@ -49,20 +48,3 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
     )
     save_network(path, average_network(checkpoint), card)
     return path
-
-
-def source_commit() -> str:
-    """Commit of the source tree that this runs from, `+` when it has changes; `unknown` without git."""
-    here = Path(__file__).resolve().parent
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip() or "unknown"

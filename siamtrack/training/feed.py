@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, make_sources
-from siamtrack.data.pairs import PairMaker
+from siamtrack.data.pairs import PairMaker, PairSample
+from siamtrack.errors import SiamTrackError
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.training.recipe import Recipe
 
@@ -39,21 +40,46 @@ def make_pairs(recipe: Recipe, network: SiameseNetwork, data: TrainingData) -> P
 def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> Generator[Batch, None, None]:
     """The batches of a run in order.
 
+    Raises:
+        SiamTrackError: what went wrong while a pair was made, in whichever process.
+
     Args:
         pairs: from `make_pairs`.
         size: pairs in a batch.
         workers: processes that make them; 0 makes them in this one. The batches are the same.
         first: number of the first batch.
     """
-    loader: DataLoader[Batch] = DataLoader(
-        Subset(pairs, range(first * size, len(pairs))),  # type: ignore[arg-type]  # collate makes batches of samples
+    loader: DataLoader[Batch | SiamTrackError] = DataLoader(
+        Subset(_Guarded(pairs), range(first * size, len(pairs))),  # type: ignore[arg-type]  # collate makes batches
         batch_size=size,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=_collate,
         prefetch_factor=PREFETCH if workers else None,
         worker_init_fn=_prepare_worker,
     )
-    yield from loader
+    for batch in loader:
+        if isinstance(batch, SiamTrackError):
+            raise batch
+        yield batch
+
+
+class _Guarded(Dataset[PairSample | SiamTrackError]):
+    """Pairs, or what went wrong: an exception that left a worker process would arrive as the text of a traceback."""
+
+    def __init__(self, pairs: PairDataset) -> None:
+        self._pairs = pairs
+
+    def __getitem__(self, index: int) -> PairSample | SiamTrackError:
+        try:
+            return self._pairs[index]
+        except SiamTrackError as error:
+            return error
+
+
+def _collate(samples: Sequence[PairSample | SiamTrackError]) -> Batch | SiamTrackError:
+    pairs = [sample for sample in samples if not isinstance(sample, SiamTrackError)]
+    errors = [sample for sample in samples if isinstance(sample, SiamTrackError)]
+    return errors[0] if errors else collate(pairs)
 
 
 def _prepare_worker(worker: int) -> None:

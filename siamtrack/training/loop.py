@@ -14,6 +14,7 @@ import torch
 
 from siamtrack.data.dataset import Batch, TrainingData
 from siamtrack.errors import RecipeError, SiamTrackError
+from siamtrack.machine import source_commit
 from siamtrack.models.registry import build_network, create_network
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import from_efficientnet_lite0
@@ -90,6 +91,7 @@ def start_run(recipe: Recipe) -> Checkpoint:
         average={name: value.clone() for name, value in weights.items()},
         optimiser=make_optimiser(network, recipe.optimiser).state_dict(),
         generator=torch.get_rng_state(),
+        commit=source_commit(),
     )
 
 
@@ -98,13 +100,16 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
 
     Raises:
         WeightsError: when the checkpoint cannot be read.
-        RecipeError: when it is of another recipe; only the number of steps may differ.
+        RecipeError: when it is of another recipe; only the number of steps, the settings of tracking and the words of
+            the card may differ.
     """
     checkpoint = load_checkpoint(path)
     theirs, ours = checkpoint.recipe.model_dump(), recipe.model_dump()
     for section, values in theirs.items():
         for key, value in values.items():
-            if value != ours[section][key] and (section, key) != ("run", "steps"):
+            if section in ("tracking", "card") or (section, key) == ("run", "steps"):
+                continue
+            if value != ours[section][key]:
                 raise RecipeError(
                     f"{path} was trained with {section}.{key} = {value}, the recipe says {ours[section][key]}: "
                     "take another --out, or the recipe of that run"
@@ -140,7 +145,7 @@ def train(
 
     Raises:
         DataError: when the data is not what the recipe asks for.
-        SiamTrackError: for a loss that is not finite; the batch is saved beside the checkpoint.
+        SiamTrackError: for a loss or a gradient that is not finite; the batch is saved beside the checkpoint.
     """
     recipe = start.recipe
     device = torch.device(options.device)
@@ -162,7 +167,8 @@ def train(
         weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
         means = {name: value.cpu().contiguous() for name, value in average.items()}
         spent = start.seconds + time.monotonic() - began
-        return Checkpoint(recipe, step, spent, weights, means, optimiser.state_dict(), torch.get_rng_state())
+        generator = torch.get_rng_state()
+        return Checkpoint(recipe, step, spent, weights, means, optimiser.state_dict(), generator, start.commit)
 
     meter = _Meter(recipe.run.steps)
     saved = began
@@ -177,16 +183,14 @@ def train(
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bfloat16"):
                 found = objective(network, _to(batch, device), recipe.loss)
             if not math.isfinite(found.loss.item()):
-                torch.save(vars(batch), options.out / "bad-batch.pt")
-                raise SiamTrackError(
-                    f"the loss of step {step} is not finite; its batch is in {options.out / 'bad-batch.pt'}, "
-                    "the last checkpoint is untouched: lower the learning rate"
-                )
+                raise _not_finite("loss", step, batch, options.out)
             optimiser.zero_grad(set_to_none=True)
             found.loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(
+            norm = torch.nn.utils.clip_grad_norm_(
                 [parameter for parameter in network.parameters() if parameter.requires_grad], recipe.optimiser.clip
             )
+            if not math.isfinite(norm.item()):
+                raise _not_finite("gradient", step, batch, options.out)
             optimiser.step()
             step += 1
             # A short run must not average over its random start.
@@ -205,6 +209,15 @@ def train(
     final = state()
     save_checkpoint(options.out, final)
     return final
+
+
+def _not_finite(what: str, step: int, batch: Batch, out: Path) -> SiamTrackError:
+    path = out / "bad-batch.pt"
+    torch.save(vars(batch), path)
+    return SiamTrackError(
+        f"the {what} of step {step} is not finite; its batch is in {path}, the last checkpoint is untouched: "
+        "lower the learning rate"
+    )
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:

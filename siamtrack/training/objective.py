@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from siamtrack.data.dataset import Batch
@@ -43,15 +42,16 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> 
     kernels = network.embed_exemplar(exemplars.flatten(0, 1))
     kernels = kernels.reshape(count, scales, *kernels.shape[1:])
     features = network.embed_search(batch.searches.float())
-    own = network.head(kernels, features).float()
+    # Embeddings may come in half precision; neighbouring scales differ by less than it can tell.
+    with torch.autocast(features.device.type, enabled=False):
+        kernels, features = kernels.float(), features.float()
+        own = network.head(kernels, features)
+        crossed = network.head.cross(kernels[:, scales // 2], features)
     middle = own[:, scales // 2]
 
     offsets = grid_offsets(batch.centers, own.shape[-1], network.stride, batch.searches.shape[-1])
     logistic = balanced_logistic_loss(middle, disc_labels(offsets, settings.radius))
 
-    # crossed[k, x]: exemplar k in search crop x.
-    crossed = F.conv2d(features, kernels[:, scales // 2]).transpose(0, 1)
-    crossed = (network.head.log_scale.exp() * crossed + network.head.bias).float()
     foreign = batch.exemplar_groups[:, None] != batch.search_groups[None, :]
     negatives = hardest_negatives_loss(crossed[foreign], settings.hardest)
 

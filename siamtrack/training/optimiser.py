@@ -43,7 +43,14 @@ def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.opt
     """The optimiser of the trained parameters; `initial_lr` of a group is its highest rate.
 
     Weights of convolutions decay; biases, batch norm and the head do not.
+
+    Raises:
+        RecipeError: when a prefix of `rate_factors` fits no parameter.
     """
+    names = [name for name, _ in network.named_parameters()]
+    for prefix in settings.rate_factors:
+        if not any(name.startswith(prefix) for name in names):
+            raise RecipeError(f"optimiser.rate_factors: '{prefix}' is the beginning of no parameter")
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

@@ -6,8 +6,9 @@ import csv
 import dataclasses
 import logging
 import math
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,19 +60,23 @@ class TrainingSummary:
     weights: Path
     finished: bool
     """All steps of the recipe were done."""
+    stopped_by: signal.Signals | None = None
+    """The signal that ended the session early."""
 
 
 def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
     """Train, validate on the sequences that were kept from training, and write the model.
 
     Raises:
-        UsageError: when `out` holds a run already and `resume` is not set.
+        UsageError: when `out` holds a run already and `resume` is not set, or the time is no positive number.
         SiamTrackError: for bad recipes, data and checkpoints, and for losses that are not finite.
     """
+    if job.minutes is not None and not 0 < job.minutes < math.inf:
+        raise UsageError(f"--minutes {job.minutes:g} is no time to train: give a positive number")
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     start = _starting_point(job)
-    data = read_training_data(job.data)
+    data = read_training_data(job.data, job.recipe.mix.validation)
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -94,15 +99,16 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
                 return stop.received is not None or time.monotonic() > deadline
 
             final = train(start, data, options, report_all, should_stop)
-    return finish(final, data, job.out)
+    return dataclasses.replace(finish(final, data, job.out), stopped_by=stop.received)
 
 
 def finish(checkpoint: Checkpoint, data: TrainingData, out: Path) -> TrainingSummary:
     """Validate the averaged weights of a run, and write them as a model into `out`."""
-    overlap = _validation_overlap(checkpoint, data)
+    overlaps = _validation_overlaps(checkpoint, data)
+    overlap = float(np.mean(list(overlaps.values()))) if overlaps else None
     figures: dict[str, Any] = {}
     if overlap is not None:
-        figures["validation"] = {"sequences": len(data.validation), "mean average overlap": round(overlap, 4)}
+        figures["validation"] = {"tracks": len(overlaps), "mean average overlap": round(overlap, 4)}
     path = export_weights(checkpoint, out / f"{checkpoint.recipe.model.name}.safetensors", figures)
     done = checkpoint.step >= checkpoint.recipe.run.steps
     return TrainingSummary(checkpoint.step, checkpoint.seconds / 60, overlap, path, done)
@@ -119,18 +125,17 @@ def _starting_point(job: TrainingJob) -> Checkpoint:
     return checkpoint
 
 
-def _validation_overlap(checkpoint: Checkpoint, data: TrainingData) -> float | None:
+def _validation_overlaps(checkpoint: Checkpoint, data: TrainingData) -> Mapping[str, float]:
     cache = data.cache
     if not data.validation or cache is None:
-        return None
+        return {}
     log.info("validating on %d tracks kept from training", len(data.validation))
-    found = validate(
+    return validate(
         average_network(checkpoint),
         checkpoint.recipe.tracking,
         data.validation,
         lambda track, index: cache.frame(track.folder, index),
     )
-    return float(np.mean(list(found.values()))) if found else None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.dataset import PairDataset, collate, make_sources, read_training_data
 from siamtrack.data.pairs import GeometrySettings, MixSettings, PairMaker
+from siamtrack.data.sequences import decode_frames
 from siamtrack.data.stills import read_cutout, read_object, read_stills
 from siamtrack.errors import DataError
 
@@ -30,9 +32,25 @@ def test_a_cutout_is_trimmed_to_what_can_be_seen(training_folder: Path) -> None:
 
 
 def test_validation_sequences_are_kept_from_training(training_folder: Path) -> None:
-    data = read_training_data(training_folder)
+    data = read_training_data(training_folder, ["airplane", "not there"])
     assert [track.name for track in data.tracks] == ["moving_square"]
     assert [track.name for track in data.validation] == ["airplane"]
+
+
+def test_boxes_without_frames_are_refused(training_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(training_folder / "clips", tmp_path / "clips")
+    truth = tmp_path / "clips" / "airplane" / "groundtruth_rect.txt"
+    truth.write_text(truth.read_text() + "1,1,30,30\n")
+    with pytest.raises(DataError, match="airplane: 9 boxes for 8 frames"):
+        read_training_data(tmp_path)
+
+
+def test_pictures_are_read_in_the_order_of_their_numbers(training_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "numbered"
+    (folder / "img").mkdir(parents=True)
+    for number in range(1, 12):
+        cv2.imwrite(str(folder / "img" / f"{number}.png"), np.full((4, 4, 3), 10 * number, np.uint8))
+    assert [int(frame[0, 0, 0]) for frame in decode_frames(folder)] == [10 * number for number in range(1, 12)]
 
 
 def test_development_sequences_beside_the_data_are_never_read(training_folder: Path, tmp_path: Path) -> None:

@@ -76,3 +76,8 @@ def test_the_average_moves_by_its_decay_and_copies_counters() -> None:
     update_average(average, [("w", torch.tensor([2.0, 1.0])), ("n", torch.tensor(9))], 0.75)
     assert average["w"].tolist() == [1.25, 2.5]
     assert int(average["n"]) == 9
+
+
+def test_a_rate_factor_that_fits_nothing_is_refused() -> None:
+    with pytest.raises(RecipeError, match="'trunc' is the beginning of no parameter"):
+        make_optimiser(Toy(), settings(rate_factors={"trunc": 0.1}))

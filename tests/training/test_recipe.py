@@ -50,6 +50,8 @@ def test_defaults_are_the_papers() -> None:
         ("[los]\nlogistic = 1", "unknown key 'los'"),
         ("[tracking]\nscales = 4", "scales must be odd"),
         ("batch =", "is not TOML"),
+        ("[light]\nblur = 7.5", "light.blur = 7.5"),
+        ("[optimiser]\nrate = inf", "optimiser.rate = inf"),
     ],
 )
 def test_mistakes_are_named(addition: str, message: str) -> None:

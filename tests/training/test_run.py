@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from siamtrack.data.dataset import read_training_data
-from siamtrack.errors import RecipeError, SiamTrackError, SinkError, UsageError, WeightsError
+from siamtrack.errors import DataError, RecipeError, SiamTrackError, SinkError, UsageError, WeightsError
 from siamtrack.models.weights import load_network, read_card
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
@@ -30,6 +31,9 @@ steps = 4
 batch = 2
 seed = 7
 search_size = 143
+
+[mix]
+validation = ["airplane"]
 
 [geometry]
 shift = 8
@@ -160,6 +164,24 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(
         train(start, read_training_data(training_folder), RunOptions(tmp_path, workers=0), quiet)
     batch = torch.load(tmp_path / "bad-batch.pt", weights_only=True)
     assert batch["searches"].shape == (2, 3, 143, 143)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_data_that_cannot_be_read_ends_the_run_with_its_name(
+    recipe: Recipe, training_folder: Path, tmp_path: Path, workers: int
+) -> None:
+    shutil.copytree(training_folder, tmp_path / "data")
+    for photo in (tmp_path / "data" / "stills" / "photos").iterdir():
+        photo.write_text("no picture")
+    data = read_training_data(tmp_path / "data")
+    with pytest.raises(DataError, match=r"^\S+p\d\.jpg cannot be read as a picture$"):
+        train(start_run(recipe), data, RunOptions(tmp_path, workers=workers), quiet)
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(recipe: Recipe, training_folder: Path, tmp_path: Path, minutes: float) -> None:
+    with pytest.raises(UsageError, match="is no time to train"):
+        run_training(TrainingJob(recipe, training_folder, tmp_path, minutes=minutes), quiet)
 
 
 def test_the_workflow_leaves_a_model_a_table_and_a_checkpoint(
