@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from siamtrack.data.dataset import read_training_data
 from siamtrack.data.pairs import PairSample
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import UsageError
 from siamtrack.io.contact_sheet import contact_sheet
+from siamtrack.io.images import write_image
 from siamtrack.models.registry import build_network
 from siamtrack.training.feed import make_pairs
 from siamtrack.training.recipe import Recipe
@@ -37,8 +38,6 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
         DataError: when the data is not what the recipe asks for.
         SinkError: when the picture cannot be written.
     """
-    if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UsageError(f"{output} is no picture by its name: call it .png or .jpg")
     pairs = make_pairs(
         recipe, build_network(recipe.model.architecture), read_training_data(data, recipe.mix.validation)
     )
@@ -47,11 +46,7 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
         raise UsageError(f"the run has {len(pairs)} pairs, counted from 0: none of those asked for exists")
     samples = [pairs[number] for number in wanted]
     sheet = contact_sheet([draw_pair(sample) for sample in samples], COLUMNS, TILE, [describe(s) for s in samples])
-    _, encoded = cv2.imencode(output.suffix, sheet)
-    try:
-        output.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise SinkError(f"{output} cannot be written: {error.strerror or error}") from error
+    write_image(output, sheet)
 
 
 def draw_pair(sample: PairSample) -> NDArray[np.uint8]:

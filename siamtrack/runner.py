@@ -310,6 +310,9 @@ class _Results:
     def __enter__(self) -> Self:
         outputs = self._job.outputs
         with self._stack as stack:
+            if outputs.video is not None:  # first: what is wrong with it is known before a table is emptied
+                info = self._info
+                self._video = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
             if outputs.csv is not None:
                 self._tables.append(stack.enter_context(CsvSink(outputs.csv)))
             if outputs.otb is not None:
@@ -317,9 +320,6 @@ class _Results:
             if outputs.json is not None:
                 self._json = stack.enter_context(JsonSink(outputs.json, self._header()))
                 self._tables.append(self._json)
-            if outputs.video is not None:
-                info = self._info
-                self._video = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
             if self._job.show:
                 self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
             self._stack = stack.pop_all()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 
 FRAME_HEIGHT, FRAME_WIDTH = 120, 160
 OBJECT_SIDE = 30
@@ -71,3 +74,12 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sequence(root / "clips" / "airplane", 8, rng)
     write_stills(root / "stills", 3, rng)
     return root
+
+
+@pytest.fixture
+def demo() -> Path:
+    """The folder of the clips; they must be there in CI."""
+    if not (DEMO / "bikes.mp4").is_file() or not (DEMO / "carphone_pristine.mp4").is_file():
+        complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        complain("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
+    return DEMO

@@ -6,10 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import cv2
-
-from siamtrack.errors import SiamTrackError, SinkError
+from siamtrack.errors import SiamTrackError
 from siamtrack.io.contact_sheet import contact_sheet
+from siamtrack.io.images import write_image
 from siamtrack.io.sources import open_source
 
 TILE_WIDTH = 352
@@ -45,11 +44,7 @@ def write_sheet(video: str, out: Path, tiles: int, columns: int) -> None:
     images = [frame.image for frame in chosen if frame.image is not None]
     captions = [f"frame {frame.index}  {frame.time:.2f} s" for frame in chosen]
     sheet = contact_sheet(images, columns, (TILE_WIDTH, height), captions)
-    _, data = cv2.imencode(".png", sheet)
-    try:
-        out.write_bytes(data.tobytes())
-    except OSError as error:
-        raise SinkError(f"{out} cannot be written: {error.strerror}") from error
+    write_image(out, sheet)
 
 
 if __name__ == "__main__":

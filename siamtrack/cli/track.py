@@ -97,6 +97,8 @@ def track(
         why = "--show" if show else "without --box a window is opened to draw it, and it"
         raise UsageError(f"{why} needs a display, and there is none here: give --box X,Y,W,H (and no --show)")
     video = None if no_video else output or runner.default_video(source)
+    # A shell leaves the ~ of --csv=~/boxes.csv to the program.
+    video, csv, json, otb = (path and path.expanduser() for path in (video, csv, json, otb))
     job = runner.Job(
         source=source,
         boxes=boxes,

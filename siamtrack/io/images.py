@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import UsageError
+from siamtrack.errors import SinkError, UsageError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """Extensions of the image files that are read, in lower case; upper case is read too."""
@@ -60,6 +60,26 @@ def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
         image = image[..., None]
     color = np.repeat(image[..., :1], 3, axis=2) if channels < 3 else image[..., :3]
     return np.ascontiguousarray(color, dtype=np.uint8)
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write a picture in the format of its ending.
+
+    Args:
+        path: a .png or .jpg file; what is there is overwritten.
+        image: `(H, W, 3)` uint8 BGR.
+
+    Raises:
+        UsageError: for another ending.
+        SinkError: when it cannot be written.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"{path} is no picture by its name: call it .png or .jpg")
+    _, data = cv2.imencode(path.suffix, image)
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | None:

@@ -79,8 +79,8 @@ def crop(
 def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], square: Square, border: Color) -> None:
     """The crop of a square that lies on whole pixels, to the last bit as SiamFC's ports cut it.
 
-    It differs from `crop` by one grey level here and there, because it resizes with OpenCV's fixed-point `resize` (five
-    times as fast as an affine warp), and at the rim, where it repeats the square's own pixels instead of looking beyond
+    It differs from `crop` by one grey level here and there, because it resizes with OpenCV's fixed-point `resize`,
+    and at the rim, where it repeats the square's own pixels instead of looking beyond
     them. Both are enough to make a tracker choose another scale now and then, so that paths part.
 
     Args:

@@ -10,19 +10,9 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).resolve().parents[2] / "data" / "demo"
 COMMAND = Path(sys.executable).with_name("siamtrack")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def demo() -> Path:
-    """The folder of the clips; they must be there in CI."""
-    if not (DEMO / "bikes.mp4").is_file() or not (DEMO / "carphone_pristine.mp4").is_file():
-        complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        complain("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
-    return DEMO
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""`siamtrack train` and `siamtrack data preview` on rendered data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+from command_clips import Run
+
+RECIPE = """
+[model]
+name = "tiny"
+architecture = "alexnet_v1"
+
+[run]
+steps = 2
+batch = 2
+search_size = 143
+
+[mix]
+validation = ["airplane"]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_run_prints_where_the_model_is(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
+    done = run("train", recipe, "--data", training_folder, "--out", tmp_path / "run", "--workers", 0, "--tensorboard")
+    assert done.code == 0, done.err
+    assert f"wrote {tmp_path / 'run' / 'tiny.safetensors'}" in done.out
+    assert "trained 2 steps" in done.out
+    assert list((tmp_path / "run").glob("events.out.tfevents.*"))
+
+
+def test_a_second_run_goes_on_only_when_asked(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
+    job = ("train", recipe, "--data", training_folder, "--out", tmp_path / "run", "--workers", 0)
+    assert run(*job, "--steps", 1).code == 0
+    refused = run(*job)
+    assert refused.code == 2
+    assert "go on with --resume auto" in refused.err
+    resumed = run(*job, "--resume", "auto")
+    assert resumed.code == 0, resumed.err
+    assert "trained 2 steps" in resumed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("siamtrack-lit", "--data", "."), "did you mean 'siamtrack-lite'"),
+        (("siamtrack-lite", "--data", "nowhere"), "training data folder nowhere does not exist"),
+        (("siamtrack-lite", "--data", ".", "--steps", "0"), "--steps"),
+        (("siamtrack-lite",), "--data"),
+    ],
+)
+def test_mistakes_are_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    done = run("train", *arguments)
+    assert done.code in (1, 2)
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_the_preview_is_a_picture(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "preview.png"
+    done = run("data", "preview", recipe, "--data", training_folder, "--output", picture, "--count", 4)
+    assert done.code == 0, done.err
+    image = cv2.imread(str(picture))
+    assert image is not None
+    assert image.std() > 20
+
+
+def test_a_preview_that_is_no_picture_is_refused(run: Run, recipe: Path, training_folder: Path) -> None:
+    done = run("data", "preview", recipe, "--data", training_folder, "--output", "preview.txt")
+    assert done.code == 2
+    assert "call it .png or .jpg" in done.err
