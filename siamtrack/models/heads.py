@@ -10,7 +10,11 @@ from torch import Tensor, nn
 
 
 def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
-    """Correlate every sample's features with that sample's own kernels, in one grouped convolution.
+    """Correlate every sample's features with that sample's own kernels.
+
+    One batched matrix product compares every cell of a kernel with every cell of the features; folding adds up what
+    belongs to the same displacement. A grouped convolution gives the same, more slowly on a CPU
+    (tests/benchmarks/test_correlation_benchmark.py).
 
     Args:
         kernels: `(B, S, C, h, w)`, S kernels a sample.
@@ -19,13 +23,14 @@ def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     Returns:
         `(B, S, H - h + 1, W - w + 1)`.
     """
-    batch, count, channels, *size = kernels.shape
-    maps = F.conv2d(
-        features.reshape(1, batch * channels, *features.shape[-2:]),
-        kernels.reshape(batch * count, channels, *size),
-        groups=batch,
-    )
-    return maps.reshape(batch, count, *maps.shape[-2:])
+    batch, count, channels, h, w = kernels.shape
+    height, width = features.shape[-2:]
+    # Folding adds cell (i, j) of a block to what lies (i, j) further on; flipped, to what lies that much before.
+    cells = kernels.flip(3, 4).permute(0, 1, 3, 4, 2).reshape(batch, count * h * w, channels)
+    products = torch.matmul(cells, features.reshape(batch, channels, height * width))
+    blocks = products.reshape(batch * count, h * w, height * width)
+    maps = F.fold(blocks, (height + h - 1, width + w - 1), (h, w))
+    return maps[:, 0, h - 1 : height, w - 1 : width].reshape(batch, count, height - h + 1, width - w + 1)
 
 
 class CorrelationHead(nn.Module):
