@@ -118,9 +118,14 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
 
 
 def average_network(checkpoint: Checkpoint) -> SiameseNetwork:
-    """The network that a run has made so far: its averaged weights, ready to track with."""
+    """The network that a run has made so far, to track with: its averaged weights, mixed with the initial ones."""
     network = build_network(checkpoint.recipe.model.architecture)
     network.load_state_dict(checkpoint.average)
+    share = checkpoint.recipe.model.keep_initial
+    if share:
+        with torch.no_grad():
+            initial = initial_network(checkpoint.recipe).state_dict()
+            update_average(network.state_dict(), initial.items(), 1 - share)
     return network.eval()
 
 

@@ -29,6 +29,9 @@ class ModelSettings(Frozen):
     """Keep batch norm's statistics and weights as they are."""
     frozen: tuple[str, ...] = ()
     """Prefixes of parameters that are not trained."""
+    keep_initial: float = Field(0.0, ge=0, le=1)
+    """Share of the initial weights in the model that comes out. Half of each keeps more of what ImageNet taught than
+    tuning on little data leaves (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")."""
 
 
 class CardSettings(Frozen):

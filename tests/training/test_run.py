@@ -17,7 +17,7 @@ from siamtrack.errors import DataError, RecipeError, SiamTrackError, SinkError, 
 from siamtrack.models.weights import load_network, read_card
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
-from siamtrack.training.loop import Progress, RunOptions, initial_network, resume_run, start_run, train
+from siamtrack.training.loop import Progress, RunOptions, average_network, initial_network, resume_run, start_run, train
 from siamtrack.training.recipe import Recipe, parse_recipe
 from siamtrack.training.workflow import TrainingJob, run_training
 
@@ -204,6 +204,18 @@ def test_the_workflow_leaves_a_model_a_table_and_a_checkpoint(
         run_training(job, quiet)
     more = dataclasses.replace(job, resume=True)
     assert run_training(more, quiet).steps == 4
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_the_model_keeps_a_share_of_the_initial_weights(
+    recipe: Recipe, training_folder: Path, tmp_path: Path, share: float
+) -> None:
+    trained = run(recipe, training_folder, tmp_path)
+    mixed = trained.recipe.model_copy(update={"model": recipe.model.model_copy(update={"keep_initial": share})})
+    model = average_network(dataclasses.replace(trained, recipe=mixed)).state_dict()
+    before, after = start_run(recipe).weights, trained.average
+    for name in ("backbone.conv3.0.weight", "backbone.conv1.1.running_mean", "head.bias"):
+        torch.testing.assert_close(model[name], share * before[name] + (1 - share) * after[name])
 
 
 def test_the_time_limit_stops_a_run_that_can_go_on(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
