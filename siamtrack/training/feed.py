@@ -56,6 +56,8 @@ def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> 
         collate_fn=_collate,
         prefetch_factor=PREFETCH if workers else None,
         worker_init_fn=_prepare_worker,
+        # A forked copy of a process whose libraries have started threads can wait for ever for locks they held.
+        multiprocessing_context="spawn" if workers else None,
     )
     for batch in loader:
         if isinstance(batch, SiamTrackError):
