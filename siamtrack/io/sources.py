@@ -280,13 +280,17 @@ class VideoSource(Source):
     def _decode(self) -> Iterator[Frame]:
         reformatter = VideoReformatter()
         failed = _Failures()
+        matrix: NDArray[np.int32] | None = None
+        matrix_known = False
         for index, (time, frame) in enumerate(self._pictures()):
             self._seen = index + 1
             if self._end is not None and index >= self._end:
                 break
             if index < self._start:
                 continue
-            image = None if frame is None else _upright(frame, reformatter)
+            if frame is not None and not matrix_known:
+                matrix, matrix_known = _display_matrix(frame), True
+            image = None if frame is None else _upright(frame, reformatter, matrix)
             if image is None:
                 failed.add(index)
             yield Frame(index, index / float(self._rate or DEFAULT_RATE) if time is None else time, image)
@@ -477,13 +481,19 @@ def _demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Vi
             yield packet
 
 
-def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
-    """BGR pixels of a frame, turned and mirrored as its display matrix says."""
+def _upright(frame: VideoFrame, reformatter: VideoReformatter, matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
+    """BGR pixels of a frame, turned and mirrored as a display matrix says."""
     image = np.asarray(reformatter.reformat(frame, format="bgr24", interpolation=EXACT_COLORS).to_ndarray(), np.uint8)
+    return np.ascontiguousarray(image if matrix is None else apply_display_matrix(image, matrix))
+
+
+def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
+    """How a frame is to be turned; asked of one frame of a video only.
+
+    A frame and its `side_data` hold each other, so that the picture's memory waits for the garbage collector.
+    """
     matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is not None:
-        image = apply_display_matrix(image, np.frombuffer(bytes(cast(SideData, matrix)), np.int32))
-    return np.ascontiguousarray(image)
+    return None if matrix is None else np.frombuffer(bytes(cast(SideData, matrix)), np.int32)
 
 
 def apply_display_matrix(image: NDArray[np.uint8], matrix: NDArray[np.int32]) -> NDArray[np.uint8]:
