@@ -31,6 +31,8 @@ class Checkpoint:
     """Steps done."""
     seconds: float
     """Time spent in training so far."""
+    initial: dict[str, Tensor]
+    """Weights before the first step."""
     weights: dict[str, Tensor]
     average: dict[str, Tensor]
     """Moving average of the weights."""

