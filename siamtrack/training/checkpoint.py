@@ -41,6 +41,8 @@ class Checkpoint:
     """State of PyTorch's default generator."""
     commit: str
     """Source that the run was started with."""
+    base: dict[str, Any]
+    """How the weights before the first step had been trained, from their card; empty for fresh ones."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

@@ -33,6 +33,7 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
         "pairs": checkpoint.step * recipe.run.batch,
         "minutes": round(checkpoint.seconds / 60, 1),
         "commit": checkpoint.commit,
+        **({"continued from": checkpoint.base} if checkpoint.base else {}),
         "machine": describe_machine(),
         "recipe": recipe.model_dump(mode="json"),
     }

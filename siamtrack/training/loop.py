@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -59,8 +60,8 @@ class RunOptions:
     """Steps between reports."""
 
 
-def initial_network(recipe: Recipe) -> SiameseNetwork:
-    """The network as a run starts with it.
+def initial_network(recipe: Recipe) -> tuple[SiameseNetwork, dict[str, Any]]:
+    """The network as a run starts with it, and how it has been trained so far, from its card; empty for fresh ones.
 
     Raises:
         RecipeError: when the initial weights are not to be had, or are of another architecture.
@@ -68,9 +69,9 @@ def initial_network(recipe: Recipe) -> SiameseNetwork:
     """
     model = recipe.model
     if model.init == "random":
-        return create_network(model.architecture, torch.Generator().manual_seed(recipe.run.seed))
+        return create_network(model.architecture, torch.Generator().manual_seed(recipe.run.seed)), {}
     if model.init == "imagenet":
-        return _imagenet_network(model.architecture)
+        return _imagenet_network(model.architecture), {}
     try:
         path = find_model(model.init)
     except UsageError as error:
@@ -78,7 +79,8 @@ def initial_network(recipe: Recipe) -> SiameseNetwork:
     network, card = load_network(path)
     if card.architecture != model.architecture:
         raise RecipeError(f"model.init: {path} is of architecture {card.architecture}, not {model.architecture}")
-    return network
+    known = ("steps", "pairs", "minutes", "commit", "machine", "continued from")
+    return network, {"name": card.name, **{key: card.training[key] for key in known if key in card.training}}
 
 
 def _imagenet_network(architecture: str) -> SiameseNetwork:
@@ -95,7 +97,7 @@ def _imagenet_network(architecture: str) -> SiameseNetwork:
 
 def start_run(recipe: Recipe) -> Checkpoint:
     """The state of a run before its first step."""
-    network = initial_network(recipe)
+    network, base = initial_network(recipe)
     freeze(network, recipe.model)
     weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
     return Checkpoint(
@@ -108,6 +110,7 @@ def start_run(recipe: Recipe) -> Checkpoint:
         optimiser=make_optimiser(network, recipe.optimiser).state_dict(),
         generator=torch.get_rng_state(),
         commit=source_commit(),
+        base=base,
     )
 
 
@@ -150,6 +153,7 @@ def train(
     options: RunOptions,
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool] = lambda: False,
+    inspect: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> Checkpoint:
     """Train to the end of the recipe, or until told to stop; checkpoints are written on the way and at the end.
 
@@ -159,6 +163,7 @@ def train(
         options: where and how.
         report: called every `options.report_every` steps.
         should_stop: asked after every step.
+        inspect: called with every checkpoint on the way, once it is on disk; its time does not count as training.
 
     Returns:
         The state after the last step.
@@ -186,10 +191,14 @@ def train(
         # Contiguous copies: the weights are laid out channels-last while training.
         weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
         means = {name: value.cpu().contiguous() for name, value in average.items()}
-        spent = start.seconds + time.monotonic() - began
-        generator = torch.get_rng_state()
-        return Checkpoint(
-            recipe, step, spent, start.initial, weights, means, optimiser.state_dict(), generator, start.commit
+        return replace(
+            start,
+            step=step,
+            seconds=start.seconds + time.monotonic() - began,
+            weights=weights,
+            average=means,
+            optimiser=optimiser.state_dict(),
+            generator=torch.get_rng_state(),
         )
 
     meter = _Meter(recipe.run.steps)
@@ -224,8 +233,11 @@ def train(
             if step % options.report_every == 0 or step == recipe.run.steps:
                 report(meter.take(step, optimiser.param_groups[0]["lr"]))
             if now - saved > 60 * recipe.run.checkpoint_minutes:
-                save_checkpoint(options.out, state())
-                saved = now
+                checkpoint = state()
+                save_checkpoint(options.out, checkpoint)
+                inspect(checkpoint)
+                saved = waiting = time.monotonic()
+                began += saved - now
             if should_stop():
                 break
     final = state()

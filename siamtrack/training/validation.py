@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ def validate(
     settings: TrackingSettings,
     tracks: Sequence[Track],
     read_frame: Callable[[Track, int], NDArray[np.uint8]],
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> Mapping[str, float]:
     """Follow every track from its first box to its last, and compare with the boxes there are.
 
@@ -28,13 +30,15 @@ def validate(
         settings: how to search.
         tracks: with at least one box each; those whose first box cannot be tracked are left out.
         read_frame: gives a frame of a track, `(H, W, 3)` uint8 BGR.
+        advance: called with the number of tracks done and their total.
 
     Returns:
         Average overlap by the track's name: the mean IoU over the frames after the first that have a box.
     """
     tracker = Tracker(network, settings)
     overlaps: dict[str, float] = {}
-    for track in tracks:
+    for number, track in enumerate(tracks):
+        advance(number, len(tracks))
         visible = track.visible
         if len(visible) < 2:
             continue
@@ -47,3 +51,10 @@ def validate(
         wanted = visible[1:]
         overlaps[track.name] = float(iou(found[wanted - first - 1], track.boxes[wanted]).mean())
     return overlaps
+
+
+def spread_sample(tracks: Sequence[Track], frames: int) -> tuple[Track, ...]:
+    """Some of the tracks, evenly spread over all of them, that have about `frames` frames together; 0 for none."""
+    whole = sum(len(track.visible) for track in tracks)
+    count = min(math.ceil(len(tracks) * frames / max(whole, 1)), len(tracks))
+    return tuple(tracks[index * len(tracks) // count] for index in range(count))

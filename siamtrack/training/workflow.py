@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from siamtrack.data.dataset import TrainingData, read_training_data
+from siamtrack.data.sequences import Track
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.interrupts import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.export import export_weights
 from siamtrack.training.loop import Progress, RunOptions, average_network, resume_run, start_run, train
 from siamtrack.training.recipe import Recipe
-from siamtrack.training.validation import validate
+from siamtrack.training.records import Overlap, tables, tensorboard
+from siamtrack.training.validation import spread_sample, validate
 
 log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 20.0
+"""How often a line says how far a validation is."""
 
 Report = Callable[[Progress], None]
 
@@ -82,14 +85,25 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
     except OSError as error:
         raise SinkError(f"{job.out} cannot be made: {error.strerror or error}") from error
     options = RunOptions(job.out, job.workers, job.device)
+    watched = spread_sample(data.validation, job.recipe.run.watch_frames)
     with ExitStack() as stack:
-        reports = [report, stack.enter_context(_table(job.out / "log.csv"))]
+        recorders = [stack.enter_context(tables(job.out))]
         if job.tensorboard:
-            reports.append(stack.enter_context(_tensorboard(job.out)))
+            recorders.append(stack.enter_context(tensorboard(job.out)))
 
         def report_all(progress: Progress) -> None:
-            for each in reports:
-                each(progress)
+            report(progress)
+            for record in recorders:
+                record(progress)
+
+        def inspect(checkpoint: Checkpoint) -> None:
+            overlaps = _overlaps(watched, checkpoint, data)
+            if not overlaps:
+                return
+            found = Overlap(checkpoint.step, float(np.mean(list(overlaps.values()))), len(overlaps))
+            log.info("step %d: average overlap %.3f on %d tracks", found.step, found.overlap, found.tracks)
+            for record in recorders:
+                record(found)
 
         deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
         # Around the loop only: a Ctrl-C while validating has nothing to save, and ends the command.
@@ -98,18 +112,21 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
             def should_stop() -> bool:
                 return stop.received is not None or time.monotonic() > deadline
 
-            final = train(start, data, options, report_all, should_stop)
+            final = train(start, data, options, report_all, should_stop, inspect)
     return dataclasses.replace(finish(final, data, job.out), stopped_by=stop.received)
 
 
 def finish(checkpoint: Checkpoint, data: TrainingData, out: Path) -> TrainingSummary:
-    """Validate the averaged weights of a run, and write them as a model into `out`."""
-    overlaps = _validation_overlaps(checkpoint, data)
+    """Write the averaged weights of a run as a model into `out`, validate them, and add what was found to the card."""
+    path = out / f"{checkpoint.recipe.model.name}.safetensors"
+    export_weights(checkpoint, path, {})  # first: validating takes minutes, and may be interrupted
+    if data.validation:
+        log.info("wrote %s; validating it on %d tracks kept from training", path, len(data.validation))
+    overlaps = _overlaps(data.validation, checkpoint, data)
     overlap = float(np.mean(list(overlaps.values()))) if overlaps else None
-    figures: dict[str, Any] = {}
     if overlap is not None:
-        figures["validation"] = {"tracks": len(overlaps), "mean average overlap": round(overlap, 4)}
-    path = export_weights(checkpoint, out / f"{checkpoint.recipe.model.name}.safetensors", figures)
+        figures = {"tracks": len(overlaps), "mean average overlap": round(overlap, 4)}
+        export_weights(checkpoint, path, {"validation": figures})
     done = checkpoint.step >= checkpoint.recipe.run.steps
     return TrainingSummary(checkpoint.step, checkpoint.seconds / 60, overlap, path, done)
 
@@ -125,46 +142,23 @@ def _starting_point(job: TrainingJob) -> Checkpoint:
     return checkpoint
 
 
-def _validation_overlaps(checkpoint: Checkpoint, data: TrainingData) -> Mapping[str, float]:
+def _overlaps(tracks: Sequence[Track], checkpoint: Checkpoint, data: TrainingData) -> Mapping[str, float]:
+    """Average overlaps of the network of a checkpoint, by the name of the track; a line now and then says how far."""
     cache = data.cache
-    if not data.validation or cache is None:
+    if cache is None or not tracks:
         return {}
-    log.info("validating on %d tracks kept from training", len(data.validation))
+    last = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            log.info("%d of %d tracks", done, total)
+
     return validate(
         average_network(checkpoint),
         checkpoint.recipe.tracking,
-        data.validation,
+        tracks,
         lambda track, index: cache.frame(track.folder, index),
+        advance,
     )
-
-
-@contextmanager
-def _table(path: Path) -> Iterator[Report]:
-    """Append every report to a CSV file."""
-    names = [field.name for field in dataclasses.fields(Progress)]
-    with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, names)
-        if handle.tell() == 0:
-            writer.writeheader()
-
-        def write(progress: Progress) -> None:
-            writer.writerow({name: f"{getattr(progress, name):.6g}" for name in names})
-            handle.flush()
-
-        yield write
-
-
-@contextmanager
-def _tensorboard(folder: Path) -> Iterator[Report]:
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError("--tensorboard needs TensorBoard: pip install 'siamtrack[train]'") from error
-    with SummaryWriter(str(folder)) as writer:
-
-        def write(progress: Progress) -> None:
-            for name, value in dataclasses.asdict(progress).items():
-                if name not in ("step", "steps"):
-                    writer.add_scalar(name, value, progress.step)
-
-        yield write

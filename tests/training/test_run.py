@@ -99,7 +99,7 @@ def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(
 
 
 def test_the_next_batch_is_the_same_whoever_makes_it(recipe: Recipe, training_folder: Path) -> None:
-    pairs = make_pairs(recipe, initial_network(recipe), read_training_data(training_folder))
+    pairs = make_pairs(recipe, initial_network(recipe)[0], read_training_data(training_folder))
     one, two = (list(iterate_batches(pairs, 2, workers, first)) for workers, first in ((0, 0), (2, 1)))
     assert len(one) == 4
     for mine, theirs in zip(one[1:], two, strict=True):
@@ -204,6 +204,42 @@ def test_the_workflow_leaves_a_model_a_table_and_a_checkpoint(
         run_training(job, quiet)
     more = dataclasses.replace(job, resume=True)
     assert run_training(more, quiet).steps == 4
+
+
+def test_a_run_may_start_from_another_model_and_its_card_says_so(
+    recipe: Recipe, training_folder: Path, tmp_path: Path
+) -> None:
+    first = run_training(TrainingJob(recipe, training_folder, tmp_path / "first", workers=0), quiet)
+    tuned = parse_recipe(TINY.replace("[run]", f'init = "{first.weights}"\n\n[run]'), "tuned")
+    weights, _ = load_network(first.weights)
+    start = start_run(tuned)
+    assert all(torch.equal(value, start.weights[name]) for name, value in weights.state_dict().items())
+    second = run_training(TrainingJob(tuned, training_folder, tmp_path / "second", workers=0), quiet)
+    base = read_card(second.weights).training["continued from"]
+    assert (base["name"], base["steps"], base["pairs"]) == ("tiny", 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("init", "architecture", "message"),
+    [
+        ("siamtrack-lit", "lite0", "did you mean 'siamtrack-lite'"),
+        ("siamtrack-lite", "alexnet_v1", "is of architecture lite0, not alexnet_v1"),
+        ("imagenet", "alexnet_v1", "for lite0 only"),
+    ],
+)
+def test_initial_weights_that_do_not_fit_are_named(init: str, architecture: str, message: str) -> None:
+    text = TINY.replace("[run]", f'init = "{init}"\n\n[run]').replace("alexnet_v1", architecture)
+    with pytest.raises(RecipeError, match=f"model.init.*{message}"):
+        start_run(parse_recipe(text, "tiny"))
+
+
+def test_every_checkpoint_is_tracked_with_and_recorded(training_folder: Path, tmp_path: Path) -> None:
+    text = TINY.replace("steps = 4", "steps = 3\ncheckpoint_minutes = 1e-6\nwatch_frames = 5")
+    job = TrainingJob(parse_recipe(text, "tiny"), training_folder, tmp_path / "run", workers=0)
+    run_training(job, quiet)
+    rows = list(csv.DictReader((tmp_path / "run" / "validation.csv").open()))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3]
+    assert all(0 <= float(row["overlap"]) <= 1 and int(row["tracks"]) == 1 for row in rows)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

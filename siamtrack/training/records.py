@@ -1,0 +1,71 @@
+"""What a run leaves for plots: tables, and events for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from siamtrack.errors import UsageError
+from siamtrack.training.loop import Progress
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How well the network tracked when a checkpoint was written."""
+
+    step: int
+    overlap: float
+    """Mean over the tracks of the average overlap (mean IoU)."""
+    tracks: int
+    """How many sequences were tracked."""
+
+
+Recorder = Callable[[Progress | Overlap], None]
+
+
+@contextmanager
+def tables(folder: Path) -> Iterator[Recorder]:
+    """Append figures to `log.csv`, and overlaps to `validation.csv`."""
+    with _table(folder / "log.csv", Progress) as log, _table(folder / "validation.csv", Overlap) as validation:
+        yield lambda record: (log if isinstance(record, Progress) else validation)(record)
+
+
+@contextmanager
+def _table(path: Path, kind: type[Any]) -> Iterator[Callable[[Any], None]]:
+    names = [field.name for field in dataclasses.fields(kind)]
+    with path.open("a", newline="") as handle:
+        writer = csv.DictWriter(handle, names)
+        if handle.tell() == 0:
+            writer.writeheader()
+
+        def write(record: Any) -> None:
+            writer.writerow({name: f"{getattr(record, name):.6g}" for name in names})
+            handle.flush()
+
+        yield write
+
+
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[Recorder]:
+    """Write events for TensorBoard.
+
+    Raises:
+        UsageError: where it is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("--tensorboard needs TensorBoard: pip install 'siamtrack[train]'") from error
+    with SummaryWriter(str(folder)) as writer:
+
+        def write(record: Progress | Overlap) -> None:
+            for name, value in dataclasses.asdict(record).items():
+                if name not in ("step", "steps"):
+                    writer.add_scalar(name, value, record.step)
+
+        yield write
