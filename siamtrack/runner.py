@@ -130,6 +130,8 @@ class Summary:
     """Seconds of each of `STAGES` that there was."""
     stopped_by: signal.Signals | None = None
     """The signal that ended the run early."""
+    warnings: Sequence[str] = ()
+    """What was wrong with the source and did not end the run."""
 
     @property
     def tracking_fps(self) -> float:
@@ -156,6 +158,7 @@ class Summary:
             "end_to_end_fps": round(self.end_to_end_fps, 2),
             "stages": stages,
             "stopped_by": self.stopped_by.name if self.stopped_by else None,
+            "warnings": list(self.warnings),
         }
 
 
@@ -201,8 +204,12 @@ def run(job: Job, progress: Progress) -> Summary:
         if job.outputs.otb is not None and len(boxes) > 1:
             raise UsageError(f"--otb {job.outputs.otb} holds one target, here are {len(boxes)}: take --csv or --json")
         tracker = _load(job)
-        summary = Summary(len(boxes), list(outputs.values()))
+        # The source goes on adding to its warnings.
+        summary = Summary(len(boxes), list(outputs.values()), warnings=source.warnings)
+        stack = ExitStack()
+        stack.callback(_tell, source.warnings)  # also when something ends the run
         with (
+            stack,
             # Around the results, so that Ctrl-C does not reach into the closing of the files.
             StopSignal() as stop,
             _Results(job, source.info, boxes=boxes, tracker=tracker, clock=clock, summary=summary) as results,
@@ -218,9 +225,12 @@ def run(job: Job, progress: Progress) -> Summary:
                 advance(summary.frames, summary.end_to_end_fps)
                 if stop.received is not None or not watching:
                     break
-        for warning in source.warnings:
-            _logger.warning("%s", warning)
     return summary
+
+
+def _tell(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        _logger.warning("%s", warning)
 
 
 def _check_folders(outputs: dict[str, Path]) -> None:

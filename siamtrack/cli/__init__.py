@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SiamTrackError as error:
         console.show_error(str(error))
         return error.exit_code
+    except OSError as error:  # whatever the system refused; the places that expect it say more
+        what = f"{error.filename}: " if error.filename else ""
+        console.show_error(f"{what}{error.strerror or error}: check the path, its permissions and the room on the disk")
+        return SiamTrackError.exit_code
     except MemoryError:
         console.show_error("not enough memory: try smaller frames or fewer targets")
         return SiamTrackError.exit_code

@@ -26,7 +26,7 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="N", help="Stop after this time; --resume auto goes on later.")
+        float | None, typer.Option(metavar="N", help="Train so long, then validate; --resume auto goes on later.")
     ] = None,
     resume: Annotated[
         Literal["auto"] | None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from siamtrack.data.pairs import (
 from siamtrack.data.sequences import FrameCache, Track, read_tracks
 from siamtrack.data.stills import Stills, read_stills
 from siamtrack.errors import DataError
+
+log = logging.getLogger(__name__)
 
 VIDEO_FOLDERS = ("clips", "DAVIS2016")
 """Folders of sequences to train on. Development and test sets beside them are never read."""
@@ -46,10 +49,10 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
 
     Args:
         root: the folder.
-        validation: names of sequences to keep from training; those that are not there do not matter.
+        validation: names of sequences to keep from training; a warning names those that are not there.
 
     Raises:
-        DataError: when there is nothing, or something cannot be read.
+        DataError: when there is nothing, something cannot be read, or a track has not one box a frame.
     """
     if not root.is_dir():
         raise DataError(f"training data folder {root} does not exist")
@@ -58,16 +61,36 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     if not tracks and stills is None:
         raise DataError(f"{root} holds none of clips/, DAVIS2016/ and stills/: nothing to train on")
     cache = FrameCache.build((track.folder for track in tracks), root / "cache") if tracks else None
-    for track in tracks:
-        if cache is not None and cache.count(track.folder) < len(track.boxes):
-            found = f"{len(track.boxes)} boxes for {cache.count(track.folder)} frames"
-            raise DataError(f"{track.folder}: {found}: one line a frame is needed, nan,nan,nan,nan for no box")
+    if cache is not None:
+        _check_lengths(tracks, cache)
+        _warn_of_unknown(validation, tracks, root)
     return TrainingData(
         tuple(track for track in tracks if track.folder.name not in validation),
         tuple(track for track in tracks if track.folder.name in validation),
         stills,
         cache,
     )
+
+
+def _check_lengths(tracks: Iterable[Track], cache: FrameCache) -> None:
+    """Refuse tracks without exactly one line a frame: which frame a box belongs to would be a guess."""
+    for track in tracks:
+        boxes, frames = len(track.boxes), cache.count(track.folder)
+        if boxes != frames:
+            raise DataError(
+                f"{track.folder}: track {track.name} has {boxes} boxes for {frames} frames: one line a frame is needed,"
+                " nan,nan,nan,nan for no box"
+            )
+
+
+def _warn_of_unknown(validation: Iterable[str], tracks: Iterable[Track], root: Path) -> None:
+    """Say which sequences cannot be kept from training because they are not there: a typing error looks the same."""
+    known = {track.folder.name for track in tracks}
+    unknown = [name for name in validation if name not in known]
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        shown = ", ".join(unknown[:3]) + more
+        log.warning("%s holds no sequence %s, which mix.validation keeps from training", root, shown)
 
 
 def make_sources(data: TrainingData, mix: MixSettings) -> list[tuple[SceneSource, float]]:

@@ -21,8 +21,9 @@ from siamtrack.boxes import Box
 from siamtrack.config import Frozen
 from siamtrack.data.augment import PhotometricSettings, photometric, to_gray
 from siamtrack.data.compose import Pose, paste, shift_tone
-from siamtrack.data.sequences import FrameCache, Track
+from siamtrack.data.sequences import MIN_SIDE, FrameCache, Track
 from siamtrack.data.stills import StillObject, Stills, read_cutout, read_image, read_object
+from siamtrack.errors import DataError
 from siamtrack.tracking.crops import exemplar_side, mean_color
 
 Image = NDArray[np.uint8]
@@ -106,7 +107,7 @@ class PairSample:
     """Apparent size of the target in the search crop relative to the exemplar, in scale steps; NaN when it is not known
     that well."""
     size: tuple[float, float]
-    """Width and height of the target in the search crop, in pixels."""
+    """Width and height of the target in the search crop, in pixels, stretched and not yet turned."""
     group: str
     """As of `ScenePair`, of the exemplar."""
     search_group: str
@@ -125,13 +126,21 @@ class VideoScenes:
     """Two frames of one track.
 
     Args:
-        tracks: at least one.
+        tracks: at least one with boxes in two frames; those with fewer are left out.
         cache: holds their frames.
         max_gap: largest distance of the frames.
+
+    Raises:
+        DataError: when no track has boxes in two frames.
     """
 
     def __init__(self, tracks: Sequence[Track], cache: FrameCache, max_gap: int) -> None:
         self._tracks = [(track, track.visible) for track in tracks if len(track.visible) > 1]
+        if not self._tracks:
+            raise DataError(
+                f"{_some_names(tracks)}: none has boxes of {MIN_SIDE:g} pixels or more in two frames:"
+                " add a sequence that has, or set mix.video = 0"
+            )
         # Between one vote a track and one a frame: long videos show more, but much of the same.
         weights = np.sqrt([len(visible) for _, visible in self._tracks])
         self._shares = weights / weights.sum()
@@ -151,9 +160,15 @@ class VideoScenes:
 
 
 class StillScenes:
-    """The same object of a photograph twice: all the difference comes from the augmentation."""
+    """The same object of a photograph twice: all the difference comes from the augmentation.
+
+    Raises:
+        DataError: when there is no object.
+    """
 
     def __init__(self, objects: Sequence[StillObject]) -> None:
+        if not objects:
+            raise DataError("stills/ holds no object to show twice: add one to objects.csv, or set mix.stills = 0")
         self._objects = objects
 
     def draw(self, rng: np.random.Generator) -> ScenePair:
@@ -164,7 +179,11 @@ class StillScenes:
 
 
 class ComposedScenes:
-    """A cut-out object pasted on photographs, with look-alikes and things in front of it."""
+    """A cut-out object pasted on photographs, with look-alikes and things in front of it.
+
+    Raises:
+        DataError: when there is nothing to paste, or no photograph to paste it on.
+    """
 
     LONG_SIDE = 480
 
@@ -172,6 +191,13 @@ class ComposedScenes:
         self._objects = [item for item in stills.masked if item.trusted]
         self._cutouts = stills.cutouts
         self._photos = stills.photos
+        if not self._objects and not self._cutouts:
+            raise DataError(
+                "stills/ holds nothing to compose scenes of, neither cutouts/*.webp nor a whole object with a"
+                " mask that a person drew: add one, or set mix.composed = 0"
+            )
+        if not self._photos:
+            raise DataError("stills/ holds no photograph to compose scenes on: add one, or set mix.composed = 0")
 
     def draw(self, rng: np.random.Generator) -> ScenePair:
         """One object in two pictures; half of the time over the same background."""
@@ -329,7 +355,7 @@ class PairMaker:
             search,
             place,
             float(scale),
-            (box.width / step, box.height / step),
+            (box.width * stretch / step, box.height / stretch / step),
             scenes.group,
             search_group,
         )
@@ -385,3 +411,9 @@ def view(
         borderMode=cv2.BORDER_TRANSPARENT,
     )
     return out
+
+
+def _some_names(tracks: Sequence[Track]) -> str:
+    """How many tracks there are, and the first few names."""
+    names = ", ".join([*(track.name for track in tracks[:4]), *(["..."] if len(tracks) > 4 else [])])
+    return f"{len(tracks)} track{'' if len(tracks) == 1 else 's'}" + (f" ({names})" if names else "")

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError
 
+MIN_SIDE = 4.0
+"""Shortest side of a box to train on, in pixels."""
+
 
 @dataclass(frozen=True)
 class Track:
@@ -34,8 +37,8 @@ class Track:
 
     @property
     def visible(self) -> NDArray[np.intp]:
-        """Indices of the frames with a box."""
-        usable = np.isfinite(self.boxes).all(axis=1) & (self.boxes[:, 2:] >= 4).all(axis=1)
+        """Indices of the frames with a box of `MIN_SIDE` or more."""
+        usable = np.isfinite(self.boxes).all(axis=1) & (self.boxes[:, 2:] >= MIN_SIDE).all(axis=1)
         return np.flatnonzero(usable)
 
     def box(self, frame: int) -> Box:
@@ -50,13 +53,14 @@ def read_boxes(path: Path) -> NDArray[np.float64]:
         `(frames, 4)` boxes.
 
     Raises:
-        DataError: when a line does not hold four numbers.
+        DataError: when a line does not hold four numbers. Blank lines are allowed at the end only: elsewhere, leaving
+            them out would move every later box to the frame before.
     """
     rows: list[list[float]] = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text().rstrip().splitlines(), start=1):
         parts = line.replace(",", " ").split()
         if not parts:
-            continue
+            raise DataError(f"{path}, line {number} is blank: write nan,nan,nan,nan for a frame without a box")
         try:
             rows.append([float(part) for part in parts])
         except ValueError as error:

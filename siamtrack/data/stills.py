@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError
+
+COLUMNS = ("photo", "x", "y", "bw", "bh", "mask", "quality", "touch")
+"""Columns of `objects.csv` that are read; it may hold others."""
 
 
 @dataclass(frozen=True)
@@ -55,30 +59,77 @@ def read_stills(root: Path, min_side: float = 16.0) -> Stills:
         min_side: objects with a shorter side, in pixels, are left out.
 
     Raises:
-        DataError: without `objects.csv`, or when it holds no usable object.
+        DataError: without `objects.csv`, and when it holds no usable object, lacks a column, has something else where a
+            number is needed, or names a file that is not there.
     """
     table = root / "objects.csv"
     if not table.is_file():
         raise DataError(f"{root} holds no objects.csv: give the folder that the stills archive unpacks to")
     objects: list[StillObject] = []
-    with table.open(newline="") as handle:
-        for row in csv.DictReader(handle):
-            box = Box(float(row["x"]), float(row["y"]), float(row["bw"]), float(row["bh"]))
-            if min(box.width, box.height) < min_side:
-                continue
-            objects.append(
-                StillObject(
-                    photo=root / "photos" / row["photo"],
-                    box=box,
-                    mask=root / "masks" / row["mask"] if row["mask"] else None,
-                    whole=row["touch"] == "0",
-                    trusted=not row["quality"].startswith("pseudo"),
-                )
+    for row in _rows(table):
+        box = Box(row.number("x"), row.number("y"), row.number("bw"), row.number("bh"))
+        if min(box.width, box.height) < min_side:
+            continue
+        objects.append(
+            StillObject(
+                photo=row.file("photo", root / "photos"),
+                box=box,
+                mask=row.file("mask", root / "masks") if row.text("mask") else None,
+                whole=row.text("touch") == "0",
+                trusted=not row.text("quality").startswith("pseudo"),
             )
+        )
     if not objects:
         raise DataError(f"{table} holds no object with sides of {min_side:g} pixels or more")
     photos = tuple(sorted({item.photo for item in objects}))
     return Stills(tuple(objects), photos, tuple(sorted((root / "cutouts").glob("*.webp"))))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a table, whose cells complain by file, line and column."""
+
+    table: Path
+    line: int
+    cells: Mapping[str, str | None]
+
+    def text(self, column: str) -> str:
+        """What a cell holds; it may be empty."""
+        text = self.cells[column]
+        if text is None:
+            raise self._error(column, f"the line ends before it; {len(self.cells)} cells are needed")
+        return text
+
+    def number(self, column: str) -> float:
+        """A finite number."""
+        text = self.text(column)
+        try:
+            number = float(text)
+        except ValueError as error:
+            raise self._error(column, f"'{text}' is no number") from error
+        if not math.isfinite(number):
+            raise self._error(column, f"'{text}' is not a finite number")
+        return number
+
+    def file(self, column: str, folder: Path) -> Path:
+        """The file of that name in a folder."""
+        path = folder / self.text(column)
+        if not path.is_file():
+            raise self._error(column, f"{path} is no file; add it, or remove the line")
+        return path
+
+    def _error(self, column: str, problem: str) -> DataError:
+        return DataError(f"{self.table}, line {self.line}, column {column}: {problem}")
+
+
+def _rows(table: Path) -> Iterator[_Row]:
+    with table.open(newline="", encoding="utf-8-sig") as handle:  # spreadsheets begin a file with a byte order mark
+        reader = csv.DictReader(handle)
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{table}, line 1: no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}")
+        for cells in reader:
+            yield _Row(table, reader.line_num, cells)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -145,6 +145,10 @@ class VideoSink:
         options = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
         size = self._width + self._width % 2, self._height + self._height % 2
         encoder = next((name for name in ENCODERS if _encodes(name, *size, rate)), None)
+        if encoder == ENCODERS[-1]:
+            logger.warning(
+                "no H.264 encoder in this build of PyAV: '%s' is MPEG-4 part 2, larger and less sharp", self.path
+            )
         if encoder is None:
             shown = f"{size[0]}x{size[1]}"
             raise SinkError(f"no encoder for {shown} video in this build of PyAV (tried {', '.join(ENCODERS)})")
@@ -305,8 +309,9 @@ class _FileSink(ABC):
 
     def __init__(self, path: str | Path, target: Path | None = None) -> None:
         self.path = _checked(path)
+        self._written = target or self.path
         try:
-            self._file: IO[bytes] = (target or self.path).open("wb")
+            self._file: IO[bytes] = self._written.open("wb")
         except OSError as error:
             raise _failure(self.path, error) from error
 
@@ -315,7 +320,9 @@ class _FileSink(ABC):
             self._file.write(text.encode())
             self._file.flush()
         except OSError as error:
-            raise _failure(self.path, error) from error
+            failure = _failure(self.path, error)
+            where = f"; the rows so far are in '{self._written}'" if self._written != self.path else ""
+            raise SinkError(f"{failure}{where}") from error
 
     def close(self) -> None:
         """Finish the file.
@@ -401,13 +408,15 @@ class JsonSink(_FileSink):
         header: fields that are known at the start (settings, model card, machine, source).
 
     Raises:
-        UsageError: when the header has a field `frames`.
+        UsageError: when the header has a field `frames`, or the path is a device or a pipe.
         SinkError: when it cannot be written.
     """
 
     def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
-        target = Path(path).expanduser()
-        self._partial = target.with_name(f".{target.name}.partial")
+        self._target = _checked(path).resolve()  # a link stays a link, to a new file
+        if self._target.exists() and not self._target.is_file():
+            raise UsageError(f"JSON '{path}' is no file but a device or a pipe: give a file, or take CSV for a pipe")
+        self._partial = self._target.with_name(f".{self._target.name}.partial")
         self._names = {"frames"}
         self._check(header)
         super().__init__(path, self._partial)
@@ -446,7 +455,7 @@ class JsonSink(_FileSink):
             self._put("\n]" + "".join(f",\n{_field(name, value)}" for name, value in self._extra.items()) + "\n}\n")
             os.fsync(self._file.fileno())
             self._file.close()
-            self._partial.replace(self.path)
+            self._partial.replace(self._target)
         except OSError as error:
             raise _failure(self.path, error) from error
 

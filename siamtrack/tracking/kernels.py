@@ -16,6 +16,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+
+def _can_cache() -> bool:
+    """Whether numba finds a folder for compiled code: the package's, or the user's cache; else it refuses to cache."""
+    try:
+        njit(cache=True)(_can_cache)
+    except RuntimeError:
+        return False
+    return True
+
+
+CACHE = _can_cache()
+"""Without it, as in a container that runs as a user without a home, the kernels are compiled at every start."""
 CUBIC = -0.75
 """Free parameter of the cubic convolution kernel (Keys 1981), the value of OpenCV's INTER_CUBIC."""
 FLAT = 1e-6
@@ -93,7 +105,7 @@ def make_tables(size: int, upsample: int) -> PeakTables:
     return PeakTables(taps, starts, sums, window, window_top, slack)
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def _replace_nonfinite(responses: NDArray[np.float32]) -> NDArray[np.float32]:
     """The responses with NaN and infinities replaced by the least finite value, so that they are never a peak."""
     flat = responses.reshape(-1)
@@ -115,7 +127,7 @@ def _replace_nonfinite(responses: NDArray[np.float32]) -> NDArray[np.float32]:
     return cleaned.reshape(responses.shape)
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def _bound_blocks(
     response: NDArray[np.float32], slack: float, upper: NDArray[np.float64], lower: NDArray[np.float64]
 ) -> None:
@@ -147,7 +159,7 @@ def _bound_blocks(
 
 
 # Without NaN and signed zeros, which cannot occur here, the maximum of a line is found with vector instructions.
-@njit(cache=True, fastmath={"nnan", "nsz"})
+@njit(cache=CACHE, fastmath={"nnan", "nsz"})
 def _fill_line(
     line: NDArray[np.float64],
     lines: NDArray[np.float64],
@@ -165,7 +177,7 @@ def _fill_line(
     return top
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def _maximise(
     response: NDArray[np.float32],
     upper: NDArray[np.float64],
@@ -243,7 +255,7 @@ def _maximise(
     return best, best_row, best_col
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def _interpolate(response: NDArray[np.float32], row: int, col: int, tables: PeakTables) -> float:
     """The upsampled response at one position."""
     size = response.shape[0]
@@ -257,7 +269,7 @@ def _interpolate(response: NDArray[np.float32], row: int, col: int, tables: Peak
     return value
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def _confidence(response: NDArray[np.float32], radius: int) -> tuple[float, float]:
     """PSR and APCE of one map; the sidelobe is what lies more than `radius` cells from the greatest cell."""
     size = response.shape[0]
@@ -293,7 +305,7 @@ def _confidence(response: NDArray[np.float32], radius: int) -> tuple[float, floa
     return (1.0 - mean) / max(deviation, FLAT), apce
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def find_peak(
     responses: NDArray[np.float32], penalty: float, influence: float, radius: int, tables: PeakTables
 ) -> Peak:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, make_sources
 from siamtrack.data.pairs import PairMaker, PairSample
 from siamtrack.errors import SiamTrackError
+from siamtrack.interrupts import deaf_children
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.training.recipe import Recipe
 
@@ -59,7 +60,9 @@ def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> 
         # A forked copy of a process whose libraries have started threads can wait for ever for locks they held.
         multiprocessing_context="spawn" if workers else None,
     )
-    for batch in loader:
+    with deaf_children():
+        batches = iter(loader)
+    for batch in batches:
         if isinstance(batch, SiamTrackError):
             raise batch
         yield batch

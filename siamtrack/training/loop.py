@@ -28,6 +28,10 @@ from siamtrack.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 
+class NotFiniteError(SiamTrackError):
+    """A loss or a gradient that is not finite."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """What is reported after a step; figures are means since the last report."""
@@ -170,7 +174,9 @@ def train(
 
     Raises:
         DataError: when the data is not what the recipe asks for.
-        SiamTrackError: for a loss or a gradient that is not finite; the batch is saved beside the checkpoint.
+        NotFiniteError: for a loss or a gradient that is not finite; the batch is saved beside the last checkpoint.
+        SiamTrackError: when a process that makes pairs is killed.
+        OSError: when a report cannot be written. After this and after bad data there is a checkpoint of the last step.
     """
     recipe = start.recipe
     device = torch.device(options.device)
@@ -205,50 +211,65 @@ def train(
     saved = began
     pairs = make_pairs(recipe, network, data)
     batches = iterate_batches(pairs, recipe.run.batch, options.workers, start.step)
-    with contextlib.closing(batches):
-        waiting = time.monotonic()
-        for batch in batches:
-            arrived = time.monotonic()
-            factor = rate_at(step, recipe.run.steps, recipe.optimiser)
-            set_rate(optimiser, factor)
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bfloat16"):
-                found = objective(network, _to(batch, device), recipe.loss)
-            if not math.isfinite(found.loss.item()):
-                raise _not_finite("loss", step, batch, options.out)
-            optimiser.zero_grad(set_to_none=True)
-            found.loss.backward()  # type: ignore[no-untyped-call]
-            norm = torch.nn.utils.clip_grad_norm_(
-                [parameter for parameter in network.parameters() if parameter.requires_grad], recipe.optimiser.clip
-            )
-            if not math.isfinite(norm.item()):
-                raise _not_finite("gradient", step, batch, options.out)
-            optimiser.step()
-            step += 1
-            # A short run must not average over its random start.
-            decay = min(recipe.optimiser.average, step / (step + 10))
-            update_average(average, network.state_dict().items(), decay)
-            now = time.monotonic()
-            meter.add(found, len(batch.centers), waited=arrived - waiting, passed=now - waiting)
-            waiting = now
-            if step % options.report_every == 0 or step == recipe.run.steps:
-                report(meter.take(step, optimiser.param_groups[0]["lr"]))
-            if now - saved > 60 * recipe.run.checkpoint_minutes:
-                checkpoint = state()
-                save_checkpoint(options.out, checkpoint)
-                inspect(checkpoint)
-                saved = waiting = time.monotonic()
-                began += saved - now
-            if should_stop():
-                break
+    try:
+        with contextlib.closing(batches):
+            waiting = time.monotonic()
+            for batch in batches:
+                arrived = time.monotonic()
+                factor = rate_at(step, recipe.run.steps, recipe.optimiser)
+                set_rate(optimiser, factor)
+                with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bfloat16"):
+                    found = objective(network, _to(batch, device), recipe.loss)
+                if not math.isfinite(found.loss.item()):
+                    raise _not_finite("loss", step, batch, options.out)
+                optimiser.zero_grad(set_to_none=True)
+                found.loss.backward()  # type: ignore[no-untyped-call]
+                norm = torch.nn.utils.clip_grad_norm_(
+                    [parameter for parameter in network.parameters() if parameter.requires_grad], recipe.optimiser.clip
+                )
+                if not math.isfinite(norm.item()):
+                    raise _not_finite("gradient", step, batch, options.out)
+                optimiser.step()
+                step += 1
+                # A short run must not average over its random start.
+                decay = min(recipe.optimiser.average, step / (step + 10))
+                update_average(average, network.state_dict().items(), decay)
+                now = time.monotonic()
+                meter.add(found, len(batch.centers), waited=arrived - waiting, passed=now - waiting)
+                waiting = now
+                if step % options.report_every == 0 or step == recipe.run.steps:
+                    report(meter.take(step, optimiser.param_groups[0]["lr"]))
+                if now - saved > 60 * recipe.run.checkpoint_minutes:
+                    checkpoint = state()
+                    save_checkpoint(options.out, checkpoint)
+                    inspect(checkpoint)
+                    saved = waiting = time.monotonic()
+                    began += saved - now
+                if should_stop():
+                    break
+    except NotFiniteError:
+        raise  # what is in memory now is not worth keeping
+    except RuntimeError as error:
+        # PyTorch raises it from a signal handler, anywhere, also within a step: there is no state to save.
+        if "DataLoader worker" not in str(error):
+            raise
+        raise SiamTrackError(
+            f"a process that makes pairs was killed, by a lack of memory perhaps ({str(error).splitlines()[0]}): "
+            "go on from the last checkpoint with --resume auto"
+        ) from error
+    except (SiamTrackError, OSError):
+        if step > start.step:
+            save_checkpoint(options.out, state())
+        raise
     final = state()
     save_checkpoint(options.out, final)
     return final
 
 
-def _not_finite(what: str, step: int, batch: Batch, out: Path) -> SiamTrackError:
+def _not_finite(what: str, step: int, batch: Batch, out: Path) -> NotFiniteError:
     path = out / "bad-batch.pt"
     torch.save(vars(batch), path)
-    return SiamTrackError(
+    return NotFiniteError(
         f"the {what} of step {step} is not finite; its batch is in {path}, the last checkpoint is untouched: "
         "lower the learning rate"
     )

@@ -6,9 +6,9 @@ import difflib
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.data.augment import PhotometricSettings
@@ -118,6 +118,21 @@ class Recipe(Frozen):
     optimiser: OptimiserSettings = OptimiserSettings()
     card: CardSettings = CardSettings()
 
+    @model_validator(mode="after")
+    def _trains_what_is_tracked_with(self) -> Self:
+        crops, tracking = self.geometry, self.tracking
+        if crops.context != tracking.context:
+            raise ValueError(
+                f"geometry.context is {crops.context:g} and tracking.context {tracking.context:g}: they must be equal"
+            )
+        pyramid = (crops.scales, crops.scale_step)
+        if crops.scales > 1 and pyramid != (tracking.scales, tracking.scale_step):
+            raise ValueError(
+                f"geometry has {crops.scales} scales of step {crops.scale_step:g}, tracking {tracking.scales} of "
+                f"{tracking.scale_step:g}: they must be equal"
+            )
+        return self
+
 
 def list_recipes() -> list[str]:
     """Names of the recipes in the package."""
@@ -135,7 +150,10 @@ def read_recipe(name_or_path: str) -> Recipe:
     if path.suffix == ".toml":
         if not path.is_file():
             raise RecipeError(f"recipe file {path} does not exist")
-        text = path.read_text()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"recipe file {path} is not text: {error}") from error
     elif name_or_path in list_recipes():
         text = (resources.files("siamtrack") / "recipes" / f"{name_or_path}.toml").read_text()
     else:
@@ -165,4 +183,6 @@ def parse_recipe(text: str, name: str) -> Recipe:
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise RecipeError(f"recipe {name}: unknown key '{where}'") from error
+        if not where:  # of a rule about several keys
+            raise RecipeError(f"recipe {name}: {first['msg'].removeprefix('Value error, ')}") from error
         raise RecipeError(f"recipe {name}: {where} = {first['input']!r}: {first['msg']}") from error

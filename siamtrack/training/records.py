@@ -29,19 +29,31 @@ Recorder = Callable[[Progress | Overlap], None]
 
 
 @contextmanager
-def tables(folder: Path) -> Iterator[Recorder]:
-    """Append figures to `log.csv`, and overlaps to `validation.csv`."""
-    with _table(folder / "log.csv", Progress) as log, _table(folder / "validation.csv", Overlap) as validation:
+def tables(folder: Path, step: int) -> Iterator[Recorder]:
+    """Append figures to `log.csv`, and overlaps to `validation.csv`.
+
+    Args:
+        folder: where they are.
+        step: where the run goes on; what a session that broke off wrote beyond it is dropped.
+    """
+    with (
+        _table(folder / "log.csv", Progress, step) as log,
+        _table(folder / "validation.csv", Overlap, step) as validation,
+    ):
         yield lambda record: (log if isinstance(record, Progress) else validation)(record)
 
 
 @contextmanager
-def _table(path: Path, kind: type[Any]) -> Iterator[Callable[[Any], None]]:
+def _table(path: Path, kind: type[Any], step: int) -> Iterator[Callable[[Any], None]]:
     names = [field.name for field in dataclasses.fields(kind)]
-    with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, names)
-        if handle.tell() == 0:
-            writer.writeheader()
+    kept: list[dict[str, str]] = []
+    if path.is_file():
+        with path.open(newline="") as handle:
+            kept = [row for row in csv.DictReader(handle) if float(row["step"]) <= step]
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(kept)
 
         def write(record: Any) -> None:
             writer.writerow({name: f"{getattr(record, name):.6g}" for name in names})

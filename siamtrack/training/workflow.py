@@ -87,7 +87,7 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
     options = RunOptions(job.out, job.workers, job.device)
     watched = spread_sample(data.validation, job.recipe.run.watch_frames)
     with ExitStack() as stack:
-        recorders = [stack.enter_context(tables(job.out))]
+        recorders = [stack.enter_context(tables(job.out, start.step))]
         if job.tensorboard:
             recorders.append(stack.enter_context(tensorboard(job.out)))
 
@@ -112,17 +112,21 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
             def should_stop() -> bool:
                 return stop.received is not None or time.monotonic() > deadline
 
+            if start.step == 0:
+                inspect(start)  # what the figures on the way are to be compared with
             final = train(start, data, options, report_all, should_stop, inspect)
-    return dataclasses.replace(finish(final, data, job.out), stopped_by=stop.received)
+    # Who pressed Ctrl-C does not want to wait for a validation.
+    tracks = data.validation if stop.received is None else ()
+    return dataclasses.replace(finish(final, data, tracks, job.out), stopped_by=stop.received)
 
 
-def finish(checkpoint: Checkpoint, data: TrainingData, out: Path) -> TrainingSummary:
-    """Write the averaged weights of a run as a model into `out`, validate them, and add what was found to the card."""
+def finish(checkpoint: Checkpoint, data: TrainingData, tracks: Sequence[Track], out: Path) -> TrainingSummary:
+    """Write the averaged weights of a run as a model into `out`, and add to its card how well it follows the tracks."""
     path = out / f"{checkpoint.recipe.model.name}.safetensors"
     export_weights(checkpoint, path, {})  # first: validating takes minutes, and may be interrupted
-    if data.validation:
-        log.info("wrote %s; validating it on %d tracks kept from training", path, len(data.validation))
-    overlaps = _overlaps(data.validation, checkpoint, data)
+    if tracks:
+        log.info("wrote %s; validating it on %d tracks kept from training", path, len(tracks))
+    overlaps = _overlaps(tracks, checkpoint, data)
     overlap = float(np.mean(list(overlaps.values()))) if overlaps else None
     if overlap is not None:
         figures = {"tracks": len(overlaps), "mean average overlap": round(overlap, 4)}

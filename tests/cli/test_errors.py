@@ -406,6 +406,24 @@ def test_an_unexpected_exception_is_called_a_bug(track: Run, clip: Clip, monkeyp
     assert_one_line(track(clip.path, "--box", clip.box), FAILED, "a surprise", "bug", "--debug")
 
 
+def test_what_the_system_refuses_is_one_line_without_a_bug(
+    track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "locked/boxes.csv")
+
+    monkeypatch.setattr("siamtrack.runner.run", refuse)
+    outcome = track(clip.path, "--box", clip.box)
+    assert_one_line(outcome, FAILED, "locked/boxes.csv", "Permission denied")
+    assert "bug" not in outcome.err
+
+
+def test_a_name_that_is_too_long_is_one_line(track: Run, clip: Clip) -> None:
+    outcome = track(clip.path, "--box", clip.box, "--csv", "x" * 300 + ".csv")
+    assert_one_line(outcome, FAILED, "File name too long")
+    assert "bug" not in outcome.err
+
+
 def test_ctrl_c_before_anything_is_written(track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +15,19 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.data.augment import PhotometricSettings
-from siamtrack.data.pairs import GeometrySettings, PairMaker, Scene, ScenePair, view
+from siamtrack.data.pairs import (
+    ComposedScenes,
+    GeometrySettings,
+    PairMaker,
+    Scene,
+    ScenePair,
+    StillScenes,
+    VideoScenes,
+    view,
+)
+from siamtrack.data.sequences import FrameCache, Track
+from siamtrack.data.stills import Stills, read_stills
+from siamtrack.errors import DataError
 from siamtrack.tracking.crops import crop
 
 STILL_LIGHT = PhotometricSettings(
@@ -58,6 +71,20 @@ def test_the_target_is_at_the_given_centre(seed: int, warp: bool) -> None:
     sample = maker(pair, geometry).make(np.random.default_rng(seed))
     assert red_center(sample.search) == pytest.approx(sample.center, abs=1.5)
     assert red_center(sample.exemplars[0]) == pytest.approx((64, 64), abs=1.5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_size_is_that_in_the_search_crop(seed: int) -> None:
+    image = np.full((240, 320, 3), 90, np.uint8)
+    cv2.rectangle(image, (130, 100), (189, 139), RED, -1)
+    scene = Scene(image, Box(130, 100, 60, 40))
+    geometry = GeometrySettings(shift=20, scale_jitter=2, turn=0, stretch=0.4, gray=0, surround=0)
+    sample = maker(ScenePair(scene, scene, "bar", warp=True, sizes=(1, 1)), geometry).make(np.random.default_rng(seed))
+    width, height = sample.size
+    red = (sample.search[:, :, 2] > 170) & (sample.search[:, :, 0] < 80)
+    assert np.ptp(np.flatnonzero(red.any(axis=0))) + 1 == pytest.approx(width, abs=2)
+    assert np.ptp(np.flatnonzero(red.any(axis=1))) + 1 == pytest.approx(height, abs=2)
+    assert abs(width / height / 1.5 - 1) > 0.02  # it was stretched visibly
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -145,3 +172,40 @@ def test_a_surround_stands_outside_the_picture_only() -> None:
     seen = view(image, (0, 0), 50, 100, surround=surround)
     assert seen[75, 75].tolist() == [200, 200, 200]
     assert seen[25, 25].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("names", [[], ["airplane"], list("abcdef")])
+def test_tracks_without_two_boxes_are_refused(training_folder: Path, tmp_path: Path, names: list[str]) -> None:
+    folder = training_folder / "clips" / "airplane"
+    boxes = np.array([[0, 0, 30, 30], [0, 0, 3, 30], [np.nan] * 4])
+    tracks = [Track(name, folder, boxes) for name in names]
+    with pytest.raises(
+        DataError, match=f"^{len(names)} track.*none has boxes of 4 pixels or more in two frames"
+    ) as caught:
+        VideoScenes(tracks, FrameCache.build([folder], tmp_path), 100)
+    assert all(name in str(caught.value) for name in names[:4])
+
+
+def test_one_track_with_two_boxes_is_enough(training_folder: Path, tmp_path: Path) -> None:
+    folder = training_folder / "clips" / "airplane"
+    poor, rich = np.full((8, 4), np.nan), np.full((8, 4), np.nan)
+    rich[[3, 5]] = 10, 10, 30, 30
+    tracks = [Track("poor", folder, poor), Track("rich", folder, rich)]
+    pair = VideoScenes(tracks, FrameCache.build([folder], tmp_path), 100).draw(np.random.default_rng(0))
+    assert pair.exemplar.box == pair.search.box == (10, 10, 30, 30)
+
+
+def test_no_object_to_show_twice_is_refused() -> None:
+    with pytest.raises(DataError, match="no object to show twice"):
+        StillScenes(())
+
+
+def test_scenes_need_something_to_compose(training_folder: Path) -> None:
+    stills = read_stills(training_folder / "stills")
+    found = replace(stills, objects=tuple(replace(item, trusted=False) for item in stills.objects))
+    ComposedScenes(found)  # its cut-out is enough
+    for poor in (Stills((), stills.photos, ()), replace(found, cutouts=())):
+        with pytest.raises(DataError, match="nothing to compose scenes of"):
+            ComposedScenes(poor)
+    with pytest.raises(DataError, match="no photograph to compose scenes on"):
+        ComposedScenes(replace(stills, photos=()))

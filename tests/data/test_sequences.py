@@ -14,13 +14,21 @@ from siamtrack.errors import DataError
 
 def test_boxes_are_read_from_every_separator_and_become_zero_based(tmp_path: Path) -> None:
     path = tmp_path / "groundtruth_rect.txt"
-    path.write_text("1,2,30,40\n11\t12\t5\t6\n\n3 4 5.5 6\nnan,nan,nan,nan\n")
+    path.write_text("1,2,30,40\n11\t12\t5\t6\n3 4 5.5 6\nnan,nan,nan,nan\n\n \n")
     expected = [[0, 1, 30, 40], [10, 11, 5, 6], [2, 3, 5.5, 6], [np.nan] * 4]
     np.testing.assert_array_equal(read_boxes(path), expected)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("1,2,3\n", "line 1: 3 numbers"), ("1,2,3,4\na,b,c,d\n", "line 2"), ("", "is empty")]
+    ("text", "message"),
+    [
+        ("1,2,3\n", "line 1: 3 numbers"),
+        ("1,2,3,4\na,b,c,d\n", "line 2"),
+        ("1,2,3,4\n\n5,6,7,8\n", "line 2 is blank"),
+        ("\n1,2,3,4\n", "line 1 is blank"),
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+    ],
 )
 def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "groundtruth_rect.txt"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from siamtrack.data import dataset
 from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.dataset import PairDataset, collate, make_sources, read_training_data
 from siamtrack.data.pairs import GeometrySettings, MixSettings, PairMaker
@@ -37,12 +40,107 @@ def test_validation_sequences_are_kept_from_training(training_folder: Path) -> N
     assert [track.name for track in data.validation] == ["airplane"]
 
 
-def test_boxes_without_frames_are_refused(training_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Warnings of the module. Not by caplog: whether a record reaches it once or twice depends on the tests before."""
+    lines: list[str] = []
+    monkeypatch.setattr(dataset.log, "warning", lambda text, *values: lines.append(text % values))
+    return lines
+
+
+def test_validation_sequences_that_are_not_there_are_named_in_one_warning(
+    training_folder: Path, warned: list[str]
+) -> None:
+    read_training_data(training_folder, ["airplane"])
+    assert warned == []
+    read_training_data(training_folder, ["airplan", "airplane", "moving"])
+    (line,) = warned
+    assert "airplan, moving," in line
+    assert str(training_folder) in line
+
+
+def test_validation_sequences_do_not_matter_without_videos(
+    training_folder: Path, tmp_path: Path, warned: list[str]
+) -> None:
+    shutil.copytree(training_folder / "stills", tmp_path / "stills")
+    read_training_data(tmp_path, ["airplane"])
+    assert warned == []
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [(lambda lines: [*lines, "1,1,30,30"], 9), (lambda lines: lines[:-1], 7)],
+    ids=["more", "fewer"],
+)
+def test_another_number_of_boxes_than_frames_is_refused(
+    training_folder: Path, tmp_path: Path, change: Callable[[list[str]], list[str]], count: int
+) -> None:
     shutil.copytree(training_folder / "clips", tmp_path / "clips")
     truth = tmp_path / "clips" / "airplane" / "groundtruth_rect.txt"
-    truth.write_text(truth.read_text() + "1,1,30,30\n")
-    with pytest.raises(DataError, match="airplane: 9 boxes for 8 frames"):
+    truth.write_text("\n".join(change(truth.read_text().splitlines())) + "\n")
+    with pytest.raises(DataError, match=f"track airplane has {count} boxes for 8 frames"):
         read_training_data(tmp_path)
+
+
+def rewrite(table: Path, change: Callable[[list[list[str]]], object]) -> None:
+    """Change the rows of a table, its head among them."""
+    with table.open(newline="") as handle:
+        rows = list(csv.reader(handle))
+    change(rows)
+    with table.open("w", newline="") as handle:
+        csv.writer(handle).writerows(rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "text", "message"),
+    [
+        (0, 7, "height", "line 1: no column bh;"),
+        (2, 4, "5o", "line 3, column x: '5o' is no number"),
+        (2, 4, "", "line 3, column x: '' is no number"),
+        (1, 6, "nan", "line 2, column bw: 'nan' is not a finite number"),
+        (3, 0, "gone.jpg", "line 4, column photo: .*photos/gone.jpg is no file"),
+        (3, 0, "", "line 4, column photo: .*photos is no file"),
+        (2, 8, "gone.png", "line 3, column mask: .*masks/gone.png is no file"),
+    ],
+)
+def test_a_broken_table_of_objects_is_named_with_line_and_column(
+    training_folder: Path, tmp_path: Path, row: int, column: int, text: str, message: str
+) -> None:
+    root = tmp_path / "stills"
+    shutil.copytree(training_folder / "stills", root)
+    rewrite(root / "objects.csv", lambda rows: rows[row].__setitem__(column, text))
+    with pytest.raises(DataError, match=message) as caught:
+        read_stills(root)
+    assert str(root / "objects.csv") in str(caught.value)
+
+
+def test_a_line_that_ends_early_is_named(training_folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "stills"
+    shutil.copytree(training_folder / "stills", root)
+    rewrite(root / "objects.csv", lambda rows: rows[2].__delitem__(slice(9, None)))
+    with pytest.raises(DataError, match="line 3, column touch: the line ends before it"):
+        read_stills(root)
+
+
+def test_an_empty_table_of_objects_lacks_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "objects.csv").touch()
+    with pytest.raises(DataError, match="line 1: no column photo, x, y"):
+        read_stills(tmp_path)
+
+
+def test_files_of_objects_that_are_too_small_need_not_be_there(training_folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "stills"
+    shutil.copytree(training_folder / "stills", root)
+    rewrite(root / "objects.csv", lambda rows: rows[1].__setitem__(slice(6, 9), ["5", "5", "gone.png"]))
+    assert len(read_stills(root).objects) == 2
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(training_folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "stills"
+    shutil.copytree(training_folder / "stills", root)
+    table = root / "objects.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert len(read_stills(root).objects) == 3
 
 
 def test_pictures_are_read_in_the_order_of_their_numbers(training_folder: Path, tmp_path: Path) -> None:

@@ -402,6 +402,22 @@ class TestJson:
         sink.close()
         assert json.loads(path.read_text())["frames"][0]["frame"] == 0
 
+    def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "link.json").symlink_to(tmp_path / "out.json")
+        with JsonSink(tmp_path / "link.json", {}) as sink:
+            sink.write(ROWS[0])
+        assert (tmp_path / "link.json").is_symlink()
+        assert len(json.loads((tmp_path / "out.json").read_text())["frames"]) == 1
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+    def test_a_pipe_or_a_device_is_refused_and_stays(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        for path in (tmp_path / "pipe", Path(os.devnull)):
+            with pytest.raises(UsageError, match="a device or a pipe"):
+                JsonSink(path, {})
+            assert path.exists()
+            assert not path.is_file()
+
     def test_a_field_is_given_once(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="'frames' is there already"):
             JsonSink(tmp_path / "out.json", {"frames": []})

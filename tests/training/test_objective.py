@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -60,6 +61,31 @@ def test_negatives_are_the_maps_of_other_groups_only(network: torch.nn.Module) -
     expected = sum(math.log1p(math.exp(-abs(float(v)))) + max(float(v), 0) for v in crossed) / 2
     assert float(found.detach()) == pytest.approx(expected, rel=1e-4)
     assert float(objective(network, random_batch([1, 1], [1, 1]), hardest).negatives) == 0
+
+
+def test_a_pair_of_unknown_scale_is_ranked_by_the_middle_one_alone(network: torch.nn.Module) -> None:
+    # Three scales of the exemplar, in two pairs: the first of unknown scale, the second one step larger.
+    generator = torch.Generator().manual_seed(3)
+    batch = dataclasses.replace(
+        random_batch([1, 2], [1, 2]),
+        exemplars=torch.randint(0, 256, (2, 3, 3, 127, 127), generator=generator, dtype=torch.uint8),
+        scales=torch.tensor([math.nan, 1.0]),
+    )
+    sigma = 0.5
+    found = objective(network, batch, LossSettings(ranking=1.0, ranking_sigma=4.0, scale_sigma=sigma)).ranking
+    logits = network(batch.exemplars.float(), batch.searches.float()).double()
+    cells = logits.shape[-1]
+    offsets = 8 * (torch.arange(cells).double() - (cells - 1) / 2)
+    near = torch.exp(-(offsets[:, None] ** 2 + offsets[None, :] ** 2) / (2 * 4.0**2))
+    near /= near.sum()
+    weights = torch.tensor([math.exp(-((step - 1) ** 2) / (2 * sigma**2)) for step in (-1, 0, 1)]).double()
+    weights /= weights.sum()
+    losses = []
+    for pair, (chosen, target) in enumerate([(slice(1, 2), near[None]), (slice(0, 3), weights[:, None, None] * near)]):
+        foreign = network(batch.exemplars[pair : pair + 1, 1].float(), batch.searches[1 - pair][None].float())
+        rivals = torch.cat([logits[pair, chosen].flatten(), foreign.double().flatten()])
+        losses.append(torch.logsumexp(rivals, 0) - (target * logits[pair, chosen]).sum())
+    assert float(found.detach()) == pytest.approx(float(sum(losses) / 2), rel=1e-4)
 
 
 def test_centre_error_is_in_pixels_of_the_search_crop(network: torch.nn.Module) -> None:

@@ -49,6 +49,8 @@ def test_defaults_are_the_papers() -> None:
         ("batch = 'many'", "run.batch = 'many'"),
         ("[los]\nlogistic = 1", "unknown key 'los'"),
         ("[tracking]\nscales = 4", "scales must be odd"),
+        ("[geometry]\nscales = 5", "geometry has 5 scales of step 1.0375, tracking 3 of 1.0375: they must be equal"),
+        ("[geometry]\ncontext = 0.25", "geometry.context is 0.25 and tracking.context 0.5: they must be equal"),
         ("batch =", "is not TOML"),
         ("[light]\nblur = 7.5", "light.blur = 7.5"),
         ("[optimiser]\nrate = inf", "optimiser.rate = inf"),
@@ -62,6 +64,13 @@ def test_mistakes_are_named(addition: str, message: str) -> None:
 def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'siamtrack-lite'"):
         read_recipe("siamtrack-light")
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="is not text"):
+        read_recipe(str(path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
+import multiprocessing
 import os
 import shutil
 from pathlib import Path
@@ -18,7 +20,8 @@ from siamtrack.models.weights import load_network, read_card
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.loop import Progress, RunOptions, average_network, initial_network, resume_run, start_run, train
-from siamtrack.training.recipe import Recipe, parse_recipe
+from siamtrack.training.recipe import Recipe, list_recipes, parse_recipe, read_recipe
+from siamtrack.training.records import Overlap, tables
 from siamtrack.training.workflow import TrainingJob, run_training
 
 TINY = """
@@ -178,6 +181,55 @@ def test_data_that_cannot_be_read_ends_the_run_with_its_name(
         train(start_run(recipe), data, RunOptions(tmp_path, workers=workers), quiet)
 
 
+def test_a_process_that_is_killed_ends_the_run_with_one_line(
+    recipe: Recipe, training_folder: Path, tmp_path: Path
+) -> None:
+    longer = recipe.model_copy(update={"run": recipe.run.model_copy(update={"steps": 40})})
+
+    def kill(progress: Progress) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    options = RunOptions(tmp_path, workers=1, report_every=2)
+    with pytest.raises(SiamTrackError, match=r"^a process that makes pairs was killed[^\n]+--resume auto$"):
+        train(start_run(longer), read_training_data(training_folder), options, kill)
+
+
+def test_a_table_that_cannot_be_written_loses_no_step(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
+    def full(progress: Progress) -> None:
+        raise OSError(28, "No space left on device", "log.csv")
+
+    options = RunOptions(tmp_path, workers=0, report_every=3)
+    with pytest.raises(OSError, match="No space left"):
+        train(start_run(recipe), read_training_data(training_folder), options, full)
+    assert load_checkpoint(tmp_path / FILE_NAME).step == 3
+
+
+def test_a_resumed_run_drops_what_was_recorded_after_its_checkpoint(tmp_path: Path) -> None:
+    for step, last in ((0, 3), (2, 4)):  # broke off after 3 with a checkpoint of 2; then to 4
+        with tables(tmp_path, step) as record:
+            for now in range(step + 1, last + 1):
+                record(Overlap(now, overlap=step / 10, tracks=1))
+    rows = list(csv.DictReader((tmp_path / "validation.csv").open()))
+    assert [(row["step"], row["overlap"]) for row in rows] == [("1", "0"), ("2", "0"), ("3", "0.2"), ("4", "0.2")]
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_trains(name: str, training_folder: Path, tmp_path: Path) -> None:
+    shipped = read_recipe(name)
+    short = shipped.model_copy(update={"run": shipped.run.model_copy(update={"steps": 2, "batch": 2})})
+    start = start_run(short)
+    seen: list[Progress] = []
+    options = RunOptions(tmp_path, workers=0, report_every=1)
+    final = train(start, read_training_data(training_folder), options, seen.append)
+    assert [math.isfinite(progress.loss) for progress in seen] == [True, True]
+    changed = {key for key, value in final.weights.items() if not torch.equal(value, start.weights[key])}
+    frozen = tuple(short.model.frozen)
+    assert not any(key.startswith(frozen) for key in changed) if frozen else changed
+    assert "head.log_scale" in changed
+    assert average_network(final).state_dict().keys() == start.weights.keys()
+
+
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_time_that_is_none_is_refused(recipe: Recipe, training_folder: Path, tmp_path: Path, minutes: float) -> None:
     with pytest.raises(UsageError, match="is no time to train"):
@@ -238,7 +290,7 @@ def test_every_checkpoint_is_tracked_with_and_recorded(training_folder: Path, tm
     job = TrainingJob(parse_recipe(text, "tiny"), training_folder, tmp_path / "run", workers=0)
     run_training(job, quiet)
     rows = list(csv.DictReader((tmp_path / "run" / "validation.csv").open()))
-    assert [int(row["step"]) for row in rows] == [1, 2, 3]
+    assert [int(row["step"]) for row in rows] == [0, 1, 2, 3]  # 0: what the others are to be compared with
     assert all(0 <= float(row["overlap"]) <= 1 and int(row["tracks"]) == 1 for row in rows)
 
 

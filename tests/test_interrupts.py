@@ -1,0 +1,35 @@
+"""Ctrl-C in a terminal reaches all processes of a command: only the one in charge may hear it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from siamtrack.interrupts import deaf_children
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(30)"
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks on this system")
+def test_children_do_not_hear_ctrl_c_and_their_parent_still_does() -> None:
+    with deaf_children():
+        deaf = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE)
+    hearing = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        for child in (deaf, hearing):
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"up\n"
+            child.send_signal(signal.SIGINT)
+        assert hearing.wait(timeout=20) != 0
+        assert deaf.poll() is None
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        for child in (deaf, hearing):
+            child.kill()
+            child.wait()
+            assert child.stdout is not None
+            child.stdout.close()
