@@ -54,10 +54,11 @@ def test_the_box_of_the_target_is_drawn_in_the_search_crop() -> None:
 
 def test_a_box_over_the_border_is_drawn_as_far_as_it_goes() -> None:
     search = search_part(draw_pair(replace(SAMPLE, center=(2.0, 20.0))))
-    rows, columns = np.nonzero((search == GREEN).all(2))
+    drawn = (search == GREEN).all(2)
+    columns = np.flatnonzero(drawn.any(0))
     assert columns.min() == 0
     assert columns.max() + 1 == pytest.approx(10, abs=1)
-    assert ((search == GREEN).all(2)[:, 0]).sum() == 2  # its two long sides; the left one is outside
+    assert drawn[:, 0].sum() == 2  # its long sides; the left one is outside
 
 
 def test_without_the_target_there_is_no_box() -> None:
@@ -110,9 +111,8 @@ def test_every_tile_of_the_sheet_shows_a_box(recipe: Recipe, training_folder: Pa
     assert 4 * TILE[0] <= width < 5 * TILE[0]  # one row of the run's four pairs
     assert TILE[1] <= height < 2 * TILE[1]
     for tile in np.array_split(green(sheet), 4, axis=1):
-        # Boxes of 30 pixels in crops around them: a box that lies within the tile has four long lines.
-        lines = np.concatenate([tile.sum(0), tile.sum(1)])
-        assert (lines > 30).sum() >= 2
+        # A box is some 80 pixels wide here. What the texture has of this colour is never in a line of 30.
+        assert max(tile.sum(0).max(), tile.sum(1).max()) > 50
 
 
 def test_pairs_beyond_the_run_are_refused(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
