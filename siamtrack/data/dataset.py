@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from siamtrack.data.layouts import LAYOUTS, join_stills, read_layouts
 from siamtrack.data.pairs import (
     ComposedScenes,
     MixSettings,
@@ -22,7 +23,7 @@ from siamtrack.data.pairs import (
     StillScenes,
     VideoScenes,
 )
-from siamtrack.data.sequences import FrameCache, Track, read_tracks
+from siamtrack.data.sequences import FrameCache, FrameFiles, Frames, Track, read_tracks
 from siamtrack.data.stills import Stills, read_stills
 from siamtrack.errors import DataError
 
@@ -39,46 +40,68 @@ class TrainingData:
     tracks: tuple[Track, ...]
     validation: tuple[Track, ...]
     stills: Stills | None
-    cache: FrameCache | None
+    cache: Frames | None
 
 
 def read_training_data(root: Path, validation: Collection[str] = ()) -> TrainingData:
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
-    Frames of the videos are cached below `root/cache` the first time, which takes a minute or two.
+    `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID or COCO, or hold several
+    such folders: `siamtrack.data.layouts` recognises them by what is in them. What a set has for validation validates.
+
+    Frames of our own videos are cached below `root/cache` the first time, which takes a minute or two; those of the
+    data sets are read from their files.
 
     Args:
         root: the folder.
         validation: names of sequences to keep from training; a warning names those that are not there.
 
     Raises:
-        DataError: when there is nothing, something cannot be read, or a track has not one box a frame.
+        DataError: when there is nothing, something cannot be read, a data set lacks a file, or a track has not one box
+            a frame.
     """
     if not root.is_dir():
         raise DataError(f"training data folder {root} does not exist")
-    tracks = [track for name in VIDEO_FOLDERS if (root / name).is_dir() for track in read_tracks(root / name)]
-    stills = read_stills(root / "stills") if (root / "stills").is_dir() else None
+    own = [track for name in VIDEO_FOLDERS if (root / name).is_dir() for track in read_tracks(root / name)]
+    sets = read_layouts(root)
+    stills = join_stills([read_stills(root / "stills") if (root / "stills").is_dir() else None, sets.stills])
+    tracks = [*own, *sets.tracks, *sets.validation]
     if not tracks and stills is None:
-        raise DataError(f"{root} holds none of clips/, DAVIS2016/ and stills/: nothing to train on")
-    cache = FrameCache.build((track.folder for track in tracks), root / "cache") if tracks else None
-    if cache is not None:
-        _check_lengths(tracks, cache)
+        known = ", ".join(layout.name for layout in LAYOUTS)
+        raise DataError(
+            f"{root} holds none of clips/, DAVIS2016/ and stills/, and no folder in the layout of {known}:"
+            " nothing to train on"
+        )
+    frames = _frames(tracks, root / "cache") if tracks else None
+    if frames is not None:
+        _check_lengths(tracks, frames)
         _warn_of_unknown(validation, tracks, root)
+    training = [*own, *sets.tracks]
     return TrainingData(
-        tuple(track for track in tracks if track.folder.name not in validation),
-        tuple(track for track in tracks if track.folder.name in validation),
+        tuple(track for track in training if track.folder.name not in validation),
+        (*(track for track in training if track.folder.name in validation), *sets.validation),
         stills,
-        cache,
+        frames,
     )
 
 
-def _check_lengths(tracks: Iterable[Track], cache: FrameCache) -> None:
+def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
+    """The frames of these tracks, from their own files where they have some, else from a cache that is made first."""
+    files = {track.folder: track.files for track in tracks if track.files is not None}
+    cached = [track.folder for track in tracks if track.files is None]
+    cache = FrameCache.build(cached, cache_dir) if cached else None
+    if cache is not None and not files:
+        return cache
+    return FrameFiles(files, cache)
+
+
+def _check_lengths(tracks: Iterable[Track], frames: Frames) -> None:
     """Refuse tracks without exactly one line a frame: which frame a box belongs to would be a guess."""
     for track in tracks:
-        boxes, frames = len(track.boxes), cache.count(track.folder)
-        if boxes != frames:
+        boxes, count = len(track.boxes), frames.count(track.folder)
+        if boxes != count:
             raise DataError(
-                f"{track.folder}: track {track.name} has {boxes} boxes for {frames} frames: one line a frame is needed,"
+                f"{track.folder}: track {track.name} has {boxes} boxes for {count} frames: one line a frame is needed,"
                 " nan,nan,nan,nan for no box"
             )
 
@@ -143,6 +166,10 @@ class Batch:
     """`(B, 2)` float `x, y` of the target in the search crop, NaN where it is not there."""
     scales: Tensor
     """`(B,)` float apparent size in scale steps, NaN where it is not known."""
+    sizes: Tensor
+    """`(B, 2)` float width and height of the target in the search crop, in pixels."""
+    exemplar_sizes: Tensor
+    """`(B, 2)` float width and height of the target in the middle exemplar, in pixels."""
     exemplar_groups: Tensor
     """`(B,)` int64: equal for pairs that must not be each other's negatives."""
     search_groups: Tensor
@@ -158,6 +185,8 @@ def collate(samples: Sequence[PairSample]) -> Batch:
         torch.from_numpy(np.ascontiguousarray(searches)).permute(0, 3, 1, 2),
         torch.tensor([sample.center for sample in samples], dtype=torch.float32),
         torch.tensor([sample.scale for sample in samples], dtype=torch.float32),
+        torch.tensor([sample.size for sample in samples], dtype=torch.float32),
+        torch.tensor([sample.exemplar_size for sample in samples], dtype=torch.float32),
         torch.tensor([_number(sample.group) for sample in samples]),
         torch.tensor([_number(sample.search_group) for sample in samples]),
     )

@@ -21,7 +21,7 @@ from siamtrack.boxes import Box
 from siamtrack.config import Frozen
 from siamtrack.data.augment import PhotometricSettings, photometric, to_gray
 from siamtrack.data.compose import Pose, paste, shift_tone
-from siamtrack.data.sequences import MIN_SIDE, FrameCache, Track
+from siamtrack.data.sequences import MIN_SIDE, Frames, Track
 from siamtrack.data.stills import StillObject, Stills, read_cutout, read_image, read_object
 from siamtrack.errors import DataError
 from siamtrack.tracking.crops import exemplar_side, mean_color
@@ -46,6 +46,12 @@ class GeometrySettings(Frozen):
     """Largest turn between the two crops of a photograph, in degrees."""
     stretch: float = Field(0.0, ge=0, lt=1)
     """Largest change of the aspect ratio between the two crops of a photograph."""
+    zoom: float = Field(0.0, ge=0, le=1)
+    """Largest change of the target's size in the search crop of every pair, in natural logarithms, for networks that
+    read boxes. It goes far beyond the steps of the scale search: the scale in steps then counts as not known."""
+    squeeze: float = Field(0.0, ge=0, le=1)
+    """Largest change of width and height of every pair, two frames of a video too, against each other, in natural
+    logarithms."""
     gray: float = Field(0.1, ge=0, le=1)
     """Probability of a pair without colour."""
     surround: float = Field(0.5, ge=0, le=1)
@@ -108,6 +114,8 @@ class PairSample:
     that well."""
     size: tuple[float, float]
     """Width and height of the target in the search crop, in pixels, stretched and not yet turned."""
+    exemplar_size: tuple[float, float]
+    """Width and height of the target in the middle exemplar, in pixels."""
     group: str
     """As of `ScenePair`, of the exemplar."""
     search_group: str
@@ -127,14 +135,14 @@ class VideoScenes:
 
     Args:
         tracks: at least one with boxes in two frames; those with fewer are left out.
-        cache: holds their frames.
+        cache: has their frames.
         max_gap: largest distance of the frames.
 
     Raises:
         DataError: when no track has boxes in two frames.
     """
 
-    def __init__(self, tracks: Sequence[Track], cache: FrameCache, max_gap: int) -> None:
+    def __init__(self, tracks: Sequence[Track], cache: Frames, max_gap: int) -> None:
         self._tracks = [(track, track.visible) for track in tracks if len(track.visible) > 1]
         if not self._tracks:
             raise DataError(
@@ -307,6 +315,9 @@ class PairMaker:
         flip = rng.random() < 0.5
         grow = rng.uniform(-geometry.scale_jitter, geometry.scale_jitter) if scenes.sizes else 0.0
         shift = rng.uniform(-geometry.shift, geometry.shift, size=2)
+        zoom = math.exp(rng.uniform(-geometry.zoom, geometry.zoom)) if geometry.zoom else 1.0
+        if geometry.squeeze:
+            stretch *= math.exp(rng.uniform(-geometry.squeeze, geometry.squeeze))
 
         box = scenes.exemplar.box
         side = exemplar_side(box.width, box.height, geometry.context)
@@ -315,15 +326,16 @@ class PairMaker:
         exemplars = np.stack(
             [view(scenes.exemplar.image, box.center, each, self._exemplar_size, flip=flip) for each in sides]
         )
+        exemplar_size = (box.width * self._exemplar_size / side, box.height * self._exemplar_size / side)
         box = scenes.search.box
         size = self._search_size
         search_side = exemplar_side(box.width, box.height, geometry.context)
         # Turned or stretched, an object of the same size has a box of another.
         scale = math.nan
-        if scenes.sizes:
+        if scenes.sizes and not geometry.zoom:
             ratio = (scenes.sizes[1] / search_side) / (scenes.sizes[0] / side)
             scale = grow + math.log(ratio) / math.log(geometry.scale_step)
-        side = search_side * size / self._exemplar_size / geometry.scale_step**grow
+        side = search_side * size / self._exemplar_size / geometry.scale_step**grow * zoom
         step = side / size
         offset = shift * step
         # A flipped view mirrors the offset too: choose it so that the target lands at `size / 2 - shift` either way.
@@ -356,6 +368,7 @@ class PairMaker:
             place,
             float(scale),
             (box.width * stretch / step, box.height / stretch / step),
+            exemplar_size,
             scenes.group,
             search_group,
         )

@@ -1,8 +1,8 @@
-"""Video sequences with a box on (almost) every frame, and a cache of their frames.
+"""Video sequences with a box on (almost) every frame, and access to any of their frames.
 
-A sequence is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt` (or
+A sequence of our own is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt` (or
 `groundtruth_rect.1.txt`, `.2.txt` ... for several targets): one line a frame, `x,y,w,h`, 1-based, `nan` where the
-target has no box. This is the layout of OTB.
+target has no box. This is the layout of OTB. `siamtrack.data.layouts` reads those of the large training sets.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -26,6 +27,21 @@ MIN_SIDE = 4.0
 """Shortest side of a box to train on, in pixels."""
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedFiles:
+    """The frames of a sequence that is a folder of numbered pictures already: a pattern and a count, no list."""
+
+    pattern: str
+    """Name of a picture below the folder of the sequence, with a place for its number: `img/{:08d}.jpg`."""
+    first: int
+    """Number of the first picture."""
+    count: int
+
+    def path(self, folder: Path, index: int) -> Path:
+        """The file of a frame, counted from 0."""
+        return folder / self.pattern.format(self.first + index)
+
+
 @dataclass(frozen=True)
 class Track:
     """One target through one sequence."""
@@ -34,6 +50,8 @@ class Track:
     folder: Path
     boxes: NDArray[np.float64]
     """`(frames, 4)` boxes `x, y, width, height`, 0-based; rows of NaN where there is none."""
+    files: NumberedFiles | None = None
+    """Where the frames are read from, one by one; None for a sequence whose frames are cached."""
 
     @property
     def visible(self) -> NDArray[np.intp]:
@@ -46,18 +64,32 @@ class Track:
         return Box(*(float(value) for value in self.boxes[frame]))
 
 
-def read_boxes(path: Path) -> NDArray[np.float64]:
-    """Read a ground-truth file (1-based, separated by commas, tabs or blanks) as 0-based boxes.
-
-    Returns:
-        `(frames, 4)` boxes.
+def read_text(path: Path) -> str:
+    """The text of a file of annotations.
 
     Raises:
-        DataError: when a line does not hold four numbers. Blank lines are allowed at the end only: elsewhere, leaving
-            them out would move every later box to the frame before.
+        DataError: when it is not there, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}; unpack or copy it again") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text: {error}; unpack or copy it again") from error
+
+
+def read_rows(path: Path) -> NDArray[np.float64]:
+    """Read a file of boxes, four numbers a line, separated by commas, tabs or blanks, as they stand there.
+
+    Returns:
+        `(frames, 4)`.
+
+    Raises:
+        DataError: when it cannot be read, or a line does not hold four numbers. Blank lines are allowed at the end
+            only: elsewhere, leaving them out would move every later box to the frame before.
     """
     rows: list[list[float]] = []
-    for number, line in enumerate(path.read_text().rstrip().splitlines(), start=1):
+    for number, line in enumerate(read_text(path).rstrip().splitlines(), start=1):
         parts = line.replace(",", " ").split()
         if not parts:
             raise DataError(f"{path}, line {number} is blank: write nan,nan,nan,nan for a frame without a box")
@@ -69,7 +101,19 @@ def read_boxes(path: Path) -> NDArray[np.float64]:
             raise DataError(f"{path}, line {number}: {len(parts)} numbers, 4 are needed: x,y,w,h")
     if not rows:
         raise DataError(f"{path} is empty")
-    boxes = np.array(rows, np.float64)
+    return np.array(rows, np.float64)
+
+
+def read_boxes(path: Path) -> NDArray[np.float64]:
+    """Read a ground-truth file whose first pixel is 1 as 0-based boxes.
+
+    Returns:
+        `(frames, 4)` boxes.
+
+    Raises:
+        DataError: as of `read_rows`.
+    """
+    boxes = read_rows(path)
     boxes[:, :2] -= 1
     return boxes
 
@@ -121,6 +165,53 @@ def _pictures(folder: Path) -> list[Path]:
     """The numbered pictures of a sequence in the order of their numbers: 2 before 10."""
     pictures = [file for file in (folder / "img").glob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png")]
     return sorted(pictures, key=lambda file: [int(part) for part in re.findall(r"\d+", file.stem)])
+
+
+class Frames(Protocol):
+    """Random access to the frames of sequences, which are named by their folders."""
+
+    def count(self, folder: Path) -> int:
+        """Number of frames of a sequence; no picture is decoded for it."""
+        ...
+
+    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
+        """A frame of a sequence, counted from 0: `(H, W, 3)` uint8 BGR."""
+        ...
+
+
+class FrameFiles:
+    """Frames that are read straight from their files: data sets of tens of gigabytes are not copied into a cache.
+
+    Sequences are told apart by their whole path, so that two data sets may use one name.
+
+    Args:
+        files: where the frames are, by the folder of the sequence.
+        rest: has the frames of all other folders.
+    """
+
+    def __init__(self, files: Mapping[Path, NumberedFiles], rest: Frames | None = None) -> None:
+        self._files = dict(files)
+        self._rest = rest
+
+    def count(self, folder: Path) -> int:
+        """Number of frames of a sequence."""
+        if self._rest is not None and folder not in self._files:
+            return self._rest.count(folder)
+        return self._files[folder].count
+
+    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
+        """A frame of a sequence, `(H, W, 3)` uint8 BGR.
+
+        Raises:
+            DataError: when its file has gone or is no picture.
+        """
+        if self._rest is not None and folder not in self._files:
+            return self._rest.frame(folder, index)
+        path = self._files[folder].path(folder, index)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+        if image is None:
+            raise DataError(f"{path} cannot be read as a picture: unpack sequence {folder.name} again")
+        return np.asarray(image, np.uint8)
 
 
 class FrameCache:

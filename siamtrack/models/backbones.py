@@ -32,6 +32,26 @@ class Backbone(nn.Module, ABC):
     response_scale: float
     """Factor that brings the correlation of two embeddings into the range of a logit; where a head starts."""
 
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """Channels of each of the levels of `trunk`."""
+        return (self.out_channels,)
+
+    def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What the embedding is made of: levels of rising depth, the first with the finest grid, that of the embedding.
+
+        Args:
+            images: `(B, 3, H, W)` RGB, float 0..255.
+
+        Returns:
+            One map `(B, C, h, w)` a level; the embedding itself where a backbone has no others.
+        """
+        return (self(images),)
+
+    def fuse(self, levels: tuple[Tensor, ...]) -> Tensor:
+        """The embedding of the levels that `trunk` gives."""
+        return levels[-1]
+
     @abstractmethod
     def spatial_layers(self) -> Iterator[nn.Module]:
         """The convolutions and pools between the input and the output's grid, in order."""
@@ -310,7 +330,12 @@ class Lite0(Backbone):
         for part in (self.stem, *self.blocks[: self._shallow_end]):
             yield from (layer for layer in part.modules() if isinstance(layer, nn.Conv2d))
 
-    def trunk(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """Channels of blocks 5, 8 and 11."""
+        return tuple(stage.channels for stage in _STAGES[-3:])
+
+    def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
         """ImageNet's features.
 
         Args:
@@ -330,6 +355,10 @@ class Lite0(Backbone):
             x = block(x)
         return shallow, middle, x
 
+    def fuse(self, levels: tuple[Tensor, ...]) -> Tensor:
+        """The embedding of what `trunk` gives: `(B, 112, H/8, W/8)` of unit length over channels."""
+        return F.normalize(self.neck(*levels), dim=1)
+
     def forward(self, images: Tensor) -> Tensor:
         """Embed `(B, 3, H, W)` RGB images, float 0..255, as `(B, 112, H/8, W/8)` of unit length over channels."""
-        return F.normalize(self.neck(*self.trunk(images)), dim=1)
+        return self.fuse(self.trunk(images))

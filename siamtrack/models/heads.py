@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -56,3 +58,108 @@ class CorrelationHead(nn.Module):
     def forward(self, kernels: Tensor, features: Tensor) -> Tensor:
         """Logits of the same shapes as `correlate`."""
         return self.correlate(kernels, features) + self.bias
+
+
+class BoxMaps(NamedTuple):
+    """What a `BoxHead` sees at every cell of the response map."""
+
+    offsets: Tensor
+    """`(B, 2, R, R)` from the cell to the centre of the target, x and y, in pixels of the search crop."""
+    log_sizes: Tensor
+    """`(B, 2, R, R)` logarithm of the target's width and height, relative to its size in the exemplar crop."""
+    quality: Tensor
+    """`(B, R, R)` logit of the overlap with the truth that a box read here is expected to have."""
+
+
+class BoxHead(nn.Module):
+    """Reads the target's box at every cell, from its depthwise correlation with the exemplar and from what lies there.
+
+    Depthwise correlation as in SiamRPN++ (Li et al. 2019, section 3.4); the overlap is predicted as in IoU-Net (Jiang
+    et al. 2018). Sizes are relative to the exemplar's own box, whose shape the head is told: a head without
+    training answers 'as before'.
+
+    Args:
+        level_channels: channels of the feature levels that are compared.
+        width: channels of the correlation.
+        tower: channels of the layers that read it.
+        depth: number of these layers.
+    """
+
+    SPREAD = 16.0
+    """Pixels of the search crop that an output of 1 moves the centre by."""
+    LIMIT = 2.0
+    """Greatest change of a size, in natural logarithms."""
+
+    def __init__(self, level_channels: Sequence[int], width: int = 96, tower: int = 128, depth: int = 3) -> None:
+        super().__init__()
+        channels = sum(level_channels)
+        self.exemplar = nn.Conv2d(channels, width, 1)
+        self.search = nn.Conv2d(channels, width, 1)
+        self.mix = nn.Sequential(nn.Conv2d(2 * width + 2, tower, 1, bias=False), nn.BatchNorm2d(tower), nn.ReLU())
+        layers: list[nn.Module] = []
+        for _ in range(depth):
+            depthwise = nn.Conv2d(tower, tower, 5, padding=2, groups=tower, bias=False)
+            pointwise = nn.Conv2d(tower, tower, 1, bias=False)
+            layers += [depthwise, nn.BatchNorm2d(tower), nn.ReLU(), pointwise, nn.BatchNorm2d(tower), nn.ReLU()]
+        self.tower = nn.Sequential(*layers)
+        self.read = nn.Conv2d(tower, 5, 1)
+
+    def initialise(self, generator: torch.Generator | None = None) -> None:
+        """Draw all weights anew, in place; the outputs start at 0: the exemplar's size, at the cell.
+
+        Args:
+            generator: source of randomness on the device of the weights; None takes PyTorch's default one.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.BatchNorm2d):
+                layer.reset_parameters()
+        nn.init.zeros_(self.read.weight)
+
+    def kernel(self, levels: Sequence[Tensor], margin: int) -> Tensor:
+        """What an exemplar is compared by.
+
+        Args:
+            levels: of the exemplar crop, `(B, C, h, w)` each; the first has the finest grid.
+            margin: cells of the finest grid to cut from each side.
+
+        Returns:
+            `(B, width, h - 2 margin, w - 2 margin)`.
+        """
+        compared: Tensor = self.exemplar(_stack(levels))
+        return compared[..., margin : compared.shape[-2] - margin, margin : compared.shape[-1] - margin]
+
+    def forward(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> BoxMaps:
+        """Read boxes at every cell.
+
+        Args:
+            kernels: `(B, width, h, w)` from `kernel`, h and w even.
+            levels: of the search crops, `(B, C, H, W)` each.
+            sizes: `(B, 2)` width and height of the target in its exemplar crop, in sides of the kernel.
+
+        Returns:
+            Maps of `(H - h + 1, W - w + 1)` cells.
+        """
+        features = self.search(_stack(levels))
+        batch, width, h, w = kernels.shape
+        grouped = features.reshape(1, batch * width, *features.shape[-2:])
+        compared = F.conv2d(grouped, kernels.reshape(batch * width, 1, h, w), groups=batch * width)
+        compared = compared.reshape(batch, width, *compared.shape[-2:]) * (4 / (h * w))
+        rows, columns = compared.shape[-2:]
+        # The middle of an even kernel lies between cells: the mean of the four around it stands for what is there.
+        there = F.avg_pool2d(features, 2, 1)[..., h // 2 - 1 : h // 2 - 1 + rows, w // 2 - 1 : w // 2 - 1 + columns]
+        shape = sizes.log()[:, :, None, None].expand(-1, -1, rows, columns)
+        out = self.read(self.tower(self.mix(torch.cat([compared, there, shape], dim=1))))
+        return BoxMaps(self.SPREAD * out[:, :2], out[:, 2:4].clamp(-self.LIMIT, self.LIMIT), out[:, 4])
+
+
+def _stack(levels: Sequence[Tensor]) -> Tensor:
+    """All levels on the finest grid, each cell of each brought to a mean square of 1: `(B, sum of C, H, W)`."""
+    size = levels[0].shape[-2:]
+    scaled = [level * torch.rsqrt(level.square().mean(1, keepdim=True) + 1e-6) for level in levels]
+    finest, *others = scaled
+    raised = [F.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in others]
+    return torch.cat([finest, *raised], dim=1)

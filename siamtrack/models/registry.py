@@ -26,7 +26,9 @@ _BACKBONES = {
     "alexnet_v2": "AlexNetV2",
     "alexnet_v3": "AlexNetV3",
     "lite0": "Lite0",
+    "lite0_box": "Lite0",
 }
+_WITH_BOXES = ("lite0_box",)
 
 
 def list_architectures() -> list[str]:
@@ -45,7 +47,7 @@ def create_network(architecture: str, generator: torch.Generator | None = None) 
         UsageError: for an unknown architecture; the message names the nearest one and all of them.
     """
     network = build_network(architecture)
-    network.backbone.initialise(generator)
+    network.initialise(generator)
     return network
 
 
@@ -58,11 +60,14 @@ def build_network(architecture: str) -> SiameseNetwork:
     if architecture not in _BACKBONES:
         raise UsageError(_unknown("architecture", architecture, list_architectures()))
     from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
-    from siamtrack.models.heads import CorrelationHead  # noqa: PLC0415
-    from siamtrack.models.siamese import SiameseNetwork  # noqa: PLC0415
+    from siamtrack.models.heads import BoxHead, CorrelationHead  # noqa: PLC0415
+    from siamtrack.models.siamese import BoxNetwork, SiameseNetwork  # noqa: PLC0415
 
     backbone: backbones.Backbone = getattr(backbones, _BACKBONES[architecture])()
-    return SiameseNetwork(backbone, CorrelationHead(backbone.response_scale))
+    head = CorrelationHead(backbone.response_scale)
+    if architecture in _WITH_BOXES:
+        return BoxNetwork(backbone, head, BoxHead(backbone.level_channels))
+    return SiameseNetwork(backbone, head)
 
 
 def list_models() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siamtrack.errors import UsageError
 from siamtrack.models.backbones import Backbone
-from siamtrack.models.heads import CorrelationHead
+from siamtrack.models.heads import BoxHead, BoxMaps, CorrelationHead
 
 
 class SiameseNetwork(nn.Module):
@@ -27,6 +28,14 @@ class SiameseNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
+
+    def initialise(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights of the backbone anew, in place; the head keeps the scale that it was made with.
+
+        Args:
+            generator: source of randomness on the device of the weights; None takes PyTorch's default one.
+        """
+        self.backbone.initialise(generator)
 
     @property
     def exemplar_size(self) -> int:
@@ -56,6 +65,10 @@ class SiameseNetwork(nn.Module):
             UsageError: when the images have another shape or are not floating point.
         """
         embedding: Tensor = self.backbone(_checked(images))
+        return self.cut_margin(embedding)
+
+    def cut_margin(self, embedding: Tensor) -> Tensor:
+        """The kernel `(B, C, h, w)` in the middle of the embedding of an exemplar crop."""
         margin = self.backbone.exemplar_margin
         return embedding[..., margin : embedding.shape[-2] - margin, margin : embedding.shape[-1] - margin]
 
@@ -87,6 +100,58 @@ class SiameseNetwork(nn.Module):
         kernels = kernels.reshape(*exemplars.shape[:2], *kernels.shape[1:])
         logits: Tensor = self.head(kernels, self.embed_search(searches))
         return logits
+
+
+class BoxNetwork(SiameseNetwork):
+    """A Siamese network that also reads the target's box, width and height apart, beside its place.
+
+    Args:
+        backbone: what embeds a crop.
+        head: what compares two embeddings.
+        box_head: what reads boxes from the backbone's levels.
+    """
+
+    def __init__(self, backbone: Backbone, head: CorrelationHead, box_head: BoxHead) -> None:
+        super().__init__(backbone, head)
+        self.box_head = box_head
+
+    def initialise(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights of the backbone and of the box head anew, in place.
+
+        Args:
+            generator: source of randomness on the device of the weights; None takes PyTorch's default one.
+        """
+        super().initialise(generator)
+        self.box_head.initialise(generator)
+
+    def embed_levels(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Embed crops, and keep what the embedding is made of.
+
+        Args:
+            images: `(B, 3, H, W)` RGB float 0..255.
+
+        Returns:
+            The embedding as of `embed_search`, and the levels for `box_kernel` or `read_boxes`.
+
+        Raises:
+            UsageError: when the images have another shape or are not floating point.
+        """
+        levels = self.backbone.trunk(_checked(images))
+        return self.backbone.fuse(levels), levels
+
+    def box_kernel(self, levels: Sequence[Tensor]) -> Tensor:
+        """What exemplar crops are compared by when boxes are read: their levels to `(B, C, h, w)`."""
+        return self.box_head.kernel(levels, self.backbone.exemplar_margin)
+
+    def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> BoxMaps:
+        """Read the target's box at every cell of the response map.
+
+        Args:
+            kernels: `(B, C, h, w)` from `box_kernel`.
+            levels: of the search crops, from `embed_levels`.
+            sizes: `(B, 2)` width and height of the target in its exemplar crop, in pixels.
+        """
+        return self.box_head(kernels, levels, sizes / (self.stride * kernels.shape[-1]))  # type: ignore[no-any-return]
 
 
 def _checked(images: Tensor) -> Tensor:

@@ -18,12 +18,16 @@ from siamtrack.boxes import Box, validate_box
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.siamese import SiameseNetwork, prepare_for_inference
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
 from siamtrack.models.weights import ModelCard, load_network
 from siamtrack.tracking.crops import Color, crop_whole_pixels_into, exemplar_side, mean_color
 from siamtrack.tracking.kernels import Peak, find_peak, make_tables
+from siamtrack.tracking.refine import Refinement, read_box, refine
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
 from siamtrack.tracking.status import Status
+
+CALIBRATION = (0.9, 1.0, 1.11)
+"""Sides of the search crops in which the bias of a box head is measured in the first frame; 1 is the usual side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,10 +46,17 @@ class TargetState:
     """Size relative to the first one."""
     status: Status
     """What was said about the target in the last frame."""
+    refinement: Refinement | None = None
+    """What is known about the target's shape, where the network reads boxes."""
 
     @property
     def box(self) -> Box:
         """The target's box in pixels, 0-based and continuous; it may hang over the border of the frame."""
+        return self.refinement.box if self.refinement else self.searched_box
+
+    @property
+    def searched_box(self) -> Box:
+        """The box of the scale search, with the aspect ratio of the first one."""
         return Box.from_center(*self.center, self.first_size[0] * self.scale, self.first_size[1] * self.scale)
 
 
@@ -146,12 +157,14 @@ class Tracker:
         for crop, factor in zip(crops, factors, strict=True):
             crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
         cropped = time.perf_counter()
-        with torch.inference_mode():
-            kernels = self.network.embed_exemplar(self._to_images(crops))
+        kernels, levels = self._embed_exemplars(crops)
         self.stage_seconds["crop"] += cropped - began
         self.stage_seconds["network"] += time.perf_counter() - cropped
         center = _into_frame(target.center, frame)
-        return TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
+        state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
+        if not isinstance(self.network, BoxNetwork):
+            return state
+        return replace(state, refinement=self._learn_shape(self.network, frame, state, levels))
 
     def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
         """Find targets in the next frame, all in one forward pass.
@@ -178,9 +191,9 @@ class Tracker:
                 crop, frame, whole_pixels(state.center, self._search_side(state) * factor), state.border
             )
         cropped = time.perf_counter()
-        responses = self._respond(torch.stack([state.kernels for state in states]), crops)
+        responses, boxes = self._respond(states, crops)
         responded = time.perf_counter()
-        results = [self._advance(frame, *pair) for pair in zip(states, responses, strict=True)]
+        results = [self._advance(frame, *each) for each in zip(states, responses, boxes, strict=True)]
         self.stage_seconds["crop"] += cropped - began
         self.stage_seconds["network"] += responded - cropped
         self.stage_seconds["postprocess"] += time.perf_counter() - responded
@@ -196,20 +209,80 @@ class Tracker:
         return torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float()
 
     @torch.inference_mode()
-    def _respond(self, kernels: Tensor, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Responses without bias of `(N, E, C, h, w)` kernels in `(N * Q, s, s, 3)` crops: `(N, S, R, R)`."""
-        count, searches = len(kernels), len(self._pyramid.search_factors)
-        features = self.network.embed_search(self._to_images(crops))
-        maps = self.network.head.correlate(kernels.repeat_interleave(searches, 0), features)
-        responses: NDArray[np.float32] = maps.reshape(count, -1, *maps.shape[-2:]).float().cpu().numpy()
-        return responses
+    def _embed_exemplars(self, crops: NDArray[np.uint8]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Kernels `(E, C, h, w)` of exemplar crops `(E, z, z, 3)`, and their levels where the network reads boxes."""
+        images = self._to_images(crops)
+        if not isinstance(self.network, BoxNetwork):
+            return self.network.embed_exemplar(images), ()
+        embedding, levels = self.network.embed_levels(images)
+        return self.network.cut_margin(embedding), levels
+
+    @torch.inference_mode()
+    def _learn_shape(
+        self, network: BoxNetwork, frame: NDArray[np.uint8], state: TargetState, levels: Sequence[Tensor]
+    ) -> Refinement:
+        """What the network makes of the first frame, in which the box is known; `levels` are of the exemplar crops."""
+        middle = len(levels[0]) // 2
+        kernel = network.box_kernel([level[middle : middle + 1] for level in levels])[0]
+        width, height = state.first_size
+        side = self._search_side(state)
+        scale = side / network.search_size  # the same for the exemplar crop
+        shape = Refinement(kernel, (width / scale, height / scale), (0.0, 0.0), (0.0, 0.0), state.searched_box)
+        crops = self._empty_crops(len(CALIBRATION), network.search_size)
+        for crop, factor in zip(crops, CALIBRATION, strict=True):
+            crop_whole_pixels_into(crop, frame, whole_pixels(state.center, side * factor), state.border)
+        _, seen = network.embed_levels(self._to_images(crops))
+        center = (network.response_size - 1) / 2
+        maps = self._read_boxes(network, [shape], seen)[0]
+        sizes = np.array([read_box(each, (center, center), network.stride).log_size for each in maps])
+        bias_x, bias_y = (sizes + np.log(CALIBRATION)[:, None]).mean(axis=0)
+        return replace(shape, bias=(float(bias_x), float(bias_y)), log_size=(math.log(width), math.log(height)))
+
+    @torch.inference_mode()
+    def _respond(
+        self, states: Sequence[TargetState], crops: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], Sequence[NDArray[np.float32] | None]]:
+        """What N targets answer in Q crops each, `(N * Q, s, s, 3)`.
+
+        Returns:
+            Responses without bias `(N, S, R, R)`, and for each target the box maps of `_read_boxes`; None where the
+            network reads no boxes.
+        """
+        network, images = self.network, self._to_images(crops)
+        boxes: Sequence[NDArray[np.float32] | None] = [None] * len(states)
+        if isinstance(network, BoxNetwork):
+            features, levels = network.embed_levels(images)
+            boxes = self._read_boxes(network, [state.refinement for state in states if state.refinement], levels)
+        else:
+            features = network.embed_search(images)
+        kernels = torch.stack([state.kernels for state in states])
+        maps = network.head.correlate(kernels.repeat_interleave(len(crops) // len(states), 0), features)
+        responses: NDArray[np.float32] = maps.reshape(len(states), -1, *maps.shape[-2:]).float().cpu().numpy()
+        return responses, boxes
+
+    def _read_boxes(
+        self, network: BoxNetwork, shapes: Sequence[Refinement], levels: Sequence[Tensor]
+    ) -> list[NDArray[np.float32]]:
+        """Box maps `(Q, 5, R, R)` of each target, as `read_box` takes them, from the levels of its Q search crops."""
+        searches = len(levels[0]) // len(shapes)
+        kernels = torch.stack([shape.kernel for shape in shapes]).repeat_interleave(searches, 0)
+        sizes = torch.tensor([shape.exemplar_size for shape in shapes], device=self.device)
+        read = network.read_boxes(kernels, levels, sizes.repeat_interleave(searches, 0))
+        maps = torch.cat([read.offsets, read.log_sizes, read.quality[:, None]], dim=1)
+        return list(maps.reshape(len(shapes), searches, *maps.shape[1:]).float().cpu().numpy())
 
     def _find_peak(self, responses: NDArray[np.float32]) -> Peak:
         settings = self.settings
         return find_peak(responses, settings.scale_penalty, settings.window_influence, self._radius, self._tables)
 
-    def _advance(self, frame: NDArray[np.uint8], state: TargetState, responses: NDArray[np.float32]) -> TrackResult:
-        """The step from `(S, R, R)` responses to the next state."""
+    def _advance(
+        self,
+        frame: NDArray[np.uint8],
+        state: TargetState,
+        responses: NDArray[np.float32],
+        boxes: NDArray[np.float32] | None,
+    ) -> TrackResult:
+        """The step from `(S, R, R)` responses, and `(Q, 5, R, R)` box maps if any, to the next state."""
         peak = self._find_peak(responses)
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale)
@@ -222,6 +295,14 @@ class Tracker:
         score = 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
         status = self._judge(score)
         new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status)
+        if boxes is not None and state.refinement is not None:
+            seen = boxes[peak.scale if len(boxes) > 1 else 0]
+            per_cell, middle = self.settings.upsample, (seen.shape[-1] - 1) / 2
+            cell = (middle + (peak.col - self._middle) / per_cell, middle + (peak.row - self._middle) / per_cell)
+            crop_scale = self._search_side(state) * factor / self.network.search_size
+            reading = read_box(seen, cell, self.network.stride)
+            shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, self.settings)
+            new = replace(new, refinement=shape)
         return TrackResult(new.box, score, status, peak, new)
 
     def _judge(self, score: float) -> Status:

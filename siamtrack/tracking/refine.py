@@ -1,0 +1,107 @@
+"""From the box maps of a network to the box that is reported: width and height apart, which the scale search ties.
+
+The scale search alone decides where to look in the next frame. What is read here refines the box that is reported and
+nothing else, so that a bad reading never loses a target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from siamtrack.boxes import Box
+from siamtrack.config import TrackingSettings
+
+REACH = 1
+"""Cells around the peak that are averaged, in each direction."""
+LIMIT = 1.0
+"""Greatest difference of the reported size from that of the scale search, in natural logarithms."""
+
+Pair = tuple[float, float]
+
+
+class Reading(NamedTuple):
+    """The target's box as it is read in a search crop."""
+
+    center: Pair
+    """Centre `(x, y)` from the middle of the crop, in pixels of the crop."""
+    log_size: Pair
+    """Logarithm of width and height, relative to those in the exemplar crop."""
+    quality: float
+    """Expected overlap with the truth, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refinement:
+    """What is known about the shape of one target; a value, as the state that holds it."""
+
+    kernel: Tensor
+    """`(C, h, w)` what the target's exemplar is compared by when boxes are read."""
+    exemplar_size: Pair
+    """Width and height of the target in its exemplar crop, in pixels."""
+    bias: Pair
+    """What the logarithms of a size read in the first frame exceed the truth by. A network reads the extent of what it
+    takes the target for, a user may have marked a part of it; the difference stays."""
+    log_size: Pair
+    """Logarithm of width and height in pixels of the frame, smoothed over time."""
+    box: Box
+    """What is reported, in pixels, 0-based and continuous."""
+
+
+def read_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> Reading:
+    """Read the box around a cell: the mean of its neighbourhood, weighted by the square of the expected overlap.
+
+    Args:
+        maps: `(5, R, R)`: offset x and y in pixels of the crop, logarithm of width and height, logit of the overlap.
+        cell: column and row, fractions allowed; `(R - 1) / 2` is the middle of the crop.
+        stride: pixels of the crop from one cell to the next.
+    """
+    size = maps.shape[-1]
+    column, row = (min(max(round(value), 0), size - 1) for value in cell)
+    rows = np.arange(max(row - REACH, 0), min(row + REACH + 1, size))
+    columns = np.arange(max(column - REACH, 0), min(column + REACH + 1, size))
+    near = maps[:, rows[:, None], columns[None, :]].astype(np.float64)
+    overlap = 0.5 + 0.5 * np.tanh(near[4] / 2)
+    weights = overlap**2 / max(float((overlap**2).sum()), 1e-12)
+    middle = (size - 1) / 2
+    x = ((columns[None, :] - middle) * stride + near[0]) * weights
+    y = ((rows[:, None] - middle) * stride + near[1]) * weights
+    return Reading(
+        (float(x.sum()), float(y.sum())),
+        (float((near[2] * weights).sum()), float((near[3] * weights).sum())),
+        float(overlap.max()),
+    )
+
+
+def refine(
+    known: Refinement,
+    reading: Reading,
+    found: Box,
+    crop_center: Pair,
+    crop_scale: float,
+    settings: TrackingSettings,
+) -> Refinement:
+    """Take a reading into account.
+
+    Args:
+        known: until now.
+        reading: of this frame.
+        found: box of the scale search in this frame.
+        crop_center: centre `(x, y)` of the search crop in the frame, in pixels.
+        crop_scale: pixels of the frame in a pixel of the search crop.
+        settings: how much to trust a reading.
+    """
+    sizes = np.log(np.array(known.exemplar_size) * crop_scale) + np.array(reading.log_size) - np.array(known.bias)
+    log_size = np.array(known.log_size) + settings.box_damping * reading.quality * (sizes - np.array(known.log_size))
+    searched = np.log([found.width, found.height])
+    change = np.clip(settings.box_size_share * (log_size - searched), -LIMIT, LIMIT)
+    width, height = (float(value) for value in np.exp(searched + change))
+    share = settings.box_center_share * reading.quality
+    read_x, read_y = (crop_center[axis] + reading.center[axis] * crop_scale for axis in (0, 1))
+    x, y = found.center
+    box = Box.from_center(x + share * (read_x - x), y + share * (read_y - y), width, height)
+    return replace(known, log_size=(float(log_size[0]), float(log_size[1])), box=box)
