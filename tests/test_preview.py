@@ -25,6 +25,7 @@ SAMPLE = PairSample(
     center=(30.0, 20.0),
     scale=math.nan,
     size=(16.0, 10.0),
+    exemplar_size=(12.0, 7.5),
     group="bicycle",
     search_group="bicycle",
 )

@@ -139,7 +139,8 @@ def _training_line(progress: TrainingProgress) -> None:
 
 
 def _figures(progress: TrainingProgress) -> str:
+    boxes = f"overlap of boxes {progress.overlap:.3f}, " if progress.overlap else ""
     return (
-        f"loss {progress.loss:.3f}, centre error {progress.center_error:.1f} px, "
+        f"loss {progress.loss:.3f}, centre error {progress.center_error:.1f} px, {boxes}"
         f"{progress.pairs_per_second:.1f} pairs/s, data wait {progress.wait:.0%}"
     )

@@ -19,7 +19,12 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
     *,
     data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Folder with clips/, DAVIS2016/ and stills/, any of them.")
+        Path,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Training data: own sequences and stills, GOT-10k, LaSOT, TrackingNet, VID or COCO.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="For checkpoints, log and model. Default: runs/RECIPE.")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.models.registry import create_network, list_architectures
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
 
 Crops = Callable[..., tuple[Tensor, Tensor]]
 
@@ -42,9 +42,14 @@ def network(request: pytest.FixtureRequest) -> SiameseNetwork:
     exemplars, _ = _small_crops(network, seed=2)
     with torch.no_grad():
         network.train().backbone(exemplars)
+        if isinstance(network, BoxNetwork):
+            _, levels = network.embed_levels(exemplars)
+            network.read_boxes(network.box_kernel(levels), levels, torch.full((len(exemplars), 2), 60.0))
         for norm in norms:
             norm.weight.uniform_(0.8, 1.2, generator=generator)
             norm.bias.normal_(0, 0.1, generator=generator)
             norm.running_mean += 0.1 * torch.randn(norm.num_features, generator=generator)
             norm.running_var *= 0.8 + 0.4 * torch.rand(norm.num_features, generator=generator)
+    if isinstance(network, BoxNetwork):  # a fresh one answers 0 everywhere, and passes no gradient on
+        nn.init.normal_(network.box_head.read.weight, std=0.05, generator=generator)
     return network.eval()

@@ -28,7 +28,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_architectures_are_those_of_the_family() -> None:
-    assert list_architectures() == ["alexnet_v1", "alexnet_v2", "alexnet_v3", "lite0"]
+    assert list_architectures() == ["alexnet_v1", "alexnet_v2", "alexnet_v3", "lite0", "lite0_box"]
 
 
 def test_unknown_architecture_names_the_nearest_and_all() -> None:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from siamtrack.errors import UsageError
+from siamtrack.models.heads import BoxHead, BoxMaps
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import SiameseNetwork, prepare_for_inference
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
 
 Crops = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
@@ -36,12 +37,15 @@ def test_standard_crops_give_the_published_response(
 
 def test_every_parameter_gets_a_gradient(network: SiameseNetwork, small_crops: Crops) -> None:
     exemplars, searches = small_crops(network)
-    logits = network(exemplars, searches)
-    assert torch.isfinite(logits).all()
+    outputs = [network(exemplars, searches)]
+    if isinstance(network, BoxNetwork):
+        outputs += boxes(network, exemplars, searches)
+    assert all(torch.isfinite(output).all() for output in outputs)
     parameters = dict(network.named_parameters())
     # A mix of positive and negative weights: a plain sum would hide a gradient that cancels.
-    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(5))
-    gradients = torch.autograd.grad((logits * weights).sum(), list(parameters.values()), allow_unused=True)
+    generator = torch.Generator().manual_seed(5)
+    mixed = sum((output * torch.randn(output.shape, generator=generator)).sum() for output in outputs)
+    gradients = torch.autograd.grad(mixed, list(parameters.values()), allow_unused=True)
     without = [
         name
         for name, gradient in zip(parameters, gradients, strict=True)
@@ -49,6 +53,57 @@ def test_every_parameter_gets_a_gradient(network: SiameseNetwork, small_crops: C
     ]
     assert without == []
     assert {"head.log_scale", "head.bias"} <= parameters.keys()
+
+
+def boxes(network: BoxNetwork, exemplars: torch.Tensor, searches: torch.Tensor) -> BoxMaps:
+    kernels = network.box_kernel(network.embed_levels(exemplars)[1])
+    sizes = torch.tensor([[40.0, 60.0]]).expand(len(exemplars), 2)
+    return network.read_boxes(kernels, network.embed_levels(searches)[1], sizes)
+
+
+@pytest.fixture
+def box_network() -> BoxNetwork:
+    """A network that reads boxes, its last layer drawn at random: a fresh one answers 0 everywhere."""
+    network = create_network("lite0_box", torch.Generator().manual_seed(1)).eval()
+    assert isinstance(network, BoxNetwork)
+    generator = torch.Generator().manual_seed(2)
+    torch.nn.init.normal_(network.box_head.read.weight, std=0.05, generator=generator)
+    return network
+
+
+def test_a_fresh_box_head_answers_as_before(small_crops: Crops) -> None:
+    network = create_network("lite0_box", torch.Generator().manual_seed(1)).eval()
+    assert isinstance(network, BoxNetwork)
+    exemplars, searches = small_crops(network)
+    assert all(not output.any() for output in boxes(network, exemplars, searches))
+
+
+def test_boxes_are_read_on_the_grid_of_the_response(box_network: BoxNetwork, small_crops: Crops) -> None:
+    exemplars, searches = small_crops(box_network, batch=3)
+    with torch.no_grad():
+        read, logits = boxes(box_network, exemplars, searches), box_network(exemplars, searches)
+        alone = [boxes(box_network, exemplars[i : i + 1], searches[i : i + 1]) for i in range(3)]
+        prepared = prepare_for_inference(box_network, "cpu")
+        assert isinstance(prepared, BoxNetwork)
+        fast = boxes(prepared, exemplars, searches)
+    assert read.quality.shape == (3, *logits.shape[-2:])
+    assert read.offsets.shape == read.log_sizes.shape == (3, 2, *logits.shape[-2:])
+    for field, output in enumerate(read):
+        torch.testing.assert_close(torch.cat([each[field] for each in alone]), output, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(fast[field], output, rtol=1e-3, atol=1e-3)
+
+
+def test_the_embedding_of_levels_is_the_embedding(network: SiameseNetwork, small_crops: Crops) -> None:
+    if not isinstance(network, BoxNetwork):
+        network = BoxNetwork(network.backbone, network.head, BoxHead(network.backbone.level_channels))
+    exemplars, searches = small_crops(network)
+    with torch.no_grad():
+        embedding, levels = network.embed_levels(searches)
+        torch.testing.assert_close(embedding, network.embed_search(searches))
+        kernels = network.cut_margin(network.embed_levels(exemplars)[0])
+        torch.testing.assert_close(kernels, network.embed_exemplar(exemplars))
+    assert tuple(level.shape[1] for level in levels) == network.backbone.level_channels
+    assert levels[0].shape[-2:] == embedding.shape[-2:]
 
 
 def test_a_batch_gives_what_its_samples_give(network: SiameseNetwork, small_crops: Crops) -> None:

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from siamtrack.data.dataset import Batch
+from siamtrack.losses.box import box_loss
 from siamtrack.losses.labels import disc_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss
 from siamtrack.models.registry import create_network
+from siamtrack.models.siamese import BoxNetwork
 from siamtrack.training.objective import objective
 from siamtrack.training.recipe import LossSettings
 
@@ -24,6 +26,8 @@ def random_batch(groups: list[int], search_groups: list[int]) -> Batch:
         torch.randint(0, 256, (count, 3, 159, 159), generator=generator, dtype=torch.uint8),
         torch.tensor([[79.5, 79.5]] * count),
         torch.zeros(count),
+        torch.tensor([[60.0, 50.0]] * count),
+        torch.tensor([[50.0, 60.0]] * count),
         torch.tensor(groups),
         torch.tensor(search_groups),
     )
@@ -86,6 +90,30 @@ def test_a_pair_of_unknown_scale_is_ranked_by_the_middle_one_alone(network: torc
         rivals = torch.cat([logits[pair, chosen].flatten(), foreign.double().flatten()])
         losses.append(torch.logsumexp(rivals, 0) - (target * logits[pair, chosen]).sum())
     assert float(found.detach()) == pytest.approx(float(sum(losses) / 2), rel=1e-4)
+
+
+def test_boxes_are_read_from_the_middle_exemplar() -> None:
+    network = create_network("lite0_box", torch.Generator().manual_seed(0)).eval()
+    assert isinstance(network, BoxNetwork)
+    torch.nn.init.normal_(network.box_head.read.weight, std=0.1)
+    generator = torch.Generator().manual_seed(3)
+    exemplars = torch.randint(0, 256, (2, 3, 3, 128, 128), generator=generator, dtype=torch.uint8)
+    batch = dataclasses.replace(random_batch([1, 2], [1, 2]), exemplars=exemplars)
+    batch = dataclasses.replace(
+        batch,
+        searches=torch.randint(0, 256, (2, 3, 192, 192), generator=generator, dtype=torch.uint8),
+        centers=torch.tensor([[96.0, 96.0], [100.0, 90.0]]),
+    )
+    settings = LossSettings(logistic=0, box=2)
+    found = objective(network, batch, settings)
+    _, exemplar_levels = network.embed_levels(exemplars[:, 1].float())
+    _, levels = network.embed_levels(batch.searches.float())
+    read = network.read_boxes(network.box_kernel(exemplar_levels), levels, batch.exemplar_sizes)
+    cells = grid_offsets(batch.centers, read.quality.shape[-1], 8, 192)
+    expected = box_loss(read, batch.exemplar_sizes, cells, batch.sizes, settings.box_radius)
+    assert float(found.box.detach()) == pytest.approx(float(expected.loss.detach()), rel=1e-4)
+    assert float(found.loss.detach()) == pytest.approx(2 * float(expected.loss.detach()), rel=1e-4)
+    assert float(found.overlap) == pytest.approx(float(expected.overlap), rel=1e-4)
 
 
 def test_centre_error_is_in_pixels_of_the_search_crop(network: torch.nn.Module) -> None:
