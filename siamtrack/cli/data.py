@@ -21,7 +21,7 @@ def _data() -> None:
 def preview(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
     *,
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder with clips/, DAVIS2016/ and stills/.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Training data, as of train.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The picture.")] = Path("preview.png"),
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many pairs.")] = 24,
     first: Annotated[int, typer.Option(metavar="N", min=0, help="Number of the first pair.")] = 0,

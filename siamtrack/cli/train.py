@@ -21,9 +21,7 @@ def train(
     data: Annotated[
         Path,
         typer.Option(
-            "--data",
-            metavar="DIR",
-            help="Training data: own sequences and stills, GOT-10k, LaSOT, TrackingNet, VID or COCO.",
+            "--data", metavar="DIR", help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID or COCO."
         ),
     ],
     out: Annotated[

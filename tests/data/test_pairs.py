@@ -87,6 +87,26 @@ def test_the_size_is_that_in_the_search_crop(seed: int) -> None:
     assert abs(width / height / 1.5 - 1) > 0.02  # it was stretched visibly
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_pair_of_frames_is_zoomed_and_squeezed_too(seed: int) -> None:
+    image = np.full((240, 320, 3), 90, np.uint8)
+    cv2.rectangle(image, (130, 100), (189, 139), RED, -1)
+    scene = Scene(image, Box(130, 100, 60, 40))
+    pair = ScenePair(scene, scene, "bar", warp=False, sizes=None)  # as two frames of a video
+    geometry = GeometrySettings(shift=20, zoom=0.5, squeeze=0.3, gray=0, surround=0)
+    sample = maker(pair, geometry).make(np.random.default_rng(seed))
+    for picture, size in ((sample.exemplars[0], sample.exemplar_size), (sample.search, sample.size)):
+        red = (picture[:, :, 2] > 170) & (picture[:, :, 0] < 80)
+        assert np.ptp(np.flatnonzero(red.any(axis=0))) + 1 == pytest.approx(size[0], abs=2)
+        assert np.ptp(np.flatnonzero(red.any(axis=1))) + 1 == pytest.approx(size[1], abs=2)
+    assert red_center(sample.search) == pytest.approx(sample.center, abs=1.5)
+    ratios = [math.log(found / shown) for found, shown in zip(sample.size, sample.exemplar_size, strict=True)]
+    assert abs(sum(ratios) / 2) < 0.5 + 0.01  # zoom
+    assert abs(ratios[0] - ratios[1]) / 2 < 0.3 + 0.01  # squeeze
+    assert max(map(abs, ratios)) > 0.05
+    assert math.isnan(sample.scale)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_apparent_size_is_told_in_scale_steps(seed: int) -> None:
     scene = red_dot((160, 120), (60, 60))
