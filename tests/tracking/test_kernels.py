@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import peak_twin
@@ -162,3 +165,19 @@ def test_tables_add_up(upsample: int) -> None:
     np.testing.assert_allclose(np.outer(tables.window, tables.window), peak_twin.hann(9 * upsample), atol=1e-15)
     assert tables.starts[0] == 0
     assert tables.starts[-1] == 9 * upsample
+
+
+def test_without_a_place_for_compiled_code_the_package_still_imports() -> None:
+    code = (
+        "import numba\n"
+        "real = numba.njit\n"
+        "def njit(*arguments, cache=False, **options):\n"
+        "    if cache:\n"
+        "        raise RuntimeError('cannot cache function: no locator available')\n"
+        "    return real(*arguments, **options)\n"
+        "numba.njit = njit\n"
+        "from siamtrack.tracking import kernels\n"
+        "assert kernels.CACHE is False\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
