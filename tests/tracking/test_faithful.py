@@ -1,10 +1,11 @@
-"""The shipped SiamFC follows the path of the published loop on a real video."""
+"""The shipped SiamFC follows the path of the published loop on real videos."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 import reference_loop
 
 from siamtrack.boxes import Box, iou
@@ -14,13 +15,20 @@ from siamtrack.models.weights import load_network
 from siamtrack.tracking.tracker import load
 
 
-def test_paths_agree(demo: Path) -> None:
-    with open_source(str(demo / "carphone_pristine.mp4"), end=40) as source:
+@pytest.mark.parametrize(
+    ("clip", "start", "box"),
+    [
+        ("carphone_pristine.mp4", 0, Box(60, 15, 54, 84)),  # a head that turns
+        ("bikes.mp4", 100, Box(580, 160, 40, 42)),  # a helmet at the border of a frame that moves
+    ],
+)
+def test_paths_agree(demo: Path, clip: str, start: int, box: Box) -> None:
+    with open_source(str(demo / clip), start, start + 40) as source:
         frames = [frame.image for frame in source if frame.image is not None]
-    box = Box(60, 15, 54, 84)
     network, _ = load_network(find_model("siamfc-alexnet"))
     expected = list(reference_loop.follow(network, frames, box))
     tracker = load("siamfc-alexnet", device="cpu")
     tracker.init(frames[0], box)
     found = [tracker.update(frame).box for frame in frames[1:]]
+    assert len(frames) == 40
     assert iou(np.array(found), np.array(expected[1:])).mean() > 0.98
