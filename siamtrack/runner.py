@@ -7,7 +7,6 @@ options or terminals.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import time
 from collections import deque
@@ -23,10 +22,10 @@ from numpy.typing import NDArray
 
 import siamtrack
 from siamtrack.boxes import Box, validate_box
-from siamtrack.errors import SinkError, SourceError, UsageError
+from siamtrack.errors import SourceError, UsageError
 from siamtrack.interrupts import StopSignal
 from siamtrack.io.draw import draw_targets
-from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, VideoSink, refuse_inputs
+from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, VideoSink, check_outputs, refuse_inputs
 from siamtrack.io.sources import Frame, SourceInfo, open_source
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.machine import describe_machine
@@ -191,7 +190,7 @@ def run(job: Job, progress: Progress) -> Summary:
         WeightsError: when the model cannot be loaded.
     """
     outputs = job.outputs.named()
-    _check_folders(outputs)
+    check_outputs(outputs)
     model = find_model(job.model)  # an unknown name is told before anything slow happens
     clock = StageClock()
     with open_source(job.source, job.start, job.end) as source:
@@ -231,20 +230,6 @@ def run(job: Job, progress: Progress) -> Summary:
 def _tell(warnings: Sequence[str]) -> None:
     for warning in warnings:
         _logger.warning("%s", warning)
-
-
-def _check_folders(outputs: dict[str, Path]) -> None:
-    taken: dict[Path, str] = {}
-    for option, path in outputs.items():
-        if path.is_dir():
-            raise UsageError(f"{option} {path} is a folder: give the name of a file")
-        if not path.parent.is_dir():
-            raise UsageError(f"{option} {path}: the folder '{path.parent}' does not exist, make it first")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise SinkError(f"{option} {path} is not writable: choose another folder or change its permissions")
-        other = taken.setdefault(path.resolve(), option)
-        if other != option:
-            raise UsageError(f"{other} and {option} name the same file, {path}: give each its own")
 
 
 def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli import data, info, models, track, train
+from siamtrack.cli import data, explain, info, models, track, train
 
 app = typer.Typer(
     name="siamtrack",
@@ -36,6 +36,7 @@ def _siamtrack(
 
 
 app.command("track")(track.track)
+app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.add_typer(data.app, name="data")
 app.command("models")(models.models)

@@ -62,6 +62,16 @@ def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(color, dtype=np.uint8)
 
 
+def check_picture_name(path: Path) -> None:
+    """Check that `write_image` knows the ending of a file.
+
+    Raises:
+        UsageError: when it does not.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"{path} is no picture by its name: call it .png or .jpg")
+
+
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     """Write a picture in the format of its ending.
 
@@ -73,8 +83,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         UsageError: for another ending.
         SinkError: when it cannot be written.
     """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UsageError(f"{path} is no picture by its name: call it .png or .jpg")
+    check_picture_name(path)
     _, data = cv2.imencode(path.suffix, image)
     try:
         path.write_bytes(data.tobytes())

@@ -76,6 +76,29 @@ class RowSink(Protocol):
         """Finish the file."""
 
 
+def check_outputs(outputs: Mapping[str, Path]) -> None:
+    """Check before the work that all files of a command can be written.
+
+    Args:
+        outputs: the files by the option that asked for them.
+
+    Raises:
+        UsageError: when one is a folder, has no folder to be in, or is named twice.
+        SinkError: when one is not writable.
+    """
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path.is_dir():
+            raise UsageError(f"{option} {path} is a folder: give the name of a file")
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} {path}: the folder '{path.parent}' does not exist, make it first")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise SinkError(f"{option} {path} is not writable: choose another folder or change its permissions")
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise UsageError(f"{other} and {option} name the same file, {path}: give each its own")
+
+
 def refuse_inputs(output: str | Path, inputs: Iterable[Path]) -> None:
     """Refuse to write over a file that is read, also when a link leads to it.
 

@@ -105,6 +105,35 @@ def make_tables(size: int, upsample: int) -> PeakTables:
     return PeakTables(taps, starts, sums, window, window_top, slack)
 
 
+def upsample_maps(responses: NDArray[np.float32], tables: PeakTables) -> NDArray[np.float64]:
+    """The upsampled maps that `find_peak` searches without building them; for pictures, not for tracking.
+
+    Args:
+        responses: `(S, R, R)` float32, raw responses, C-contiguous.
+        tables: from `make_tables(R, upsample)`.
+
+    Returns:
+        `(S, n, n)`, n = R * upsample.
+    """
+    size, n = responses.shape[-1], tables.window.size
+    positions = np.arange(n)
+    blocks = np.searchsorted(tables.starts, positions, "right") - 1
+    weights = np.zeros((n, size))
+    for tap in range(4):
+        np.add.at(weights, (positions, np.clip(blocks - 2 + tap, 0, size - 1)), tables.taps[:, tap])
+    maps: NDArray[np.float64] = weights @ _replace_nonfinite(responses).astype(np.float64) @ weights.T
+    return maps
+
+
+def mix_with_window(
+    upsampled: NDArray[np.float64], influence: float, window: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The mixture of an upsampled map and the window, both `(n, n)`: its greatest value is where `find_peak` goes."""
+    shifted = upsampled - upsampled.min()
+    mixture: NDArray[np.float64] = (1 - influence) * shifted / (shifted.sum() + 1e-16) + influence * window
+    return mixture
+
+
 @njit(cache=CACHE)
 def _replace_nonfinite(responses: NDArray[np.float32]) -> NDArray[np.float32]:
     """The responses with NaN and infinities replaced by the least finite value, so that they are never a peak."""

@@ -95,13 +95,31 @@ def refine(
         crop_scale: pixels of the frame in a pixel of the search crop.
         settings: how much to trust a reading.
     """
-    sizes = np.log(np.array(known.exemplar_size) * crop_scale) + np.array(reading.log_size) - np.array(known.bias)
+    sizes = _log_size(known, reading, crop_scale)
     log_size = np.array(known.log_size) + settings.box_damping * reading.quality * (sizes - np.array(known.log_size))
     searched = np.log([found.width, found.height])
     change = np.clip(settings.box_size_share * (log_size - searched), -LIMIT, LIMIT)
     width, height = (float(value) for value in np.exp(searched + change))
     share = settings.box_center_share * reading.quality
-    read_x, read_y = (crop_center[axis] + reading.center[axis] * crop_scale for axis in (0, 1))
+    read_x, read_y = _center(reading, crop_center, crop_scale)
     x, y = found.center
     box = Box.from_center(x + share * (read_x - x), y + share * (read_y - y), width, height)
     return replace(known, log_size=(float(log_size[0]), float(log_size[1])), box=box)
+
+
+def as_read(known: Refinement, reading: Reading, crop_center: Pair, crop_scale: float) -> Box:
+    """The box that a reading alone gives, in pixels of the frame; arguments as of `refine`."""
+    width, height = (float(value) for value in np.exp(_log_size(known, reading, crop_scale)))
+    return Box.from_center(*_center(reading, crop_center, crop_scale), width, height)
+
+
+def _log_size(known: Refinement, reading: Reading, crop_scale: float) -> NDArray[np.float64]:
+    """`(2,)` logarithm of width and height in pixels of the frame."""
+    size = np.log(np.array(known.exemplar_size) * crop_scale)
+    log_size: NDArray[np.float64] = size + np.array(reading.log_size) - np.array(known.bias)
+    return log_size
+
+
+def _center(reading: Reading, crop_center: Pair, crop_scale: float) -> Pair:
+    x, y = (crop_center[axis] + reading.center[axis] * crop_scale for axis in (0, 1))
+    return x, y

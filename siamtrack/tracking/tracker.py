@@ -20,9 +20,9 @@ from siamtrack.errors import UsageError
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
 from siamtrack.models.weights import ModelCard, load_network
-from siamtrack.tracking.crops import Color, crop_whole_pixels_into, exemplar_side, mean_color
-from siamtrack.tracking.kernels import Peak, find_peak, make_tables
-from siamtrack.tracking.refine import Refinement, read_box, refine
+from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
+from siamtrack.tracking.kernels import Peak, find_peak, make_tables, mix_with_window, upsample_maps
+from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, refine
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
 from siamtrack.tracking.status import Status
 
@@ -74,6 +74,41 @@ class TrackResult:
     """Figures of the response: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
     state: TargetState
     """What `Tracker.step` takes for the next frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What a step sees of one target and what it makes of it, from `Tracker.observe`."""
+
+    crops: NDArray[np.uint8]
+    """`(Q, s, s, 3)` BGR: the search crops as the network gets them, one for all scales or one a scale."""
+    squares: tuple[Square, ...]
+    """What each crop shows of the frame."""
+    responses: NDArray[np.float32]
+    """`(S, R, R)` raw responses of each scale, without the bias of the head."""
+    maps: NDArray[np.float64]
+    """`(S, n, n)` the same, upsampled: where the scale is chosen. The middle is that of the crop."""
+    penalised: tuple[float, ...]
+    """Greatest value of each of these maps after the scale penalty: the greatest of them is the chosen scale."""
+    window: NDArray[np.float64]
+    """`(n, n)` the cosine window, which sums to 1."""
+    mixture: NDArray[np.float64]
+    """`(n, n)` the chosen map, normalised and mixed with the cosine window: its greatest value is the position."""
+    factors: tuple[float, ...]
+    """Size of the target that each scale stands for, relative to the present one."""
+    boxes: NDArray[np.float32] | None
+    """`(Q, 5, R, R)` box maps as `read_box` takes them; None where the network reads no boxes."""
+    box_read: Box | None
+    """The box as the head read it, before it is mixed with that of the scale search."""
+    quality: float | None
+    """Overlap with the truth that the head expects of it, in [0, 1]."""
+    result: TrackResult
+    """What `Tracker.step` gives."""
+
+    @property
+    def crop_index(self) -> int:
+        """Which crop the chosen map was seen in."""
+        return self.result.peak.scale if len(self.crops) > 1 else 0
 
 
 class Tracker:
@@ -151,11 +186,7 @@ class Tracker:
         target = validate_box(box, frame.shape[1], frame.shape[0])
         began = time.perf_counter()
         border = mean_color(frame)
-        side = exemplar_side(target.width, target.height, self.settings.context)
-        factors = self._pyramid.exemplar_factors
-        crops = self._empty_crops(len(factors), self.network.exemplar_size)
-        for crop, factor in zip(crops, factors, strict=True):
-            crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
+        crops = self._cut_exemplars(frame, target, border)
         cropped = time.perf_counter()
         kernels, levels = self._embed_exemplars(crops)
         self.stage_seconds["crop"] += cropped - began
@@ -183,13 +214,7 @@ class Tracker:
         if not states:
             return []
         began = time.perf_counter()
-        factors = self._pyramid.search_factors
-        crops = self._empty_crops(len(states) * len(factors), self.network.search_size)
-        places = [(state, factor) for state in states for factor in factors]
-        for crop, (state, factor) in zip(crops, places, strict=True):
-            crop_whole_pixels_into(
-                crop, frame, whole_pixels(state.center, self._search_side(state) * factor), state.border
-            )
+        crops = self._cut_searches(frame, states)
         cropped = time.perf_counter()
         responses, boxes = self._respond(states, crops)
         responded = time.perf_counter()
@@ -198,6 +223,73 @@ class Tracker:
         self.stage_seconds["network"] += responded - cropped
         self.stage_seconds["postprocess"] += time.perf_counter() - responded
         return results
+
+    def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
+        """Do a step for one target and keep everything that led to its result; slower than `step`.
+
+        Args:
+            frame: `(H, W, 3)` uint8 BGR.
+            state: as of `step`.
+
+        Raises:
+            UsageError: when the frame is not such an array.
+        """
+        _check_frame(frame)
+        crops = self._cut_searches(frame, [state])
+        seen = crops.copy()  # the network's input is made in place
+        (responses,), (boxes,) = self._respond([state], crops)
+        result = self._advance(frame, state, responses, boxes)
+        peak, settings = result.peak, self.settings
+        maps = upsample_maps(responses, self._tables)
+        window = np.outer(self._tables.window, self._tables.window)
+        middle = len(maps) // 2
+        factors = [1.0 if scale == middle else settings.scale_penalty for scale in range(len(maps))]
+        tops = [float(each.max()) for each in maps]
+        # A map without evidence, whose APCE is 0, leaves the position to the window.
+        chosen = maps[peak.scale] if peak.apce > 0 else np.zeros_like(maps[peak.scale])
+        reading = self._read(state, boxes, peak)
+        box_read = None
+        if reading is not None and state.refinement is not None:
+            box_read = as_read(state.refinement, reading, state.center, self._crop_scale(state, peak))
+        return Observation(
+            crops=seen,
+            squares=tuple(self._search_square(state, factor) for factor in self._pyramid.search_factors),
+            responses=responses,
+            maps=maps,
+            penalised=tuple(top * f if top > 0 else top / f for top, f in zip(tops, factors, strict=True)),
+            window=window,
+            mixture=mix_with_window(chosen, settings.window_influence, window),
+            factors=self._pyramid.factors,
+            boxes=boxes,
+            box_read=box_read,
+            quality=None if reading is None else reading.quality,
+            result=result,
+        )
+
+    def cut_exemplars(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> NDArray[np.uint8]:
+        """The exemplar crops that `start` embeds, `(E, z, z, 3)` BGR: one, or one a scale; arguments as of `start`."""
+        _check_frame(frame)
+        return self._cut_exemplars(frame, validate_box(box, frame.shape[1], frame.shape[0]), mean_color(frame))
+
+    def _cut_exemplars(self, frame: NDArray[np.uint8], target: Box, border: Color) -> NDArray[np.uint8]:
+        side = exemplar_side(target.width, target.height, self.settings.context)
+        factors = self._pyramid.exemplar_factors
+        crops = self._empty_crops(len(factors), self.network.exemplar_size)
+        for crop, factor in zip(crops, factors, strict=True):
+            crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
+        return crops
+
+    def _cut_searches(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> NDArray[np.uint8]:
+        """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR."""
+        factors = self._pyramid.search_factors
+        crops = self._empty_crops(len(states) * len(factors), self.network.search_size)
+        places = [(state, factor) for state in states for factor in factors]
+        for crop, (state, factor) in zip(crops, places, strict=True):
+            crop_whole_pixels_into(crop, frame, self._search_square(state, factor), state.border)
+        return crops
+
+    def _search_square(self, state: TargetState, factor: float) -> Square:
+        return whole_pixels(state.center, self._search_side(state) * factor)
 
     def _empty_crops(self, count: int, size: int) -> NDArray[np.uint8]:
         return np.empty((count, size, size, 3), np.uint8)
@@ -295,15 +387,25 @@ class Tracker:
         score = 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
         status = self._judge(score)
         new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status)
-        if boxes is not None and state.refinement is not None:
-            seen = boxes[peak.scale if len(boxes) > 1 else 0]
-            per_cell, middle = self.settings.upsample, (seen.shape[-1] - 1) / 2
-            cell = (middle + (peak.col - self._middle) / per_cell, middle + (peak.row - self._middle) / per_cell)
-            crop_scale = self._search_side(state) * factor / self.network.search_size
-            reading = read_box(seen, cell, self.network.stride)
+        reading = self._read(state, boxes, peak)
+        if reading is not None and state.refinement is not None:
+            crop_scale = self._crop_scale(state, peak)
             shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, self.settings)
             new = replace(new, refinement=shape)
         return TrackResult(new.box, score, status, peak, new)
+
+    def _read(self, state: TargetState, boxes: NDArray[np.float32] | None, peak: Peak) -> Reading | None:
+        """The box around the peak, from `(Q, 5, R, R)` box maps; None where the network reads no boxes."""
+        if boxes is None or state.refinement is None:
+            return None
+        seen = boxes[peak.scale if len(boxes) > 1 else 0]
+        per_cell, middle = self.settings.upsample, (seen.shape[-1] - 1) / 2
+        cell = (middle + (peak.col - self._middle) / per_cell, middle + (peak.row - self._middle) / per_cell)
+        return read_box(seen, cell, self.network.stride)
+
+    def _crop_scale(self, state: TargetState, peak: Peak) -> float:
+        """Pixels of the frame in a pixel of the search crop that the peak was seen in."""
+        return self._search_side(state) * self._pyramid.search_factor(peak.scale) / self.network.search_size
 
     def _judge(self, score: float) -> Status:
         if score < self.settings.lost_below:

@@ -28,7 +28,7 @@ from siamtrack.io.sources import open_source
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)
 ROUNDS = 3
-WANTED = {"siamtrack-lite": 1.5, "siamfc-alexnet": 0.4}
+WANTED = {"siamtrack-box": 1.0, "siamtrack-lite": 1.5, "siamfc-alexnet": 0.4}
 """At least this many times the frame rate of CSRT."""
 
 pytestmark = pytest.mark.benchmark

@@ -15,7 +15,9 @@ SLOW = {"torch", "numba", "cv2", "av", "numpy", "safetensors", "matplotlib", "go
 """Not pydantic: typer itself may use it."""
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["track", "--help"], ["info", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["--version"], ["track", "--help"], ["explain", "--help"], ["info", "-h"]]
+)
 def test_help_and_version_import_nothing_slow(arguments: list[str]) -> None:
     script = (
         "import sys\n"

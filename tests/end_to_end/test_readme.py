@@ -126,7 +126,7 @@ def test_every_option_of_a_command_line_is_in_its_help(
 def test_every_option_named_in_the_text_is_in_a_help(help_of: Callable[[list[str]], set[str]]) -> None:
     options = inline_options()
     assert {"--box", "--csv", "--show"} <= options
-    assert options <= help_of(["track"]) | help_of(["train"]) | help_of(["data", "preview"])
+    assert options <= help_of(["track"]) | help_of(["train"]) | help_of(["explain"]) | help_of(["data", "preview"])
 
 
 def test_every_file_that_the_readme_links_or_runs_is_there() -> None:

@@ -1,0 +1,71 @@
+"""`siamtrack explain`: how the tracker decided in one frame, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from siamtrack.cli.options import Debug, Quiet
+from siamtrack.models.registry import DEFAULT_MODEL
+
+Machine = "Machine"
+
+
+def explain(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A video file, a folder of images or a quoted glob.")],
+    *,
+    box: Annotated[
+        list[str],
+        typer.Option(
+            "--box",
+            metavar="X,Y,W,H",
+            help="Where the object is in the first frame: left, top, width, height in pixels, from 0.",
+        ),
+    ],
+    frame: Annotated[int, typer.Option("--frame", metavar="N", help="The frame to explain, from 1; 0 has the box.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file."),
+    ] = DEFAULT_MODEL,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The picture, .png or .jpg; overwritten if it exists."),
+    ] = Path("explain.png"),
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="CPU threads of the network; default: all.", rich_help_panel=Machine),
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw how the tracker decided in one frame: what it saw, the response, and the place it chose.
+
+    siamtrack explain street.mp4 --box 120,80,64,48 --frame 60
+    """
+    from siamtrack.boxes import parse_box
+    from siamtrack.cli import console
+    from siamtrack.errors import UsageError
+
+    console.configure_logging(quiet=quiet, debug=debug)
+    if len(box) != 1:
+        raise UsageError(f"a picture explains one target, here are {len(box)}: give --box once")
+    target = parse_box(box[0])
+
+    from siamtrack.explain import Question, describe, write_explanation
+
+    # A shell leaves the ~ of --output=~/explain.png to the program.
+    output = output.expanduser()
+    question = Question(source, target, frame, model, device, threads)
+    with console.progress(frame + 1) as advance:
+        explanation = write_explanation(question, output, advance)
+    if not quiet:
+        out = console.output()
+        for line in describe(explanation):
+            out.print(line)
+        out.print(f"wrote {output}")

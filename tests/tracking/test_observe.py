@@ -1,0 +1,153 @@
+"""What a step sees is kept by `observe`: the same step, the maps of the twin, the crops of the frame."""
+
+from dataclasses import replace
+from math import exp, log
+
+import numpy as np
+import peak_twin
+import pytest
+import torch
+from scenes import growing_track, render
+from test_refine import head_of, told_tracker
+
+from siamtrack.boxes import Box
+from siamtrack.config import TrackingSettings
+from siamtrack.errors import BoxError, UsageError
+from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.tracking.crops import crop_whole_pixels_into
+from siamtrack.tracking.tracker import Observation, Tracker, TrackResult
+
+BOTH_MODES = pytest.mark.parametrize("mode", ["search", "exemplar"])
+GROWTH = 1.06
+
+
+def tracker_for(network: SiameseNetwork, mode: str) -> Tracker:
+    return Tracker(network, TrackingSettings.model_validate({"scale_search": mode}))
+
+
+def observed(tracker: Tracker, number: int = 4) -> tuple[Observation, TrackResult]:
+    """A frame of a target that grows, observed and stepped."""
+    sequence = render([growing_track(number + 1, GROWTH)])
+    state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
+    for frame in sequence.frames[1:number]:
+        state = tracker.step(frame, [state])[0].state
+    seen = tracker.observe(sequence.frames[number], state)
+    (result,) = tracker.step(sequence.frames[number], [state])
+    return seen, result
+
+
+def assert_same(one: TrackResult, other: TrackResult) -> None:
+    assert (one.box, one.score, one.status, one.peak) == (other.box, other.score, other.status, other.peak)
+    assert (one.state.center, one.state.scale) == (other.state.center, other.state.scale)
+
+
+@BOTH_MODES
+def test_to_observe_is_to_step(network: SiameseNetwork, mode: str) -> None:
+    seen, result = observed(tracker_for(network, mode))
+    assert_same(seen.result, result)
+
+
+@BOTH_MODES
+def test_the_maps_are_those_that_the_choice_is_made_from(network: SiameseNetwork, mode: str) -> None:
+    tracker = tracker_for(network, mode)
+    seen, result = observed(tracker)
+    settings, peak = tracker.settings, result.peak
+    maps = peak_twin.upsampled(seen.responses, settings.upsample)
+    np.testing.assert_allclose(seen.maps, maps, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(seen.penalised, peak_twin.penalised_maxima(maps, settings.scale_penalty), rtol=1e-9)
+    np.testing.assert_allclose(seen.window, peak_twin.hann(len(maps[0])), rtol=1e-9, atol=1e-15)
+    mixture = peak_twin.mixture(maps[peak.scale], settings.window_influence)
+    np.testing.assert_allclose(seen.mixture, mixture, rtol=1e-9, atol=1e-15)
+    assert np.argmax(seen.penalised) == peak.scale == 2  # the target grows
+    assert seen.factors[peak.scale] == pytest.approx(settings.scale_step)
+    assert seen.maps[peak.scale].max() == pytest.approx(peak.peak)
+    assert np.unravel_index(seen.mixture.argmax(), seen.mixture.shape) == (peak.row, peak.col)
+
+
+@BOTH_MODES
+def test_the_crops_are_cut_from_the_frame(network: SiameseNetwork, mode: str) -> None:
+    frame = render([growing_track(5, GROWTH)]).frames[4]
+    seen, result = observed(tracker_for(network, mode))
+    assert len(seen.crops) == len(seen.squares) == (3 if mode == "search" else 1)
+    for crop, square in zip(seen.crops, seen.squares, strict=True):
+        expected = np.empty_like(crop)
+        crop_whole_pixels_into(expected, frame, square, result.state.border)
+        np.testing.assert_array_equal(crop, expected)  # BGR, although the network takes RGB
+    assert seen.crop_index == (result.peak.scale if mode == "search" else 0)
+
+
+def test_without_evidence_only_the_window_is_left(network: SiameseNetwork) -> None:
+    black = np.zeros((120, 160, 3), np.uint8)
+    tracker = Tracker(network)
+    seen = tracker.observe(black, tracker.start(black, (50, 40, 30, 30)))
+    assert seen.result.peak.apce == 0
+    np.testing.assert_allclose(seen.mixture, tracker.settings.window_influence * seen.window)
+
+
+def test_responses_that_are_not_finite_are_shown_as_they_count(
+    network: SiameseNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = render([growing_track(1)]).frames[0]
+    tracker = Tracker(network)
+    state = tracker.start(frame, growing_track(1)[0])
+    responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
+    responses[:, 2, 3] = np.nan
+    monkeypatch.setattr(tracker, "_respond", lambda states, crops: (responses[None], [None]))
+    seen = tracker.observe(frame, state)
+    np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
+    assert np.isfinite(seen.mixture).all()
+
+
+def test_a_network_without_a_box_head_reads_none(network: SiameseNetwork) -> None:
+    seen, _ = observed(Tracker(network))
+    assert (seen.boxes, seen.box_read, seen.quality) == (None, None, None)
+
+
+@BOTH_MODES
+def test_the_box_read_is_the_one_that_is_trusted(mode: str) -> None:
+    tracker = told_tracker(mode)
+    sequence = render([growing_track(3)])
+    state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
+    head_of(tracker).answer = (0.4, -0.4)
+    seen = tracker.observe(sequence.frames[1], state)
+    assert_same(seen.result, tracker.step(sequence.frames[1], [state])[0])
+    assert seen.quality == pytest.approx(1)
+    assert seen.box_read is not None
+    # This tracker takes the whole size from the reading, and the centre from the scale search.
+    reported = seen.result.box
+    assert (seen.box_read.width, seen.box_read.height) == pytest.approx((reported.width, reported.height))
+    assert log(seen.box_read.width / seen.box_read.height) == pytest.approx(0.8 + log(40 / 48), abs=0.02)
+    # The head says "here" in every cell, so the reading lies near the peak, within a cell of 4 pixels.
+    assert np.hypot(*np.subtract(seen.box_read.center, reported.center)) < 4
+
+
+def test_a_bias_is_taken_off_what_is_read() -> None:
+    tracker = told_tracker()
+    sequence = render([growing_track(2)])
+    state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
+    assert state.refinement is not None
+    plain = tracker.observe(sequence.frames[1], state).box_read
+    biased = replace(state, refinement=replace(state.refinement, bias=(state.refinement.bias[0] + 0.5, 0.0)))
+    less = tracker.observe(sequence.frames[1], biased).box_read
+    assert plain is not None
+    assert less is not None
+    assert less.width == pytest.approx(plain.width * exp(-0.5))
+
+
+@BOTH_MODES
+def test_the_exemplars_are_those_that_a_target_starts_with(network: SiameseNetwork, mode: str) -> None:
+    frame, box = render([growing_track(1)]).frames[0], growing_track(1)[0]
+    tracker = tracker_for(network, mode)
+    crops = tracker.cut_exemplars(frame, box)
+    assert crops.shape == (3 if mode == "exemplar" else 1, 64, 64, 3)
+    images = torch.from_numpy(crops[..., ::-1].copy()).permute(0, 3, 1, 2).float()
+    torch.testing.assert_close(tracker.network.embed_exemplar(images), tracker.start(frame, box).kernels)
+
+
+def test_what_cannot_be_observed(network: SiameseNetwork) -> None:
+    tracker, frame = Tracker(network), np.zeros((50, 60, 3), np.uint8)
+    state = tracker.start(frame, Box(10, 10, 20, 20))
+    with pytest.raises(UsageError, match="cannot be tracked"):
+        tracker.observe(frame[..., 0], state)
+    with pytest.raises(BoxError, match="outside"):
+        tracker.cut_exemplars(frame, (100, 10, 20, 20))
