@@ -44,9 +44,9 @@ class TrackingSettings(Frozen):
     box_center_share: float = Field(0.5, ge=0, le=1)
     """Share of the centre read by a box head in the box that is reported, for a reading of full quality."""
     uncertain_below: float = Field(0.3, ge=0, le=1)
-    """A score (probability) below this is reported as uncertain. Not calibrated yet: a conservative default."""
+    """A score below this is reported as uncertain. Not calibrated yet: a conservative default."""
     lost_below: float = Field(0.1, ge=0, le=1)
-    """A score (probability) below this is reported as lost; the search goes on from the best guess."""
+    """A score below this is reported as lost; the search goes on from the best guess."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

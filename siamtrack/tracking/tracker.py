@@ -67,7 +67,8 @@ class TrackResult:
     box: Box
     """`x, y, width, height` in pixels, 0-based and continuous; it may hang over the border of the frame."""
     score: float
-    """Probability in [0, 1] that the network gives the target at this place: the sigmoid of its logit."""
+    """Confidence in [0, 1]: the overlap with the truth that a network which reads boxes expects of this one; of others,
+    the probability that they give the target at this place, the sigmoid of the logit."""
     status: Status
     """Whether the score is high enough to believe the box."""
     peak: Peak
@@ -384,10 +385,10 @@ class Tracker:
         y = state.center[1] + (peak.row - self._middle) * pixels
         change = 1 - settings.scale_damping + settings.scale_damping * self._pyramid.factors[peak.scale]
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
-        score = 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
+        reading = self._read(state, boxes, peak)
+        score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
         status = self._judge(score)
         new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status)
-        reading = self._read(state, boxes, peak)
         if reading is not None and state.refinement is not None:
             crop_scale = self._crop_scale(state, peak)
             shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, self.settings)
