@@ -1,6 +1,6 @@
 """siamtrack: give it a video and a box, and it follows the object.
 
-    tracker = siamtrack.load("siamtrack-lite")
+    tracker = siamtrack.load()
     tracker.init(first_frame, siamtrack.Box(120, 80, 64, 48))
     for frame in frames:
         result = tracker.update(frame)

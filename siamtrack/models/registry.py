@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from siamtrack.models.siamese import SiameseNetwork
 
-DEFAULT_MODEL = "siamtrack-lite"
+DEFAULT_MODEL = "siamtrack-box"
 """The model that is used when none is named."""
 
 _BACKBONES = {

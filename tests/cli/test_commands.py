@@ -45,11 +45,11 @@ def test_help_names_every_option_of_track(run: Run, monkeypatch: pytest.MonkeyPa
 
 
 def test_models_lists_what_is_shipped(run: Run, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("siamtrack.models.registry.list_models", lambda: ["siamtrack-lite", "other"])
+    monkeypatch.setattr("siamtrack.models.registry.list_models", lambda: ["siamtrack-box", "other"])
     monkeypatch.setattr("siamtrack.models.registry.find_model", lambda name: weights)
     outcome = run("models")
     assert outcome.code == 0
-    for word in ("siamtrack-lite (default)", "other", "lite0", f"{weights.stat().st_size / 1e6:.1f} MB"):
+    for word in ("siamtrack-box (default)", "other", "lite0", f"{weights.stat().st_size / 1e6:.1f} MB"):
         assert word in outcome.out
 
 

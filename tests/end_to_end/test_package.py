@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-WEIGHTS = ("siamfc-alexnet.safetensors", "siamtrack-lite.safetensors")
+WEIGHTS = ("siamfc-alexnet.safetensors", "siamtrack-box.safetensors", "siamtrack-lite.safetensors")
 
 pytestmark = pytest.mark.slow
 

@@ -35,7 +35,7 @@ def read_boxes(path: Path) -> np.ndarray:
         return np.array([[float(row[key]) for key in ("x", "y", "w", "h")] for row in csv.DictReader(file)])
 
 
-@pytest.mark.parametrize("model", ["siamtrack-lite", "siamfc-alexnet"])
+@pytest.mark.parametrize("model", ["siamtrack-box", "siamtrack-lite", "siamfc-alexnet"])
 def test_every_shipped_model_follows_the_head(siamtrack: Command, demo: Path, tmp_path: Path, model: str) -> None:
     done = siamtrack(
         "track",
@@ -104,7 +104,7 @@ def test_the_middle_of_a_longer_video(siamtrack: Command, demo: Path, tmp_path: 
 def test_models_and_info_show_what_is_shipped(siamtrack: Command) -> None:
     listed = siamtrack("models")
     assert listed.returncode == 0, listed.stderr
-    for name in ("siamtrack-lite", "siamfc-alexnet"):
+    for name in ("siamtrack-box", "siamtrack-lite", "siamfc-alexnet"):
         assert name in listed.stdout
         card = siamtrack("info", name)
         assert card.returncode == 0, card.stderr

@@ -20,7 +20,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = ModelCard(name="x", architecture="alexnet_v2")
     save_network(folder / "siamfc-alexnet.safetensors", create_network("alexnet_v2"), card)
-    for name in ("siamtrack-lite", "a-first"):
+    for name in (DEFAULT_MODEL, "a-first"):
         (folder / f"{name}.safetensors").write_bytes((folder / "siamfc-alexnet.safetensors").read_bytes())
     (folder / "README.md").write_text("no model")
     monkeypatch.setattr(registry, "_weights_folder", lambda: folder)
@@ -57,7 +57,7 @@ def test_a_model_is_found_by_name_and_by_path(shipped: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("siamtrack-lit", ", did you mean 'siamtrack-lite'?"),
+        ("siamtrack-bo", ", did you mean 'siamtrack-box'?"),
         ("siamfc", ", did you mean 'siamfc-alexnet'?"),
         ("zzz", " (known:"),
         ("", " (known:"),
@@ -71,7 +71,7 @@ def test_unknown_model_names_the_nearest_and_all(shipped: Path, name: str, hint:
         find_model(name)
     message = str(caught.value)
     assert f"'{name}'{hint}" in message
-    assert "siamtrack-lite, a-first, siamfc-alexnet" in message
+    assert f"{DEFAULT_MODEL}, a-first, siamfc-alexnet" in message
 
 
 def test_a_folder_is_no_model(shipped: Path) -> None:
@@ -91,7 +91,7 @@ def test_looking_up_models_and_cards_imports_no_torch(shipped: Path) -> None:
         "import sys\n"
         "from siamtrack.models import registry, weights\n"
         "registry.list_models(), registry.list_architectures()\n"
-        f"path = registry.find_model({str(shipped / 'siamtrack-lite.safetensors')!r})\n"
+        f"path = registry.find_model({str(shipped / 'a-first.safetensors')!r})\n"
         "assert weights.read_card(path).architecture == 'alexnet_v2'\n"
         "heavy = {'torch', 'numba', 'cv2', 'safetensors.torch'} & sys.modules.keys()\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
