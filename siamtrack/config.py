@@ -39,9 +39,9 @@ class TrackingSettings(Frozen):
     """Largest size, as a ratio of the first."""
     box_damping: float = Field(0.4, ge=0, le=1)
     """Share of a size read by a box head that the smoothed size follows, for a reading of full quality."""
-    box_size_share: float = Field(0.5, ge=0, le=1)
+    box_size_share: float = Field(0.75, ge=0, le=1)
     """Share of that size, against the scale search's, in the box that is reported (geometric mean)."""
-    box_center_share: float = Field(0.5, ge=0, le=1)
+    box_center_share: float = Field(0.75, ge=0, le=1)
     """Share of the centre read by a box head in the box that is reported, for a reading of full quality."""
     uncertain_below: float = Field(0.3, ge=0, le=1)
     """A score below this is reported as uncertain. Not calibrated yet: a conservative default."""
