@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import SiameseNetwork, prepare_for_inference
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
 from siamtrack.models.weights import (
     ModelCard,
     from_efficientnet_lite0,
@@ -61,7 +61,8 @@ def failure(read: Callable[[Path], object], path: Path) -> str:
 
 def test_network_and_card_survive_the_round_trip(network: SiameseNetwork, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    card = card_of(ARCHITECTURES[type(network.backbone).__name__])
+    suffix = "_box" if isinstance(network, BoxNetwork) else ""
+    card = card_of(ARCHITECTURES[type(network.backbone).__name__] + suffix)
     save_network(path, network, card)
     loaded, loaded_card = load_network(path)
     path.unlink()  # the largest is 60 MB
