@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from siamtrack.models.initialise import draw_weights
+
 
 class Backbone(nn.Module, ABC):
     """Base of the backbones.
@@ -75,21 +77,12 @@ class Backbone(nn.Module, ABC):
         return size
 
     def initialise(self, generator: torch.Generator | None = None) -> None:
-        """Draw every convolution anew and reset every batch norm, in place.
-
-        Weights are normal with variance `2 / fan_in` (He et al. 2015, equation 10), which holds the scale of an output
-        that no batch norm follows whatever its width; biases are 0, batch norms the identity.
+        """Draw all weights anew, in place (`siamtrack.models.initialise`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-            elif isinstance(layer, nn.BatchNorm2d):
-                layer.reset_parameters()
+        draw_weights(self, generator)
 
 
 class SamePadConv2d(nn.Conv2d):

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from siamtrack.models.initialise import draw_weights
+
 
 def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     """Correlate every sample's features with that sample's own kernels.
@@ -110,13 +112,7 @@ class BoxHead(nn.Module):
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-            elif isinstance(layer, nn.BatchNorm2d):
-                layer.reset_parameters()
+        draw_weights(self, generator)
         nn.init.zeros_(self.read.weight)
 
     def kernel(self, levels: Sequence[Tensor], margin: int) -> Tensor:
