@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from siamtrack.models.registry import DEFAULT_MODEL
+
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ("siamfc-alexnet.safetensors", "siamtrack-box.safetensors", "siamtrack-lite.safetensors")
 
@@ -108,4 +110,5 @@ def test_the_unpacked_package_finds_its_own_weights(wheel: Path, tmp_path: Path)
     package = tmp_path / "siamtrack"
     found = [Path(line) for line in done.stdout.splitlines()]
     assert found[0] == package / "__init__.py"
-    assert found[1:] == [package / "weights" / name for name in reversed(WEIGHTS)]  # the default first
+    assert found[1].stem == DEFAULT_MODEL
+    assert sorted(found[1:]) == [package / "weights" / name for name in WEIGHTS]
