@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Quiet
+from siamtrack.cli.options import Debug, Device, Model, Quiet, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
-
-Machine = "Machine"
 
 
 def explain(
@@ -25,22 +23,13 @@ def explain(
         ),
     ],
     frame: Annotated[int, typer.Option("--frame", metavar="N", help="The frame to explain, from 1; 0 has the box.")],
-    model: Annotated[
-        str,
-        typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file."),
-    ] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="The picture, .png or .jpg; overwritten if it exists."),
     ] = Path("explain.png"),
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
-    ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="CPU threads of the network; default: all.", rich_help_panel=Machine),
-    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+Machine = "Machine"
+"""Heading of what depends on the machine, in the help."""
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file.")
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
+]
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", help="CPU threads of the network; default: all.", rich_help_panel=Machine)
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Quiet
+from siamtrack.cli.options import Debug, Device, Model, Quiet, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from siamtrack.runner import Summary
 
 Results = "Results"
-Machine = "Machine"
 
 
 def track(
@@ -29,10 +28,7 @@ def track(
             "Give it once for each object. Without it a window opens to draw the boxes in.",
         ),
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file."),
-    ] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     start: Annotated[int, typer.Option("--start", metavar="N", help="First frame, from 0.")] = 0,
     end: Annotated[
         int | None, typer.Option("--end", metavar="N", help="Frame to stop before; default: the last one too.")
@@ -66,14 +62,8 @@ def track(
     show: Annotated[
         bool, typer.Option("--show", help="Show the frames while they are tracked; q or Esc stops.")
     ] = False,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
-    ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="CPU threads of the network; default: all.", rich_help_panel=Machine),
-    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
