@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from siamtrack.config import TrackingSettings
     from siamtrack.errors import SiamTrackError
     from siamtrack.models.registry import list_models
+    from siamtrack.tracking.states import TrackResult
     from siamtrack.tracking.status import Status
-    from siamtrack.tracking.tracker import Tracker, TrackResult, load
+    from siamtrack.tracking.tracker import Tracker, load
 
     __version__: str
 
@@ -29,7 +30,7 @@ _HOMES = {
     "Box": "siamtrack.boxes",
     "SiamTrackError": "siamtrack.errors",
     "Status": "siamtrack.tracking.status",
-    "TrackResult": "siamtrack.tracking.tracker",
+    "TrackResult": "siamtrack.tracking.states",
     "Tracker": "siamtrack.tracking.tracker",
     "TrackingSettings": "siamtrack.config",
     "list_models": "siamtrack.models.registry",

@@ -13,6 +13,29 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class AdaptationSettings(Frozen):
+    """How a filter is learnt while tracking (`siamtrack.tracking.adaptive`)."""
+
+    rate: float = Field(0.05, gt=0, lt=1)
+    """Share of a new sample; those before it lose as much."""
+    every: int = Field(5, ge=1)
+    """Frames from one sample to the next."""
+    samples: int = Field(12, ge=1)
+    """How many samples are kept beside those of the first frame."""
+    first_share: float = Field(0.3, ge=0, lt=1)
+    """Least share of the first frame, the only one whose box is sure."""
+    above: float = Field(0.3, ge=0, le=1)
+    """Frames in which the greatest answer of the filter is smaller are not learnt from."""
+    sigma: float = Field(0.275, gt=0, le=1)
+    """Width of the Gaussian that the filter is to answer with, in sides of the target."""
+    regularisation: float = Field(0.1, gt=0)
+    """Weight of the squared filter in the regression."""
+    first_steps: int = Field(30, ge=1)
+    """Steps of the conjugate gradient in the first frame."""
+    steps: int = Field(2, ge=1)
+    """Steps of the conjugate gradient after every new sample."""
+
+
 class TrackingSettings(Frozen):
     """How a tracker searches. The defaults are SiamFC-3s (Bertinetto et al. 2016, section 3 and the released code)."""
 
@@ -43,6 +66,10 @@ class TrackingSettings(Frozen):
     """Share of that size, against the scale search's, in the box that is reported (geometric mean)."""
     box_center_share: float = Field(0.75, ge=0, le=1)
     """Share of the centre read by a box head in the box that is reported, for a reading of full quality."""
+    box_scale_share: float = Field(0.0, ge=0, le=1)
+    """Share of the difference between that size and the scale search's by which the search follows it every frame."""
+    adaptation: AdaptationSettings | None = None
+    """Learn a filter while tracking, which then says where the target is; None keeps to the first exemplar (SiamFC)."""
     uncertain_below: float = Field(0.3, ge=0, le=1)
     """A score below this is reported as uncertain. Not calibrated yet: a conservative default."""
     lost_below: float = Field(0.1, ge=0, le=1)
@@ -52,6 +79,8 @@ class TrackingSettings(Frozen):
     def _consistent(self) -> Self:
         if self.scales % 2 == 0:
             raise ValueError(f"scales must be odd, so that one of them is 'unchanged'; {self.scales} is not")
+        if self.adaptation and self.scale_search != "exemplar":
+            raise ValueError("adaptation learns from one search crop a frame: it needs scale_search = 'exemplar'")
         if self.lost_below > self.uncertain_below:
             raise ValueError(
                 f"lost_below ({self.lost_below:g}) must not exceed uncertain_below ({self.uncertain_below:g})"

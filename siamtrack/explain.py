@@ -32,7 +32,8 @@ from siamtrack.models.registry import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
     from siamtrack.tracking.crops import Square
-    from siamtrack.tracking.tracker import Observation, Tracker
+    from siamtrack.tracking.states import Observation
+    from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ Advance = Callable[[int, float], None]
 Progress = Callable[[int | None], AbstractContextManager[Advance]]
 """Opened with the number of frames, where it is known."""
 
-TRACKING_STAGES = ("crop", "network", "postprocess")
+TRACKING_STAGES = ("crop", "network", "postprocess", "learn")
 STAGES = ("decode", *TRACKING_STAGES, "draw", "encode", "tables", "show")
 """Where the time of a run goes, in the order of a frame's way; `TRACKING_STAGES` are the tracker's own."""
 FPS_SPAN = 20

@@ -52,6 +52,10 @@ class GeometrySettings(Frozen):
     squeeze: float = Field(0.0, ge=0, le=1)
     """Largest change of width and height of every pair, two frames of a video too, against each other, in natural
     logarithms."""
+    reframe: float = Field(0.0, ge=0, lt=0.5)
+    """Largest move of each side of the target's box, as a share of its width or height, the same in both pictures: the
+    target is then a part of the object, or more than it. A network that reads boxes learns to follow what was marked
+    instead of the outline of objects."""
     gray: float = Field(0.1, ge=0, le=1)
     """Probability of a pair without colour."""
     surround: float = Field(0.5, ge=0, le=1)
@@ -289,6 +293,8 @@ class PairMaker:
     def make(self, rng: np.random.Generator) -> PairSample:
         """The next pair."""
         scenes = self._draw(rng)
+        if self._geometry.reframe:
+            scenes = reframe(scenes, self._geometry.reframe, rng)
         other = self._draw(rng) if rng.random() < self._negatives else scenes
         if other.group == scenes.group:  # another target of the same video may be a twin: no negative
             return self._cut(scenes, scenes.group, rng)
@@ -372,6 +378,25 @@ class PairMaker:
             scenes.group,
             search_group,
         )
+
+
+def reframe(scenes: ScenePair, largest: float, rng: np.random.Generator) -> ScenePair:
+    """Mark another part of the object, the same in both pictures: every side moves by up to a share of the box.
+
+    Args:
+        scenes: any pair.
+        largest: share of width and height, below 0.5; how much of it is used is drawn for every pair.
+        rng: source of randomness.
+    """
+    reach = largest * rng.random()
+    left, top, right, bottom = (float(move) for move in rng.uniform(-reach, reach, size=4))
+
+    def moved(scene: Scene) -> Scene:
+        x, y, width, height = scene.box
+        box = Box(x + left * width, y + top * height, width * (1 + right - left), height * (1 + bottom - top))
+        return replace(scene, box=box)
+
+    return replace(scenes, exemplar=moved(scenes.exemplar), search=moved(scenes.search))
 
 
 def view(

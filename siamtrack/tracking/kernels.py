@@ -285,8 +285,15 @@ def _maximise(
 
 
 @njit(cache=CACHE)
-def _interpolate(response: NDArray[np.float32], row: int, col: int, tables: PeakTables) -> float:
-    """The upsampled response at one position."""
+def interpolate(response: NDArray[np.float32], row: int, col: int, tables: PeakTables) -> float:
+    """The upsampled response at one position.
+
+    Args:
+        response: `(R, R)` float32.
+        row: row of the upsampled map.
+        col: column of the upsampled map.
+        tables: from `make_tables(R, upsample)`.
+    """
     size = response.shape[0]
     i = np.searchsorted(tables.starts, row, "right") - 1
     j = np.searchsorted(tables.starts, col, "right") - 1
@@ -397,4 +404,4 @@ def find_peak(
     gain = (1 - influence) / (total - lowest * n * n + 1e-16)
     _, row, col = _maximise(response, uppers[scale], lowers[scale], _Aim(gain, influence, -np.inf), tables)
     psr, apce = _confidence(response, radius)
-    return Peak(scale, float(row), float(col), _interpolate(response, row, col, tables), peak, psr, apce)
+    return Peak(scale, float(row), float(col), interpolate(response, row, col, tables), peak, psr, apce)

@@ -1,11 +1,12 @@
 """From the box maps of a network to the box that is reported: width and height apart, which the scale search ties.
 
-The scale search alone decides where to look in the next frame. What is read here refines the box that is reported and
-nothing else, so that a bad reading never loses a target.
+The scale search decides where to look in the next frame. What is read here refines the box that is reported; the search
+follows it slowly (`TrackingSettings.box_scale_share`), so that a bad reading does not lose a target.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ REACH = 1
 """Cells around the peak that are averaged, in each direction."""
 LIMIT = 1.0
 """Greatest difference of the reported size from that of the scale search, in natural logarithms."""
+
+MISS = 0.3
+"""Greatest difference of sizes, in natural logarithms, that the search is corrected by at once."""
 
 Pair = tuple[float, float]
 
@@ -50,6 +54,11 @@ class Refinement:
     """Logarithm of width and height in pixels of the frame, smoothed over time."""
     box: Box
     """What is reported, in pixels, 0-based and continuous."""
+
+    def growth(self, found: Box) -> float:
+        """By how much the target exceeds the scale search's size, in natural logarithms, at most `MISS` either way."""
+        change = (self.log_size[0] + self.log_size[1] - math.log(found.area)) / 2
+        return min(max(change, -MISS), MISS)
 
 
 def read_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> Reading:

@@ -1,12 +1,13 @@
-"""The tracker: a network, settings, and the step from frame to frame. Targets are values that the caller owns."""
+"""The tracker: a network, settings, and the step from frame to frame."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,103 +21,38 @@ from siamtrack.errors import UsageError
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
 from siamtrack.models.weights import ModelCard, load_network
+from siamtrack.tracking.adaptive import begin, learn, respond
 from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
-from siamtrack.tracking.kernels import Peak, find_peak, make_tables, mix_with_window, upsample_maps
+from siamtrack.tracking.kernels import Peak, find_peak, interpolate, make_tables, mix_with_window, upsample_maps
 from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, refine
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
+from siamtrack.tracking.states import Observation, TargetState, TrackResult
 from siamtrack.tracking.status import Status
 
-CALIBRATION = (0.9, 1.0, 1.11)
-"""Sides of the search crops in which the bias of a box head is measured in the first frame; 1 is the usual side."""
+FIRST_LOOKS = (0.9, 1.0, 1.11)
+"""Sides of the search crops of the first frame, in which the bias of a box head is measured and a filter is begun; 1 is
+the usual side."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TargetState:
-    """Everything about one target between two frames; a value: `Tracker.step` makes a new one."""
+class _Sight(NamedTuple):
+    """What the network answers about one target in a frame."""
 
-    kernels: Tensor
-    """`(E, C, h, w)` embedded exemplars, on the tracker's device."""
-    border: Color
-    """Colour that stands outside the frame: the mean of the first one, blue, green, red."""
-    first_size: tuple[float, float]
-    """Width and height in the first frame, in pixels."""
-    center: tuple[float, float]
-    """Centre `(x, y)` in pixels, 0-based and continuous; inside the frame."""
-    scale: float
-    """Size relative to the first one."""
-    status: Status
-    """What was said about the target in the last frame."""
-    refinement: Refinement | None = None
-    """What is known about the target's shape, where the network reads boxes."""
-
-    @property
-    def box(self) -> Box:
-        """The target's box in pixels, 0-based and continuous; it may hang over the border of the frame."""
-        return self.refinement.box if self.refinement else self.searched_box
-
-    @property
-    def searched_box(self) -> Box:
-        """The box of the scale search, with the aspect ratio of the first one."""
-        return Box.from_center(*self.center, self.first_size[0] * self.scale, self.first_size[1] * self.scale)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrackResult:
-    """Where a target is in a frame."""
-
-    box: Box
-    """`x, y, width, height` in pixels, 0-based and continuous; it may hang over the border of the frame."""
-    score: float
-    """Confidence in [0, 1]: the overlap with the truth that a network which reads boxes expects of this one; of others,
-    the probability that they give the target at this place, the sigmoid of the logit."""
-    status: Status
-    """Whether the score is high enough to believe the box."""
-    peak: Peak
-    """Figures of the response: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
-    state: TargetState
-    """What `Tracker.step` takes for the next frame."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Observation:
-    """What a step sees of one target and what it makes of it, from `Tracker.observe`."""
-
-    crops: NDArray[np.uint8]
-    """`(Q, s, s, 3)` BGR: the search crops as the network gets them, one for all scales or one a scale."""
-    squares: tuple[Square, ...]
-    """What each crop shows of the frame."""
     responses: NDArray[np.float32]
-    """`(S, R, R)` raw responses of each scale, without the bias of the head."""
-    maps: NDArray[np.float64]
-    """`(S, n, n)` the same, upsampled: where the scale is chosen. The middle is that of the crop."""
-    penalised: tuple[float, ...]
-    """Greatest value of each of these maps after the scale penalty: the greatest of them is the chosen scale."""
-    window: NDArray[np.float64]
-    """`(n, n)` the cosine window, which sums to 1."""
-    mixture: NDArray[np.float64]
-    """`(n, n)` the chosen map, normalised and mixed with the cosine window: its greatest value is the position."""
-    factors: tuple[float, ...]
-    """Size of the target that each scale stands for, relative to the present one."""
+    """`(S, R, R)` responses without bias."""
     boxes: NDArray[np.float32] | None
     """`(Q, 5, R, R)` box maps as `read_box` takes them; None where the network reads no boxes."""
-    box_read: Box | None
-    """The box as the head read it, before it is mixed with that of the scale search."""
-    quality: float | None
-    """Overlap with the truth that the head expects of it, in [0, 1]."""
-    result: TrackResult
-    """What `Tracker.step` gives."""
-
-    @property
-    def crop_index(self) -> int:
-        """Which crop the chosen map was seen in."""
-        return self.result.peak.scale if len(self.crops) > 1 else 0
+    learnt: NDArray[np.float32] | None
+    """`(R, R)` answers of the filter that is learnt; None without one."""
+    features: Tensor
+    """`(Q, C, H, W)` the embedded search crops."""
 
 
 class Tracker:
     """Follows targets through frames, `(H, W, 3)` uint8 BGR (Bertinetto et al. 2016, sections 2.3 and 3.4).
 
     For one target, `init` and `update`; for any number, `start` one state each and `step` all of them in one forward
-    pass. `stage_seconds` adds up the time spent in `crop`, `network` and `postprocess`.
+    pass. `stage_seconds` adds up the time spent in `crop`, `network`, `postprocess` and, where a filter is learnt while
+    tracking, `learn`.
 
     Args:
         network: stays as it is; the tracker uses a copy prepared for inference.
@@ -140,6 +76,8 @@ class Tracker:
         self.device = find_device(device)
         self.network = prepare_for_inference(network, self.device)
         self.stage_seconds = {"crop": 0.0, "network": 0.0, "postprocess": 0.0}
+        if self.settings.adaptation:
+            self.stage_seconds["learn"] = 0.0
         self._pyramid = ScalePyramid.from_settings(self.settings)
         self._bias = float(self.network.head.bias)
         response_size = self.network.response_size
@@ -149,6 +87,7 @@ class Tracker:
         self._spacing = self.network.stride / self.settings.upsample
         # The exemplar shows twice the target's side: what lies within half a target of the peak is the target itself.
         self._radius = max(1, round(self.network.exemplar_size / (4 * self.network.stride)))
+        self._target_cells = self.network.exemplar_size / (2 * self.network.stride)
         self._state: TargetState | None = None
         # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
         self._find_peak(np.zeros((self.settings.scales, response_size, response_size), np.float32))
@@ -194,9 +133,7 @@ class Tracker:
         self.stage_seconds["network"] += time.perf_counter() - cropped
         center = _into_frame(target.center, frame)
         state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
-        if not isinstance(self.network, BoxNetwork):
-            return state
-        return replace(state, refinement=self._learn_shape(self.network, frame, state, levels))
+        return self._look_first(frame, state, levels)
 
     def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
         """Find targets in the next frame, all in one forward pass.
@@ -217,12 +154,16 @@ class Tracker:
         began = time.perf_counter()
         crops = self._cut_searches(frame, states)
         cropped = time.perf_counter()
-        responses, boxes = self._respond(states, crops)
+        sights = self._respond(states, crops)
         responded = time.perf_counter()
-        results = [self._advance(frame, *each) for each in zip(states, responses, boxes, strict=True)]
+        results = [self._advance(frame, *each) for each in zip(states, sights, strict=True)]
+        advanced = time.perf_counter()
         self.stage_seconds["crop"] += cropped - began
         self.stage_seconds["network"] += responded - cropped
-        self.stage_seconds["postprocess"] += time.perf_counter() - responded
+        self.stage_seconds["postprocess"] += advanced - responded
+        if self.settings.adaptation:
+            results = [self._learn(*each) for each in zip(results, sights, strict=True)]
+            self.stage_seconds["learn"] += time.perf_counter() - advanced
         return results
 
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
@@ -238,8 +179,9 @@ class Tracker:
         _check_frame(frame)
         crops = self._cut_searches(frame, [state])
         seen = crops.copy()  # the network's input is made in place
-        (responses,), (boxes,) = self._respond([state], crops)
-        result = self._advance(frame, state, responses, boxes)
+        (sight,) = self._respond([state], crops)
+        responses, boxes = sight.responses, sight.boxes
+        result = self._advance(frame, state, sight)
         peak, settings = result.peak, self.settings
         maps = upsample_maps(responses, self._tables)
         window = np.outer(self._tables.window, self._tables.window)
@@ -248,6 +190,8 @@ class Tracker:
         tops = [float(each.max()) for each in maps]
         # A map without evidence, whose APCE is 0, leaves the position to the window.
         chosen = maps[peak.scale] if peak.apce > 0 else np.zeros_like(maps[peak.scale])
+        if sight.learnt is not None:
+            (chosen,) = upsample_maps(_evidence(sight.learnt), self._tables)
         reading = self._read(state, boxes, peak)
         box_read = None
         if reading is not None and state.refinement is not None:
@@ -260,6 +204,7 @@ class Tracker:
             penalised=tuple(top * f if top > 0 else top / f for top, f in zip(tops, factors, strict=True)),
             window=window,
             mixture=mix_with_window(chosen, settings.window_influence, window),
+            learnt=sight.learnt,
             factors=self._pyramid.factors,
             boxes=boxes,
             box_read=box_read,
@@ -311,47 +256,80 @@ class Tracker:
         return self.network.cut_margin(embedding), levels
 
     @torch.inference_mode()
-    def _learn_shape(
-        self, network: BoxNetwork, frame: NDArray[np.uint8], state: TargetState, levels: Sequence[Tensor]
-    ) -> Refinement:
-        """What the network makes of the first frame, in which the box is known; `levels` are of the exemplar crops."""
-        middle = len(levels[0]) // 2
-        kernel = network.box_kernel([level[middle : middle + 1] for level in levels])[0]
-        width, height = state.first_size
+    def _look_first(
+        self, frame: NDArray[np.uint8], state: TargetState, exemplar_levels: Sequence[Tensor]
+    ) -> TargetState:
+        """Learn from the first frame, in which the box is known; `exemplar_levels` are of the exemplar crops."""
+        network, adaptation = self.network, self.settings.adaptation
+        if not isinstance(network, BoxNetwork) and not adaptation:
+            return state
         side = self._search_side(state)
-        scale = side / network.search_size  # the same for the exemplar crop
-        shape = Refinement(kernel, (width / scale, height / scale), (0.0, 0.0), (0.0, 0.0), state.searched_box)
-        crops = self._empty_crops(len(CALIBRATION), network.search_size)
-        for crop, factor in zip(crops, CALIBRATION, strict=True):
+        crops = self._empty_crops(len(FIRST_LOOKS), network.search_size)
+        for crop, factor in zip(crops, FIRST_LOOKS, strict=True):
             crop_whole_pixels_into(crop, frame, whole_pixels(state.center, side * factor), state.border)
-        _, seen = network.embed_levels(self._to_images(crops))
+        if adaptation:
+            crops = np.concatenate([crops, _disturbed(crops[FIRST_LOOKS.index(1.0)])])
+        features, levels = self._embed_searches(self._to_images(crops))
+        if isinstance(network, BoxNetwork):
+            levels = [level[: len(FIRST_LOOKS)] for level in levels]
+            state = replace(state, refinement=self._learn_shape(network, state, exemplar_levels, levels))
+        if adaptation:
+            kernel = state.kernels[len(state.kernels) // 2]
+            sigma = adaptation.sigma * self._target_cells
+            state = replace(state, filter=begin(kernel, features, sigma, adaptation))
+        return state
+
+    def _learn_shape(
+        self, network: BoxNetwork, state: TargetState, exemplar_levels: Sequence[Tensor], levels: Sequence[Tensor]
+    ) -> Refinement:
+        """What the network makes of the target's shape, from the levels of the exemplars and of the first looks."""
+        middle = len(exemplar_levels[0]) // 2
+        kernel = network.box_kernel([level[middle : middle + 1] for level in exemplar_levels])[0]
+        width, height = state.first_size
+        scale = self._search_side(state) / network.search_size  # the same for the exemplar crop
+        shape = Refinement(kernel, (width / scale, height / scale), (0.0, 0.0), (0.0, 0.0), state.searched_box)
         center = (network.response_size - 1) / 2
-        maps = self._read_boxes(network, [shape], seen)[0]
+        maps = self._read_boxes(network, [shape], levels)[0]
         sizes = np.array([read_box(each, (center, center), network.stride).log_size for each in maps])
-        bias_x, bias_y = (sizes + np.log(CALIBRATION)[:, None]).mean(axis=0)
+        bias_x, bias_y = (sizes + np.log(FIRST_LOOKS)[:, None]).mean(axis=0)
         return replace(shape, bias=(float(bias_x), float(bias_y)), log_size=(math.log(width), math.log(height)))
 
-    @torch.inference_mode()
-    def _respond(
-        self, states: Sequence[TargetState], crops: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], Sequence[NDArray[np.float32] | None]]:
-        """What N targets answer in Q crops each, `(N * Q, s, s, 3)`.
+    def _embed_searches(self, images: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """Embedded search crops, and their levels where the network reads boxes."""
+        if isinstance(self.network, BoxNetwork):
+            return self.network.embed_levels(images)
+        return self.network.embed_search(images), ()
 
-        Returns:
-            Responses without bias `(N, S, R, R)`, and for each target the box maps of `_read_boxes`; None where the
-            network reads no boxes.
-        """
-        network, images = self.network, self._to_images(crops)
+    @torch.inference_mode()
+    def _respond(self, states: Sequence[TargetState], crops: NDArray[np.uint8]) -> list[_Sight]:
+        """What is seen of N targets in Q crops each, `(N * Q, s, s, 3)`."""
+        network, count = self.network, len(crops) // len(states)
+        features, levels = self._embed_searches(self._to_images(crops))
         boxes: Sequence[NDArray[np.float32] | None] = [None] * len(states)
         if isinstance(network, BoxNetwork):
-            features, levels = network.embed_levels(images)
             boxes = self._read_boxes(network, [state.refinement for state in states if state.refinement], levels)
-        else:
-            features = network.embed_search(images)
         kernels = torch.stack([state.kernels for state in states])
-        maps = network.head.correlate(kernels.repeat_interleave(len(crops) // len(states), 0), features)
+        maps = network.head.correlate(kernels.repeat_interleave(count, 0), features)
         responses: NDArray[np.float32] = maps.reshape(len(states), -1, *maps.shape[-2:]).float().cpu().numpy()
-        return responses, boxes
+        own = features.reshape(len(states), count, *features.shape[1:])
+        learnt = [
+            None if state.filter is None else respond(state.filter, each)[0].float().cpu().numpy()
+            for state, each in zip(states, own, strict=True)
+        ]
+        return [_Sight(*each) for each in zip(responses, boxes, learnt, own, strict=True)]
+
+    @torch.inference_mode()
+    def _learn(self, result: TrackResult, sight: _Sight) -> TrackResult:
+        """The same result with a filter that knows this frame, if it is one to learn from."""
+        state, settings = result.state, self.settings.adaptation
+        if settings is None or state.filter is None or sight.learnt is None:
+            return result
+        if state.age % settings.every or float(sight.learnt.max()) < settings.above:
+            return result
+        sigma = settings.sigma * self._target_cells
+        cell = self._cell(result.peak, sight.learnt.shape[-1])
+        known = learn(state.filter, sight.features[0], cell, sigma, settings)
+        return replace(result, state=replace(state, filter=known))
 
     def _read_boxes(
         self, network: BoxNetwork, shapes: Sequence[Refinement], levels: Sequence[Tensor]
@@ -368,15 +346,18 @@ class Tracker:
         settings = self.settings
         return find_peak(responses, settings.scale_penalty, settings.window_influence, self._radius, self._tables)
 
-    def _advance(
-        self,
-        frame: NDArray[np.uint8],
-        state: TargetState,
-        responses: NDArray[np.float32],
-        boxes: NDArray[np.float32] | None,
-    ) -> TrackResult:
-        """The step from `(S, R, R)` responses, and `(Q, 5, R, R)` box maps if any, to the next state."""
-        peak = self._find_peak(responses)
+    def _choose(self, sight: _Sight) -> Peak:
+        """Scale and confidence from the responses to the exemplar, the position from the filter where one is learnt."""
+        peak = self._find_peak(sight.responses)
+        if sight.learnt is None:
+            return peak
+        place = self._find_peak(_evidence(sight.learnt))
+        value = interpolate(sight.responses[peak.scale], int(place.row), int(place.col), self._tables)
+        return peak._replace(row=place.row, col=place.col, value=value)
+
+    def _advance(self, frame: NDArray[np.uint8], state: TargetState, sight: _Sight) -> TrackResult:
+        """The step from what is seen of a target to its next state."""
+        peak = self._choose(sight)
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
@@ -385,14 +366,15 @@ class Tracker:
         y = state.center[1] + (peak.row - self._middle) * pixels
         change = 1 - settings.scale_damping + settings.scale_damping * self._pyramid.factors[peak.scale]
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
-        reading = self._read(state, boxes, peak)
+        reading = self._read(state, sight.boxes, peak)
         score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
         status = self._judge(score)
-        new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status)
+        new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status, age=state.age + 1)
         if reading is not None and state.refinement is not None:
             crop_scale = self._crop_scale(state, peak)
-            shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, self.settings)
-            new = replace(new, refinement=shape)
+            shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, settings)
+            followed = scale * math.exp(settings.box_scale_share * shape.growth(new.searched_box))
+            new = replace(new, refinement=shape, scale=min(max(followed, settings.min_size), settings.max_size))
         return TrackResult(new.box, score, status, peak, new)
 
     def _read(self, state: TargetState, boxes: NDArray[np.float32] | None, peak: Peak) -> Reading | None:
@@ -400,9 +382,12 @@ class Tracker:
         if boxes is None or state.refinement is None:
             return None
         seen = boxes[peak.scale if len(boxes) > 1 else 0]
-        per_cell, middle = self.settings.upsample, (seen.shape[-1] - 1) / 2
-        cell = (middle + (peak.col - self._middle) / per_cell, middle + (peak.row - self._middle) / per_cell)
-        return read_box(seen, cell, self.network.stride)
+        return read_box(seen, self._cell(peak, seen.shape[-1]), self.network.stride)
+
+    def _cell(self, peak: Peak, size: int) -> tuple[float, float]:
+        """Column and row of a position in a map of `size` cells, fractions allowed."""
+        per_cell, middle = self.settings.upsample, (size - 1) / 2
+        return middle + (peak.col - self._middle) / per_cell, middle + (peak.row - self._middle) / per_cell
 
     def _crop_scale(self, state: TargetState, peak: Peak) -> float:
         """Pixels of the frame in a pixel of the search crop that the peak was seen in."""
@@ -475,3 +460,13 @@ def _check_frame(frame: NDArray[np.uint8]) -> None:
 
 def _into_frame(center: tuple[float, float], frame: NDArray[np.uint8]) -> tuple[float, float]:
     return min(max(center[0], 0.0), float(frame.shape[1])), min(max(center[1], 0.0), float(frame.shape[0]))
+
+
+def _evidence(learnt: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`(1, R, R)` what speaks for the target; answers below zero, which the filter is free to give, say nothing."""
+    return np.maximum(learnt, 0)[None]
+
+
+def _disturbed(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The crop mirrored, out of focus, and blurred by motion along either axis: `(4, s, s, 3)`."""
+    return np.stack([crop[:, ::-1], cv2.GaussianBlur(crop, (0, 0), 2), cv2.blur(crop, (9, 1)), cv2.blur(crop, (1, 9))])

@@ -54,6 +54,7 @@ def _table(path: Path, kind: type[Any], step: int) -> Iterator[Callable[[Any], N
         writer = csv.DictWriter(handle, names, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
+        handle.flush()  # a process that is killed before the next record loses nothing
 
         def write(record: Any) -> None:
             writer.writerow({name: f"{getattr(record, name):.6g}" for name in names})

@@ -23,6 +23,7 @@ from siamtrack.data.pairs import (
     ScenePair,
     StillScenes,
     VideoScenes,
+    reframe,
     view,
 )
 from siamtrack.data.sequences import FrameCache, Track
@@ -155,6 +156,35 @@ def test_exemplar_crops_are_those_of_tracking() -> None:
             np.abs(sample.exemplars[0].astype(int) - turned).mean() for turned in (expected, expected[:, ::-1])
         )
         assert either < 0.5
+
+
+@given(st.integers(0, 10_000), st.floats(0.05, 0.45))
+def test_a_reframed_target_is_the_same_part_of_both_boxes(seed: int, largest: float) -> None:
+    image = np.zeros((240, 320, 3), np.uint8)
+    pair = ScenePair(
+        Scene(image, Box(100, 80, 40, 60)), Scene(image, Box(30, 20, 120, 90)), "dot", warp=False, sizes=(1, 2)
+    )
+    found = reframe(pair, largest, np.random.default_rng(seed))
+    parts = []
+    for before, after in ((pair.exemplar.box, found.exemplar.box), (pair.search.box, found.search.box)):
+        left, top = (after.x - before.x) / before.width, (after.y - before.y) / before.height
+        parts.append([left, top, left + after.width / before.width - 1, top + after.height / before.height - 1])
+    np.testing.assert_allclose(parts[0], parts[1], atol=1e-9)
+    assert 0 < np.abs(parts[0]).max() <= largest
+    assert found.sizes == pair.sizes
+
+
+def test_pairs_show_the_reframed_target() -> None:
+    scene = red_dot((160, 120), (60, 40))
+    geometry = GeometrySettings(shift=0, gray=0, surround=0, zoom=0.01)
+    plain, moved = (
+        maker(ScenePair(scene, scene, "dot", warp=False, sizes=(1, 1)), each).make(np.random.default_rng(3))
+        for each in (geometry, geometry.model_copy(update={"reframe": 0.4}))
+    )
+    assert plain.exemplar_size[0] / plain.exemplar_size[1] == pytest.approx(1.5)
+    assert abs(moved.exemplar_size[0] / moved.exemplar_size[1] - 1.5) > 0.01
+    # Same part of the same picture: both crops agree about its shape.
+    assert moved.size[0] / moved.size[1] == pytest.approx(moved.exemplar_size[0] / moved.exemplar_size[1])
 
 
 def test_pairs_are_a_function_of_the_generator() -> None:

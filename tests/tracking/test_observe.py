@@ -15,7 +15,8 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.tracking.crops import crop_whole_pixels_into
-from siamtrack.tracking.tracker import Observation, Tracker, TrackResult
+from siamtrack.tracking.states import Observation, TrackResult
+from siamtrack.tracking.tracker import Tracker
 
 BOTH_MODES = pytest.mark.parametrize("mode", ["search", "exemplar"])
 GROWTH = 1.06
@@ -92,7 +93,8 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     state = tracker.start(frame, growing_track(1)[0])
     responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
     responses[:, 2, 3] = np.nan
-    monkeypatch.setattr(tracker, "_respond", lambda states, crops: (responses[None], [None]))
+    (sight,) = tracker._respond([state], tracker._cut_searches(frame, [state]))
+    monkeypatch.setattr(tracker, "_respond", lambda states, crops: [sight._replace(responses=responses)])
     seen = tracker.observe(frame, state)
     np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
     assert np.isfinite(seen.mixture).all()

@@ -136,6 +136,24 @@ def test_what_is_read_changes_the_report_and_not_the_search(network: SiameseNetw
         assert reported.box.height < searched.box.height / 1.2
 
 
+def test_the_search_follows_a_size_that_is_read_as_far_as_it_is_told_to() -> None:
+    sequence = render([growing_track(2, growth=1.0)])
+    plain, following = told_tracker(), told_tracker()
+    following.settings = plain.settings.model_copy(update={"box_scale_share": 0.5})
+    scales = []
+    for tracker in (plain, following):
+        tracker.init(sequence.frames[0], sequence.boxes[0][0])
+        head_of(tracker).answer = (0.3, 0.1)  # 0.2 larger than the exemplar, in the mean of both axes
+        scales.append(tracker.update(sequence.frames[1]).state.scale)
+    assert math.log(scales[1] / scales[0]) == pytest.approx(0.5 * (0.2 - math.log(scales[0])), abs=0.02)
+
+
+@given(st.floats(-3, 3))
+def test_one_reading_moves_the_search_by_a_bounded_share(change: float) -> None:
+    grown = replace(KNOWN, log_size=(KNOWN.log_size[0] + change, KNOWN.log_size[1] + change))
+    assert grown.growth(KNOWN.box) == pytest.approx(min(max(change, -0.3), 0.3))
+
+
 def test_a_constant_error_is_learnt_in_the_first_frame() -> None:
     sequence = render([growing_track(6)])
     told = told_tracker()

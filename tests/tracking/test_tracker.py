@@ -17,8 +17,9 @@ from siamtrack.models.heads import CorrelationHead
 from siamtrack.models.registry import create_network
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.tracking.states import TrackResult
 from siamtrack.tracking.status import Status
-from siamtrack.tracking.tracker import Tracker, TrackResult, find_device, load
+from siamtrack.tracking.tracker import Tracker, find_device, load
 
 MODES = ("search", "exemplar")
 BOTH_MODES = pytest.mark.parametrize("mode", MODES)

@@ -1,0 +1,158 @@
+"""A correlation filter that is learnt while tracking: what the target looks like now, and what stands around it.
+
+The exemplar of a Siamese tracker knows nothing of the background. A filter of the same size, fitted to answer with a
+Gaussian around the target in every search crop so far, learns what to leave out. It is a ridge regression on the
+network's features, solved by a few steps of the conjugate gradient (as the classifier of ATOM, Danelljan et al. 2019,
+section 3.2, without its hidden layer); a background that answers below zero is left alone (the hinge of DiMP, Bhat et
+al. 2019, equation 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from siamtrack.config import AdaptationSettings
+from siamtrack.models.heads import cross_correlation
+
+BACKGROUND = 0.05
+"""Labels below this belong to the background."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AdaptiveFilter:
+    """A filter and what it was fitted to; a value. Samples have `(C, H, W)` features and `(R, R)` responses."""
+
+    weights: Tensor
+    """`(C, h, w)`."""
+    mean: Tensor
+    """`(C, 1, 1)` taken off all features: unit vectors of photographs have much in common."""
+    features: Tensor
+    """`(M, C, H, W)` of the search crops, the first frame's before the others."""
+    labels: Tensor
+    """`(M, R, R)` what the filter is to answer."""
+    answers: Tensor
+    """`(M, R, R)` what it does answer."""
+    shares: Tensor
+    """`(M,)` how much each sample counts; they sum to 1."""
+    first: int
+    """How many samples are of the first frame; these are never dropped."""
+
+
+def begin(kernel: Tensor, features: Tensor, sigma: float, settings: AdaptationSettings) -> AdaptiveFilter:
+    """Fit a filter to the first frame.
+
+    Args:
+        kernel: `(C, h, w)` embedded exemplar, where the fit starts.
+        features: `(M, C, H, W)` embedded search crops with the target in their middle.
+        sigma: width of the Gaussian in cells.
+        settings: how to fit.
+    """
+    mean = features.mean((0, 2, 3))[:, None, None]
+    centred = features - mean
+    size = features.shape[-1] - kernel.shape[-1] + 1
+    middle = (size - 1) / 2
+    label = gaussian(size, (middle, middle), sigma).to(features)
+    start = kernel - mean
+    count = len(features)
+    answers = respond_to(start, centred)
+    scale = answers[:, size // 2, size // 2].mean().clamp(min=1e-6)
+    made = AdaptiveFilter(
+        weights=start / scale,
+        mean=mean,
+        features=centred,
+        labels=label.repeat(count, 1, 1),
+        answers=answers / scale,
+        shares=torch.full((count,), 1 / count).to(features),
+        first=count,
+    )
+    return fit(made, settings.regularisation, settings.first_steps)
+
+
+def respond(known: AdaptiveFilter, features: Tensor) -> Tensor:
+    """Answer to embedded search crops `(M, C, H, W)`: `(M, R, R)`, about 1 at the target and 0 elsewhere."""
+    return respond_to(known.weights, features - known.mean)
+
+
+def learn(
+    known: AdaptiveFilter, features: Tensor, cell: tuple[float, float], sigma: float, settings: AdaptationSettings
+) -> AdaptiveFilter:
+    """Take another frame into account.
+
+    Args:
+        known: until now.
+        features: `(C, H, W)` embedded search crop.
+        cell: column and row of the target in its response, fractions allowed.
+        sigma: width of the Gaussian in cells.
+        settings: how to fit, and what to keep.
+    """
+    label = gaussian(known.labels.shape[-1], cell, sigma).to(features)
+    shares, first = known.shares * (1 - settings.rate), known.first
+    kept = torch.ones(len(shares), dtype=torch.bool)
+    if len(shares) - first >= settings.samples:
+        kept[first + int(shares[first:].argmin())] = False
+    shares = torch.cat([shares[kept], shares.new_tensor([settings.rate])])
+    shares = _at_least(shares / shares.sum(), first, settings.first_share)
+    centred = (features - known.mean)[None]
+    grown = replace(
+        known,
+        features=torch.cat([known.features[kept], centred]),
+        labels=torch.cat([known.labels[kept], label[None]]),
+        answers=torch.cat([known.answers[kept], respond_to(known.weights, centred)]),
+        shares=shares,
+    )
+    return fit(grown, settings.regularisation, settings.steps)
+
+
+def fit(known: AdaptiveFilter, regularisation: float, steps: int) -> AdaptiveFilter:
+    """Some steps of the conjugate gradient (Polak-Ribiere) from the present weights."""
+    weights, answers = known.weights, known.answers
+    direction = previous = torch.zeros_like(weights)
+    for _ in range(steps):
+        # The hinge makes the problem piecewise quadratic: cells that need nothing do not take part in this step.
+        active = (known.labels >= BACKGROUND) | (answers > 0)
+        counted = known.shares[:, None, None] * active
+        gradient = correlate_back(counted * (answers - known.labels), known.features, weights.shape[-1])
+        gradient = gradient + regularisation * weights
+        bend = ((gradient - previous) * gradient).sum() / previous.square().sum().clamp(min=1e-30)
+        direction = -gradient + bend.clamp(min=0) * direction if previous.any() else -gradient
+        change = respond_to(direction, known.features)
+        curvature = (counted * change.square()).sum() + regularisation * direction.square().sum()
+        length = -(gradient * direction).sum() / curvature.clamp(min=1e-30)
+        weights, answers = weights + length * direction, answers + length * change
+        previous = gradient
+    return replace(known, weights=weights, answers=answers)
+
+
+def respond_to(weights: Tensor, features: Tensor) -> Tensor:
+    """Correlate `(C, h, w)` with each of `(M, C, H, W)`: `(M, R, R)`."""
+    return cross_correlation(weights.expand(len(features), 1, *weights.shape), features)[:, 0]
+
+
+def correlate_back(answers: Tensor, features: Tensor, size: int) -> Tensor:
+    """The adjoint of `respond_to`, summed over samples: `(M, R, R)` and `(M, C, H, W)` to `(C, size, size)`."""
+    count, channels, height, width = features.shape
+    rows, columns = answers.shape[1:]
+    # Every cell of the filter sees the answers at its own displacement: one strided write lays them all out.
+    laid_out = answers.new_zeros(count, size, size, height * width)
+    strides = (size * size * height * width, size * height * width + width, height * width + 1, width, 1)
+    laid_out.as_strided((count, size, size, rows, columns), strides).copy_(answers[:, None, None])
+    products = torch.matmul(laid_out.flatten(1, 2), features.flatten(2).transpose(1, 2)).sum(0)
+    return products.reshape(size, size, channels).permute(2, 0, 1)
+
+
+def gaussian(size: int, cell: tuple[float, float], sigma: float) -> Tensor:
+    """`(size, size)`: 1 at column and row `cell`, fractions allowed."""
+    grid = torch.arange(size, dtype=torch.float32)
+    square = (grid[None, :] - cell[0]).square() + (grid[:, None] - cell[1]).square()
+    return torch.exp(-square / (2 * sigma**2))
+
+
+def _at_least(shares: Tensor, first: int, least: float) -> Tensor:
+    """Let the first samples count for at least this much together."""
+    total = shares[:first].sum()
+    if total >= least:
+        return shares
+    return torch.cat([shares[:first] * (least / total), shares[first:] * ((1 - least) / (1 - total))])

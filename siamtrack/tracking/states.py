@@ -1,0 +1,105 @@
+"""What a tracker knows, sees and says about a target: values that the caller owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from siamtrack.boxes import Box
+from siamtrack.tracking.adaptive import AdaptiveFilter
+from siamtrack.tracking.crops import Color, Square
+from siamtrack.tracking.kernels import Peak
+from siamtrack.tracking.refine import Refinement
+from siamtrack.tracking.status import Status
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetState:
+    """Everything about one target between two frames; a value: `Tracker.step` makes a new one."""
+
+    kernels: Tensor
+    """`(E, C, h, w)` embedded exemplars, on the tracker's device."""
+    border: Color
+    """Colour that stands outside the frame: the mean of the first one, blue, green, red."""
+    first_size: tuple[float, float]
+    """Width and height in the first frame, in pixels."""
+    center: tuple[float, float]
+    """Centre `(x, y)` in pixels, 0-based and continuous; inside the frame."""
+    scale: float
+    """Size relative to the first one."""
+    status: Status
+    """What was said about the target in the last frame."""
+    refinement: Refinement | None = None
+    """What is known about the target's shape, where the network reads boxes."""
+    filter: AdaptiveFilter | None = None
+    """What was learnt while tracking, where the settings ask for it."""
+    age: int = 0
+    """Frames since the first one."""
+
+    @property
+    def box(self) -> Box:
+        """The target's box in pixels, 0-based and continuous; it may hang over the border of the frame."""
+        return self.refinement.box if self.refinement else self.searched_box
+
+    @property
+    def searched_box(self) -> Box:
+        """The box of the scale search, with the aspect ratio of the first one."""
+        return Box.from_center(*self.center, self.first_size[0] * self.scale, self.first_size[1] * self.scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackResult:
+    """Where a target is in a frame."""
+
+    box: Box
+    """`x, y, width, height` in pixels, 0-based and continuous; it may hang over the border of the frame."""
+    score: float
+    """Confidence in [0, 1]: the overlap with the truth that a network which reads boxes expects of this one; of others,
+    the probability that they give the target at this place, the sigmoid of the logit."""
+    status: Status
+    """Whether the score is high enough to believe the box."""
+    peak: Peak
+    """Figures of the response to the exemplar: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
+    state: TargetState
+    """What `Tracker.step` takes for the next frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What a step sees of one target and what it makes of it, from `Tracker.observe`."""
+
+    crops: NDArray[np.uint8]
+    """`(Q, s, s, 3)` BGR: the search crops as the network gets them, one for all scales or one a scale."""
+    squares: tuple[Square, ...]
+    """What each crop shows of the frame."""
+    responses: NDArray[np.float32]
+    """`(S, R, R)` raw responses of each scale, without the bias of the head."""
+    maps: NDArray[np.float64]
+    """`(S, n, n)` the same, upsampled: where the scale is chosen. The middle is that of the crop."""
+    penalised: tuple[float, ...]
+    """Greatest value of each of these maps after the scale penalty: the greatest of them is the chosen scale."""
+    window: NDArray[np.float64]
+    """`(n, n)` the cosine window, which sums to 1."""
+    mixture: NDArray[np.float64]
+    """`(n, n)` the chosen map, or that of the filter where one is learnt, normalised and mixed with the cosine window:
+    its greatest value is the position."""
+    learnt: NDArray[np.float32] | None
+    """`(R, R)` answers of the filter that is learnt while tracking, about 1 at the target; None without one."""
+    factors: tuple[float, ...]
+    """Size of the target that each scale stands for, relative to the present one."""
+    boxes: NDArray[np.float32] | None
+    """`(Q, 5, R, R)` box maps as `read_box` takes them; None where the network reads no boxes."""
+    box_read: Box | None
+    """The box as the head read it, before it is mixed with that of the scale search."""
+    quality: float | None
+    """Overlap with the truth that the head expects of it, in [0, 1]."""
+    result: TrackResult
+    """What `Tracker.step` gives."""
+
+    @property
+    def crop_index(self) -> int:
+        """Which crop the chosen map was seen in."""
+        return self.result.peak.scale if len(self.crops) > 1 else 0

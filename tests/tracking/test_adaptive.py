@@ -1,0 +1,241 @@
+"""The filter that is learnt while tracking: its arithmetic against slow references, and what it does for a tracker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scenes import PixelBackbone, growing_track, render
+
+from siamtrack.boxes import Box, iou
+from siamtrack.config import AdaptationSettings, TrackingSettings
+from siamtrack.models.heads import CorrelationHead
+from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.tracking.adaptive import (
+    BACKGROUND,
+    AdaptiveFilter,
+    begin,
+    correlate_back,
+    fit,
+    gaussian,
+    learn,
+    respond,
+    respond_to,
+)
+from siamtrack.tracking.tracker import Tracker
+
+
+class ColorBackbone(PixelBackbone):
+    """Embeds 4 x 4 pixels as their mean shares of six grey levels in each colour: smooth, as learnt features are."""
+
+    out_channels = 18
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        levels = torch.linspace(0, 255, 6)[None, None, :, None, None]
+        shares = torch.exp(-(images[:, :, None] - levels).square() / (2 * 40**2)).flatten(1, 2)
+        return F.normalize(F.avg_pool2d(shares, 4), dim=1)
+
+
+@pytest.fixture
+def network() -> SiameseNetwork:
+    return SiameseNetwork(ColorBackbone(), CorrelationHead(ColorBackbone.response_scale))
+
+
+ADAPTING = TrackingSettings(scale_search="exemplar", adaptation=AdaptationSettings(every=2, samples=3))
+
+
+def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: int = 5) -> AdaptiveFilter:
+    """A small regression in double precision; labels of noise about 0.5, where the hinge is idle."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    shares = draw(count).square() + 0.1
+    weights, features = draw(channels, size, size), draw(count, channels, side, side)
+    return AdaptiveFilter(
+        weights=weights,
+        mean=torch.zeros(channels, 1, 1, dtype=torch.float64),
+        features=features,
+        answers=F.conv2d(features, weights[None])[:, 0],
+        labels=0.5 + 0.1 * draw(count, side - size + 1, side - size + 1).clamp(-2, 2),
+        shares=shares / shares.sum(),
+        first=1,
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 3), st.integers(1, 4), st.integers(0, 3))
+def test_the_filter_is_correlated_with_every_sample(seed: int, count: int, size: int, more: int) -> None:
+    known = problem(seed, count, size=size, side=size + more)
+    expected = F.conv2d(known.features, known.weights[None])[:, 0]
+    torch.testing.assert_close(respond_to(known.weights, known.features), expected)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 3), st.integers(1, 4), st.integers(0, 3))
+def test_correlating_back_is_the_adjoint(seed: int, count: int, size: int, more: int) -> None:
+    known = problem(seed, count, size=size, side=size + more)
+    weights = known.weights.requires_grad_()
+    answers = respond_to(weights, known.features)
+    (expected,) = torch.autograd.grad((answers * known.labels).sum(), weights)
+    torch.testing.assert_close(correlate_back(known.labels, known.features, size), expected)
+
+
+def test_a_long_fit_is_the_ridge_regression_in_closed_form() -> None:
+    known, regularisation = problem(5), 0.3
+    rows = F.unfold(known.features, known.weights.shape[-1]).transpose(1, 2).reshape(-1, known.weights.numel())
+    shares = known.shares.repeat_interleave(known.labels[0].numel())
+    normal = (rows.T * shares) @ rows + regularisation * torch.eye(rows.shape[1], dtype=torch.float64)
+    expected = torch.linalg.solve(normal, rows.T @ (shares * known.labels.flatten()))
+    torch.testing.assert_close(fit(known, regularisation, 60).weights.flatten(), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_background_below_zero_is_left_alone() -> None:
+    known = problem(6)
+    labels = torch.where(known.labels > 0.5, known.labels, torch.zeros_like(known.labels))
+    weights = fit(replace(known, labels=labels), 0.1, 300).weights.requires_grad_()
+    answers = respond_to(weights, known.features)
+    wrong = torch.where(labels < BACKGROUND, answers.clamp(min=0), answers - labels)
+    loss = (known.shares[:, None, None] * wrong.square()).sum() + 0.1 * weights.square().sum()
+    (gradient,) = torch.autograd.grad(loss, weights)
+    assert (answers[labels < BACKGROUND] < -0.01).any()  # the hinge is in use
+    assert gradient.abs().max() < 1e-4
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000))
+def test_more_steps_never_fit_worse(seed: int) -> None:
+    known = problem(seed)
+
+    def loss(steps: int) -> float:
+        fitted = fit(known, 0.1, steps)
+        torch.testing.assert_close(fitted.answers, respond_to(fitted.weights, known.features))
+        wrong = fitted.answers - known.labels
+        return float((known.shares[:, None, None] * wrong.square()).sum() + 0.1 * fitted.weights.square().sum())
+
+    # Labels of about 0.5 are no background: the problem is quadratic, and every step is exact.
+    losses = [loss(steps) for steps in range(5)]
+    assert all(later <= earlier + 1e-9 for earlier, later in pairwise(losses))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12), st.floats(0.01, 0.9), st.floats(0, 0.9))
+def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, least: float) -> None:
+    settings = AdaptationSettings(rate=rate, samples=3, first_share=least, steps=1, first_steps=1)
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randn(2, 4, 9, 9, generator=generator)
+    known = begin(torch.randn(4, 3, 3, generator=generator), first, 1.0, settings)
+    for number in range(frames):
+        known = learn(known, torch.full((4, 9, 9), float(number)), (2.0, 3.0), 1.0, settings)
+    assert len(known.features) == len(known.labels) == len(known.shares) == 2 + min(frames, 3)
+    torch.testing.assert_close(known.features[:2] + known.mean, first)
+    assert float(known.features[-1].mean() + known.mean.mean()) == pytest.approx(frames - 1, abs=1e-3)
+    assert float(known.shares.sum()) == pytest.approx(1, abs=1e-5)
+    assert float(known.shares[:2].sum()) >= least - 1e-5
+    assert known.labels[-1].argmax() == 3 * 7 + 2  # column 2, row 3
+
+
+def test_a_gaussian_is_one_at_its_cell() -> None:
+    made = gaussian(5, (3.0, 1.0), 0.7)
+    assert made[1, 3] == made.max() == 1
+    assert made[1, 2] == pytest.approx(np.exp(-1 / (2 * 0.49)))
+
+
+def test_the_filter_answers_one_at_the_target_of_the_first_frame(network: SiameseNetwork) -> None:
+    sequence = render([growing_track(2)])
+    tracker = Tracker(network, ADAPTING)
+    state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
+    seen = tracker.observe(sequence.frames[0], state)
+    assert seen.learnt is not None
+    middle = len(seen.learnt) // 2
+    assert seen.learnt[middle, middle] == pytest.approx(1, abs=0.1)
+    assert np.unravel_index(seen.learnt.argmax(), seen.learnt.shape) == (middle, middle)
+    row, col = np.unravel_index(seen.mixture.argmax(), seen.mixture.shape)
+    assert (row, col) == (seen.result.peak.row, seen.result.peak.col)
+
+
+def twins() -> list[list[Box]]:
+    """A target that stands still, and the same thing beside it coming nearer."""
+    return [[Box(120, 90, 40, 48)] * 12, [Box(220 - 3.0 * i, 96, 40, 48) for i in range(12)]]
+
+
+def test_a_look_alike_of_the_first_frame_is_told_apart(network: SiameseNetwork) -> None:
+    tracks = twins()
+    sequence = render(tracks)
+    # The second thing shows the first one's picture, but for a dark band.
+    frames = []
+    for frame, (target, other) in zip(sequence.frames, zip(*tracks, strict=True), strict=True):
+        painted = frame.copy()
+        patch = frame[90:138, 120:160].copy()
+        patch[:10] //= 3
+        left = round(other.x)
+        painted[96:144, left : left + 40] = patch
+        frames.append(painted)
+        assert target == tracks[0][0]
+    answers = {}
+    for name, chosen in (("exemplar", TrackingSettings(scale_search="exemplar")), ("learnt", ADAPTING)):
+        tracker = Tracker(network, chosen)
+        state = tracker.start(frames[0], tracks[0][0])
+        seen = tracker.observe(frames[0], state)
+        middle = len(seen.responses[0]) // 2
+        shown = seen.learnt if seen.learnt is not None else seen.responses[1]
+        # Five cells of the response around the target are the target; beyond 6 begins the other one.
+        answers[name] = float(shown[:, middle + 8 :].max() / shown[middle, middle])
+    assert answers["learnt"] < 0.5 * answers["exemplar"]
+
+
+def test_an_adapting_tracker_follows_a_target(network: SiameseNetwork) -> None:
+    sequence = render([growing_track(30)])
+    tracker = Tracker(network, ADAPTING)
+    tracker.init(sequence.frames[0], sequence.boxes[0][0])
+    found = [tracker.update(frame).box for frame in sequence.frames[1:]]
+    assert iou(np.array(found), np.array(sequence.boxes[0][1:])).min() > 0.65
+    assert tracker.stage_seconds["learn"] > 0
+
+
+def test_targets_are_values_and_do_not_disturb_each_other(network: SiameseNetwork) -> None:
+    sequence = render([growing_track(7), growing_track(7, offset=(60.0, 40.0))])
+    tracker = Tracker(network, ADAPTING)
+    states = [tracker.start(sequence.frames[0], boxes[0]) for boxes in sequence.boxes]
+    alone = list(states)
+    for frame in sequence.frames[1:]:
+        before = [state.filter.weights.clone() for state in states if state.filter]
+        results = tracker.step(frame, states)
+        single = [tracker.step(frame, [state])[0] for state in alone]
+        for weights, state in zip(before, states, strict=True):
+            assert state.filter is not None
+            assert torch.equal(weights, state.filter.weights)  # the old state is as it was
+        for together, one in zip(results, single, strict=True):
+            assert together.box == pytest.approx(one.box, abs=1e-3)
+        states, alone = [result.state for result in results], [result.state for result in single]
+    counts = [len(state.filter.features) - state.filter.first for state in states if state.filter]
+    assert counts == [3, 3]  # of every second of six frames
+
+
+def test_nothing_is_learnt_from_a_frame_without_the_target(network: SiameseNetwork) -> None:
+    sequence = render([growing_track(2)])
+    tracker = Tracker(network, ADAPTING)
+    state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
+    for _ in range(4):
+        state = tracker.step(np.full_like(sequence.frames[0], 90), [state])[0].state
+    assert state.filter is not None
+    assert len(state.filter.features) == state.filter.first
+
+
+def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
+    with pytest.raises(ValidationError, match="adaptation learns from one search crop a frame"):
+        TrackingSettings(scale_search="search", adaptation=AdaptationSettings())
+
+
+def test_the_filter_answers_with_the_mean_taken_off() -> None:
+    known = problem(8)
+    shifted = replace(known, mean=torch.full_like(known.mean, 0.5))
+    torch.testing.assert_close(respond(shifted, known.features + 0.5), respond(known, known.features))
