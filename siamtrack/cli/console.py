@@ -144,3 +144,31 @@ def _figures(progress: TrainingProgress) -> str:
         f"loss {progress.loss:.3f}, centre error {progress.center_error:.1f} px, {boxes}"
         f"{progress.pairs_per_second:.1f} pairs/s, data wait {progress.wait:.0%}"
     )
+
+
+@contextmanager
+def tuning_progress(trials: int) -> Iterator[Callable[[int, float, float], None]]:
+    """Show how far a search for settings is: a live bar on a terminal, a log line a trial elsewhere.
+
+    Args:
+        trials: number of trials.
+
+    Yields:
+        A function to call with the number of trials done, and the overlaps of the first and of the best.
+    """
+    if not _logger.isEnabledFor(logging.INFO):
+        yield lambda done, first, best: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("tuning"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+            task = bar.add_task("tuning", total=trials, figures="")
+            yield lambda done, first, best: bar.update(task, completed=done, figures=_overlaps(first, best))
+    else:
+        yield lambda done, first, best: _logger.info("%d of %d trials, %s", done, trials, _overlaps(first, best))
+
+
+def _overlaps(first: float, best: float) -> str:
+    return f"average overlap {first:.3f} at first, {best:.3f} at best"

@@ -78,3 +78,15 @@ def test_a_preview_that_is_no_picture_is_refused(run: Run, recipe: Path, trainin
     done = run("data", "preview", recipe, "--data", training_folder, "--output", "preview.txt")
     assert done.code == 2
     assert "call it .png or .jpg" in done.err
+
+
+def test_tune_prints_what_it_found(run: Run, training_folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "tuned.safetensors"
+    arguments = ("tune", "-m", "siamtrack-lite", "--data", training_folder, "-o", output)
+    done = run(*arguments, "--trials", 2, "--threads", 1)
+    assert done.code == 0, done.err
+    assert "average overlap on 1 tracks searched: " in done.out
+    assert "window_influence = " in done.out
+    assert f"wrote {output}" in done.out
+    assert "2 of 2 trials" in done.err
+    assert output.is_file()

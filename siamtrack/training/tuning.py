@@ -1,0 +1,212 @@
+"""Search for tracking settings on sequences with boxes: what `siamtrack tune` does.
+
+Settings are tried on every second track and judged on the others. The first trial is the model's own settings: what
+comes out is never worse on the tracks that were searched, and the others say what that is worth.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from siamtrack.config import TrackingSettings
+from siamtrack.data.dataset import TrainingData, read_training_data
+from siamtrack.data.sequences import Track
+from siamtrack.errors import DataError, SinkError, UsageError
+from siamtrack.interrupts import StopSignal
+from siamtrack.models.registry import find_model
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.weights import load_network, save_network
+from siamtrack.training.validation import spread_sample, validate
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+
+Span = tuple[float, float]
+
+SEARCH_SPANS: dict[str, Span] = {
+    "window_influence": (0.05, 0.5),
+    "scale_penalty": (0.94, 1.0),
+    "scale_damping": (0.2, 1.0),
+}
+"""What every tracker has. The scale step is left alone: training may have used it."""
+BOX_SPANS: dict[str, Span] = {
+    "box_damping": (0.1, 1.0),
+    "box_size_share": (0.3, 1.0),
+    "box_center_share": (0.0, 1.0),
+    "box_scale_share": (0.0, 0.8),
+}
+"""Where the network reads boxes."""
+FILTER_SPANS: dict[str, Span] = {
+    "rate": (0.01, 0.2),
+    "first_share": (0.1, 0.7),
+    "above": (0.1, 0.6),
+    "sigma": (0.12, 0.4),
+    "regularisation": (0.01, 1.0),
+}
+"""Where a filter is learnt while tracking."""
+
+
+@dataclass(frozen=True)
+class TuningJob:
+    """One call of the command."""
+
+    model: str
+    """A shipped model or a weights file."""
+    data: Path
+    output: Path
+    """Weights file to write: the same weights with other settings in their card."""
+    trials: int = 50
+    minutes: float | None = None
+    """Stop after so long; None for all trials."""
+    frames: int = 2000
+    """About how many frames to track in a trial; 0 for all."""
+    seed: int = 0
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class TuningSummary:
+    """What came out."""
+
+    settings: TrackingSettings
+    names: tuple[str, ...]
+    """Names of the settings that were searched, for `read_setting`."""
+    trials: int
+    """How many were finished or given up early."""
+    searched: tuple[float, float]
+    """Mean average overlap on the tracks that were searched, before and after."""
+    judged: tuple[float, float]
+    """The same on the other tracks."""
+    tracks: tuple[int, int]
+    """How many were searched, how many judged."""
+
+
+Report = Callable[[int, float, float], None]
+"""Called after every trial with the number done, the overlap of the first trial and the best one."""
+
+
+def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) -> TuningSummary:
+    """Search for settings with Optuna's TPE sampler, and write the model with the best of them.
+
+    Raises:
+        UsageError: where Optuna is not installed, the time is no positive number, or the output is no .safetensors.
+        DataError: when the folder holds fewer than two tracks.
+        SiamTrackError: for bad models and data.
+    """
+    try:
+        import optuna  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("tune needs Optuna: pip install 'siamtrack[train]'") from error
+    if job.minutes is not None and not 0 < job.minutes < math.inf:
+        raise UsageError(f"--minutes {job.minutes:g} is no time to search: give a positive number")
+    if job.output.suffix != ".safetensors":
+        raise UsageError(f"{job.output} is no weights file: give a name that ends in .safetensors")
+    if not job.output.parent.is_dir():
+        raise SinkError(f"{job.output.parent} does not exist: make it first, so that the search is not lost at its end")
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    network, card = load_network(find_model(job.model))
+    data = read_training_data(job.data)
+    tracks = spread_sample(data.tracks, job.frames) if job.frames else data.tracks
+    searched, judged = tracks[::2], tracks[1::2]
+    if not judged:
+        raise DataError(f"{job.data} holds {len(tracks)} tracks with boxes: to search and to judge takes two or more")
+
+    spans = spans_for(network, card.tracking)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=job.seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=len(searched) // 4),
+    )
+    study.enqueue_trial({name: read_setting(card.tracking, name) for name in spans})
+    deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
+    with StopSignal() as stop:
+
+        def after(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            report(trial.number + 1, study.trials[0].value or 0.0, study.best_value)
+            if stop.received is not None or time.monotonic() > deadline:
+                study.stop()
+
+        def objective(trial: optuna.Trial) -> float:
+            values = {name: trial.suggest_float(name, *span) for name, span in spans.items()}
+            return _overlap(network, with_settings(card.tracking, values), searched, data, trial)
+
+        study.optimize(objective, n_trials=job.trials, callbacks=[after])
+
+    best = with_settings(card.tracking, study.best_params) if study.best_trial.number else card.tracking
+    before, after_ = (_overlap(network, settings, judged, data) for settings in (card.tracking, best))
+    figures = {"searched": round(study.best_value, 4), "judged": round(after_, 4), "trials": len(study.trials)}
+    # What was measured before was measured with other settings.
+    tuned = card.model_copy(update={"tracking": best, "figures": {"tuning": figures}})
+    save_network(job.output, network, tuned)
+    return TuningSummary(
+        best,
+        tuple(spans),
+        len(study.trials),
+        (study.trials[0].value or 0.0, study.best_value),
+        (before, after_),
+        (len(searched), len(judged)),
+    )
+
+
+def spans_for(network: SiameseNetwork, settings: TrackingSettings) -> dict[str, Span]:
+    """The settings that have an effect, each widened to hold its present value; the filter's are `adaptation.NAME`."""
+    spans = dict(SEARCH_SPANS)
+    if isinstance(network, BoxNetwork):
+        spans |= BOX_SPANS
+    if settings.adaptation:
+        spans |= {f"adaptation.{name}": span for name, span in FILTER_SPANS.items()}
+    present = {name: read_setting(settings, name) for name in spans}
+    return {name: (min(low, present[name]), max(high, present[name])) for name, (low, high) in spans.items()}
+
+
+def read_setting(settings: TrackingSettings, name: str) -> float:
+    """A setting by its name, as of `spans_for`."""
+    group, _, inner = name.rpartition(".")
+    return float(getattr(getattr(settings, group) if group else settings, inner))
+
+
+def with_settings(settings: TrackingSettings, values: dict[str, float]) -> TrackingSettings:
+    """The settings with some values replaced, and checked."""
+    changed = settings.model_dump()
+    for name, value in values.items():
+        group, _, inner = name.rpartition(".")
+        (changed[group] if group else changed)[inner] = value
+    return TrackingSettings.model_validate(changed)
+
+
+def _overlap(
+    network: SiameseNetwork,
+    settings: TrackingSettings,
+    tracks: Sequence[Track],
+    data: TrainingData,
+    trial: optuna.Trial | None = None,
+) -> float:
+    """Mean average overlap; a trial that falls behind the others is given up on the way."""
+    cache = data.cache
+    if cache is None:
+        raise DataError("no frames to track")
+    overlaps: list[float] = []
+    for track in tracks:
+        overlaps += validate(network, settings, [track], lambda each, index: cache.frame(each.folder, index)).values()
+        if trial is not None and overlaps:
+            trial.report(float(np.mean(overlaps)), len(overlaps))
+            if trial.should_prune():
+                import optuna  # noqa: PLC0415 - an extra
+
+                raise optuna.TrialPruned
+    if not overlaps:
+        raise DataError("none of the tracks can be tracked: their first boxes are too small or outside the frame")
+    return float(np.mean(overlaps))
