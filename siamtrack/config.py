@@ -20,7 +20,7 @@ class AdaptationSettings(Frozen):
     """Share of a new sample; those before it lose as much."""
     every: int = Field(5, ge=1)
     """Frames from one sample to the next."""
-    samples: int = Field(12, ge=1)
+    samples: int = Field(8, ge=1)
     """How many samples are kept beside those of the first frame."""
     first_share: float = Field(0.3, ge=0, lt=1)
     """Least share of the first frame, the only one whose box is sure."""

@@ -4,7 +4,8 @@ The exemplar of a Siamese tracker knows nothing of the background. A filter of t
 Gaussian around the target in every search crop so far, learns what to leave out. It is a ridge regression on the
 network's features, solved by a few steps of the conjugate gradient (as the classifier of ATOM, Danelljan et al. 2019,
 section 3.2, without its hidden layer); a background that answers below zero is left alone (the hinge of DiMP, Bhat et
-al. 2019, equation 2).
+al. 2019, equation 2). The filter looks at the target's box only, as the spatial reliability map of CSRT does (Lukezic
+et al. 2017): behind a long and thin target there is more background than target in a square.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class AdaptiveFilter:
 
     weights: Tensor
     """`(C, h, w)`."""
+    support: Tensor
+    """`(h, w)` how much of each cell of the filter the target's box covers, in [0, 1]; the weights vary by as much."""
     mean: Tensor
     """`(C, 1, 1)` taken off all features: unit vectors of photographs have much in common."""
     features: Tensor
@@ -41,12 +44,15 @@ class AdaptiveFilter:
     """How many samples are of the first frame; these are never dropped."""
 
 
-def begin(kernel: Tensor, features: Tensor, sigma: float, settings: AdaptationSettings) -> AdaptiveFilter:
+def begin(
+    kernel: Tensor, features: Tensor, cells: tuple[float, float], sigma: float, settings: AdaptationSettings
+) -> AdaptiveFilter:
     """Fit a filter to the first frame.
 
     Args:
         kernel: `(C, h, w)` embedded exemplar, where the fit starts.
         features: `(M, C, H, W)` embedded search crops with the target in their middle.
+        cells: width and height of the target in cells.
         sigma: width of the Gaussian in cells.
         settings: how to fit.
     """
@@ -55,12 +61,14 @@ def begin(kernel: Tensor, features: Tensor, sigma: float, settings: AdaptationSe
     size = features.shape[-1] - kernel.shape[-1] + 1
     middle = (size - 1) / 2
     label = gaussian(size, (middle, middle), sigma).to(features)
-    start = kernel - mean
+    support = covered(kernel.shape[-1], cells).to(features)
+    start = (kernel - mean) * support
     count = len(features)
     answers = respond_to(start, centred)
     scale = answers[:, size // 2, size // 2].mean().clamp(min=1e-6)
     made = AdaptiveFilter(
         weights=start / scale,
+        support=support,
         mean=mean,
         features=centred,
         labels=label.repeat(count, 1, 1),
@@ -115,7 +123,7 @@ def fit(known: AdaptiveFilter, regularisation: float, steps: int) -> AdaptiveFil
         active = (known.labels >= BACKGROUND) | (answers > 0)
         counted = known.shares[:, None, None] * active
         gradient = correlate_back(counted * (answers - known.labels), known.features, weights.shape[-1])
-        gradient = gradient + regularisation * weights
+        gradient = gradient * known.support + regularisation * weights
         bend = ((gradient - previous) * gradient).sum() / previous.square().sum().clamp(min=1e-30)
         direction = -gradient + bend.clamp(min=0) * direction if previous.any() else -gradient
         change = respond_to(direction, known.features)
@@ -141,6 +149,19 @@ def correlate_back(answers: Tensor, features: Tensor, size: int) -> Tensor:
     laid_out.as_strided((count, size, size, rows, columns), strides).copy_(answers[:, None, None])
     products = torch.matmul(laid_out.flatten(1, 2), features.flatten(2).transpose(1, 2)).sum(0)
     return products.reshape(size, size, channels).permute(2, 0, 1)
+
+
+def covered(size: int, cells: tuple[float, float]) -> Tensor:
+    """`(size, size)`: the share of each cell that a box of this width and height around the middle covers."""
+    edges = torch.arange(size + 1, dtype=torch.float32) - size / 2
+
+    def along(length: float) -> Tensor:
+        half = max(length, 1.0) / 2  # a target thinner than a cell still has one
+        return (torch.minimum(edges[1:], torch.tensor(half)) - torch.maximum(edges[:-1], torch.tensor(-half))).clamp(
+            0, 1
+        )
+
+    return along(cells[1])[:, None] * along(cells[0])[None, :]
 
 
 def gaussian(size: int, cell: tuple[float, float], sigma: float) -> Tensor:

@@ -276,7 +276,10 @@ class Tracker:
         if adaptation:
             kernel = state.kernels[len(state.kernels) // 2]
             sigma = adaptation.sigma * self._target_cells
-            state = replace(state, filter=begin(kernel, features, sigma, adaptation))
+            per_pixel = network.search_size / (side * network.stride)
+            width, height = state.first_size
+            cells = (width * per_pixel, height * per_pixel)
+            state = replace(state, filter=begin(kernel, features, cells, sigma, adaptation))
         return state
 
     def _learn_shape(

@@ -23,6 +23,7 @@ from siamtrack.tracking.adaptive import (
     AdaptiveFilter,
     begin,
     correlate_back,
+    covered,
     fit,
     gaussian,
     learn,
@@ -62,6 +63,7 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
     weights, features = draw(channels, size, size), draw(count, channels, side, side)
     return AdaptiveFilter(
         weights=weights,
+        support=torch.ones(size, size, dtype=torch.float64),
         mean=torch.zeros(channels, 1, 1, dtype=torch.float64),
         features=features,
         answers=F.conv2d(features, weights[None])[:, 0],
@@ -132,7 +134,7 @@ def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, l
     settings = AdaptationSettings(rate=rate, samples=3, first_share=least, steps=1, first_steps=1)
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(2, 4, 9, 9, generator=generator)
-    known = begin(torch.randn(4, 3, 3, generator=generator), first, 1.0, settings)
+    known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
     for number in range(frames):
         known = learn(known, torch.full((4, 9, 9), float(number)), (2.0, 3.0), 1.0, settings)
     assert len(known.features) == len(known.labels) == len(known.shares) == 2 + min(frames, 3)
@@ -141,6 +143,26 @@ def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, l
     assert float(known.shares.sum()) == pytest.approx(1, abs=1e-5)
     assert float(known.shares[:2].sum()) >= least - 1e-5
     assert known.labels[-1].argmax() == 3 * 7 + 2  # column 2, row 3
+
+
+@given(st.integers(2, 9), st.floats(0.1, 12), st.floats(0.1, 12))
+def test_the_support_is_the_area_of_the_box_in_cells(size: int, width: float, height: float) -> None:
+    support = covered(size, (width, height))
+    fine = 200
+    centres = (np.arange(size * fine) + 0.5) / fine - size / 2
+    inside = [np.abs(centres) <= max(length, 1) / 2 for length in (height, width)]
+    counted = np.outer(*inside).reshape(size, fine, size, fine).mean((1, 3))
+    np.testing.assert_allclose(support, counted, atol=0.02)
+
+
+def test_what_stands_beside_the_box_is_not_part_of_the_filter() -> None:
+    settings = AdaptationSettings(first_steps=10)
+    generator = torch.Generator().manual_seed(0)
+    kernel, features = torch.randn(4, 8, 8, generator=generator), torch.randn(3, 4, 16, 16, generator=generator)
+    known = begin(kernel, features, (2.0, 8.0), 1.0, settings)
+    known = learn(known, features[0], (4.0, 4.0), 1.0, settings)
+    assert known.weights[:, :, [0, 1, 2, 5, 6, 7]].abs().max() == 0
+    assert known.weights[:, :, 3:5].abs().min() > 0
 
 
 def test_a_gaussian_is_one_at_its_cell() -> None:
