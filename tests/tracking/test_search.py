@@ -26,6 +26,6 @@ def test_one_side_carries_the_pyramid() -> None:
 def test_whole_pixels_moves_a_square_by_half_a_pixel_at_most(x: float, y: float, side: float) -> None:
     square = whole_pixels((x, y), side)
     assert square.side >= 1
-    assert abs(square.side - max(side, 1)) <= 0.5
-    assert abs(square.left + square.side / 2 - x) <= 0.5
-    assert abs(square.top + square.side / 2 - y) <= 0.5
+    assert abs(square.side - max(side, 1)) <= 0.5 + 1e-9
+    assert abs(square.left + square.side / 2 - x) <= 0.5 + 1e-9
+    assert abs(square.top + square.side / 2 - y) <= 0.5 + 1e-9

@@ -1,0 +1,99 @@
+"""How well a model follows the sequences of a folder: `python tools/overlap.py DIR [DIR ...] --model NAME`.
+
+DIR holds one folder a sequence, as `siamtrack train` reads them: img/*.jpg or NAME.mp4, and groundtruth_rect.txt.
+One pass, the first frame is not scored; overlap is IoU. The interval is a bootstrap over the sequences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.boxes import iou
+from siamtrack.config import TrackingSettings
+from siamtrack.data.sequences import Track, decode_frames, read_tracks
+from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.models.weights import load_network
+from siamtrack.tracking.tracker import Tracker
+
+RESAMPLES = 10_000
+
+
+def main() -> int:
+    """Track everything and print a table; return the exit code."""
+    parser = argparse.ArgumentParser(description="How well a model follows the sequences of a folder.")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model or a file (default: %(default)s)")
+    parser.add_argument("--only", default="", help="names of sequences, separated by commas (default: all)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a tracking setting to change")
+    arguments = parser.parse_args()
+    try:
+        network, card = load_network(find_model(arguments.model))
+        settings = changed(card.tracking, arguments.set)
+        tracker = Tracker(network, settings, card)
+        tracks = [track for folder in arguments.folders for track in read_tracks(folder)]
+        wanted = {name for name in arguments.only.split(",") if name}
+        table(tracker, [track for track in tracks if not wanted or track.folder.name in wanted])
+    except SiamTrackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def changed(settings: TrackingSettings, changes: Iterable[str]) -> TrackingSettings:
+    """The settings with `NAME=JSON` applied.
+
+    Raises:
+        UsageError: when one is not of that form, or not a possible setting.
+    """
+    try:
+        values = {name: json.loads(value) for name, value in (change.split("=", 1) for change in changes)}
+        return TrackingSettings.model_validate(settings.model_dump() | values)
+    except ValueError as error:
+        raise UsageError(f"--set takes NAME=JSON, such as adaptation=null: {error}") from error
+
+
+def table(tracker: Tracker, tracks: Iterable[Track]) -> None:
+    """Print a line a track, and the means."""
+    rows = []
+    for track in tracks:
+        overlaps = follow(tracker, track)
+        if len(overlaps):
+            rows.append([overlaps.mean(), (overlaps > 0.5).mean(), (overlaps > 0.75).mean()])
+            print(
+                f"{track.name:24s} AO {rows[-1][0]:.3f}  SR@0.5 {rows[-1][1]:.3f}  SR@0.75 {rows[-1][2]:.3f}",
+                flush=True,
+            )
+    figures = np.array(rows)
+    samples = np.random.default_rng(0).integers(len(figures), size=(RESAMPLES, len(figures)))
+    low, high = np.percentile(figures[samples, 0].mean(axis=1), [2.5, 97.5])
+    mean = figures.mean(axis=0)
+    print(
+        f"mean of {len(figures)}: AO {mean[0]:.3f} (95 % interval {low:.3f} to {high:.3f}),"
+        f" SR@0.5 {mean[1]:.3f}, SR@0.75 {mean[2]:.3f}"
+    )
+
+
+def follow(tracker: Tracker, track: Track) -> NDArray[np.float64]:
+    """IoU with the truth in every frame after the first that has a box."""
+    visible = track.visible
+    if len(visible) < 2:
+        return np.empty(0)
+    found = {}
+    for index, frame in enumerate(decode_frames(track.folder)):
+        if index == visible[0]:
+            tracker.init(frame, track.box(index))
+        elif visible[0] < index <= visible[-1]:
+            found[index] = tracker.update(frame).box
+    return iou(np.array([found[index] for index in visible[1:]]), track.boxes[visible[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
