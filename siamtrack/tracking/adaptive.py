@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from siamtrack.config import AdaptationSettings
-from siamtrack.models.heads import cross_correlation
 
 BACKGROUND = 0.05
 """Labels below this belong to the background."""
@@ -135,20 +134,29 @@ def fit(known: AdaptiveFilter, regularisation: float, steps: int) -> AdaptiveFil
 
 
 def respond_to(weights: Tensor, features: Tensor) -> Tensor:
-    """Correlate `(C, h, w)` with each of `(M, C, H, W)`: `(M, R, R)`."""
-    return cross_correlation(weights.expand(len(features), 1, *weights.shape), features)[:, 0]
+    """Correlate `(C, h, w)` with each of `(M, C, H, W)`: `(M, R, R)`.
+
+    As `cross_correlation`, with one filter for all: the products of all cells are summed where they lie.
+    """
+    size = weights.shape[-1]
+    products = torch.matmul(weights.flatten(1).T, features.flatten(2))
+    return _displaced(products, size, features.shape[-1]).sum((1, 2))
 
 
 def correlate_back(answers: Tensor, features: Tensor, size: int) -> Tensor:
     """The adjoint of `respond_to`, summed over samples: `(M, R, R)` and `(M, C, H, W)` to `(C, size, size)`."""
-    count, channels, height, width = features.shape
-    rows, columns = answers.shape[1:]
-    # Every cell of the filter sees the answers at its own displacement: one strided write lays them all out.
-    laid_out = answers.new_zeros(count, size, size, height * width)
-    strides = (size * size * height * width, size * height * width + width, height * width + 1, width, 1)
-    laid_out.as_strided((count, size, size, rows, columns), strides).copy_(answers[:, None, None])
-    products = torch.matmul(laid_out.flatten(1, 2), features.flatten(2).transpose(1, 2)).sum(0)
+    count, channels, side, _ = features.shape
+    laid_out = answers.new_zeros(count, size * size, side * side)
+    _displaced(laid_out, size, side).copy_(answers[:, None, None])
+    products = torch.matmul(laid_out, features.flatten(2).transpose(1, 2)).sum(0)
     return products.reshape(size, size, channels).permute(2, 0, 1)
+
+
+def _displaced(maps: Tensor, size: int, side: int) -> Tensor:
+    """A view `(M, size, size, R, R)` of `(M, size * size, side * side)`: what each cell of a filter sees of its map."""
+    area = side * side
+    shape = (len(maps), size, size, side - size + 1, side - size + 1)
+    return maps.as_strided(shape, (size * size * area, size * area + side, area + 1, side, 1))
 
 
 def covered(size: int, cells: tuple[float, float]) -> Tensor:
