@@ -254,13 +254,13 @@ def make_figure(explanation: Explanation) -> Figure:
     ticks = _positions(explanation, crop)(np.arange(len(seen.window)))
     window.contour(ticks, ticks, seen.window, [0.5 * seen.window.max()], colors="white", linewidths=1, linestyles=":")
     size = explanation.exemplar.shape[0]
-    decider = "with" if seen.learnt is None else "learnt filter with"
+    decider = "with" if seen.learnt is None else "filter with"
     titles = {
         "exemplar": f"exemplar, {size} px",
         "scales": "peak of each scale",
         "search": f"search crop, {crop.shape[0]} px of {square.side} px",
         "response": f"response, scale {seen.factors[peak.scale]:.4g}",
-        "window": f"{decider} {explanation.window_influence:.1%} cosine window (dotted: its half)",
+        "window": f"{decider} {explanation.window_influence:.1%} cosine window (dotted: half)",
     }
     for axes in figure.axes:
         if axes.get_label() in titles:

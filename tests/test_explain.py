@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
@@ -345,4 +347,8 @@ def test_the_map_of_a_learnt_filter_says_so(explanation: Explanation) -> None:
     assert axes_of(make_figure(explanation), "window").get_title("left").startswith("with ")
     learnt = replace(explanation.seen, learnt=np.zeros(explanation.seen.responses.shape[1:], np.float32))
     figure = make_figure(replace(explanation, seen=learnt))
-    assert axes_of(figure, "window").get_title("left").startswith("learnt filter with ")
+    assert axes_of(figure, "window").get_title("left").startswith("filter with ")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (title,) = (text for text in axes_of(figure, "window").findobj(Text) if text.get_text().startswith("filter with "))
+    assert title.get_window_extent().x1 <= figure.bbox.x1  # not cut off
