@@ -43,8 +43,8 @@ Advance = Callable[[int, float], None]
 Progress = Callable[[int | None], AbstractContextManager[Advance]]
 """Opened with the number of frames, where it is known."""
 
-TRACKING_STAGES = ("crop", "network", "postprocess", "learn")
-STAGES = ("decode", *TRACKING_STAGES, "draw", "encode", "tables", "show")
+TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn")
+STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show")
 """Where the time of a run goes, in the order of a frame's way; `TRACKING_STAGES` are the tracker's own."""
 FPS_SPAN = 20
 """Frames that the drawn frame rate is averaged over."""
@@ -378,6 +378,7 @@ class _Results:
             "targets": [{"target": target, "box": box} for target, box in enumerate(self._boxes, 1)],
             "settings": self._tracker.settings.model_dump(mode="json"),
             "model": None if card is None else card.model_dump(mode="json"),
-            "device": self._tracker.device,
+            "device": str(self._tracker.backend.device),
+            "precision": self._tracker.backend.precision,
             "machine": describe_machine(),
         }

@@ -17,6 +17,7 @@ LAYERS = [
     {"training", "evaluation", "io"},
     {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
+    {"backends"},
     {"models"},
     {"boxes", "config", "machine", "interrupts"},
     {"errors"},

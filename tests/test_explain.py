@@ -99,7 +99,7 @@ def make(weights: Callable[[str], Path]) -> Callable[[str], Explanation]:
                 exemplar=tracker.cut_exemplars(first, FIRST)[0],
                 previous=state.box,
                 seen=tracker.observe(second, state),
-                stride=tracker.network.stride,
+                stride=tracker.backend.geometry.stride,
                 window_influence=tracker.settings.window_influence,
             )
         return known[architecture]

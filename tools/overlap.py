@@ -19,9 +19,10 @@ from siamtrack.boxes import iou
 from siamtrack.config import TrackingSettings
 from siamtrack.data.sequences import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.models.inference import PRECISIONS
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.weights import load_network
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.models.weights import read_card
+from siamtrack.tracking.tracker import Tracker, load
 
 RESAMPLES = 10_000
 
@@ -33,11 +34,13 @@ def main() -> int:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model or a file (default: %(default)s)")
     parser.add_argument("--only", default="", help="names of sequences, separated by commas (default: all)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a tracking setting to change")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--precision", default="auto", choices=["auto", *PRECISIONS], help="of the network")
     arguments = parser.parse_args()
     try:
-        network, card = load_network(find_model(arguments.model))
+        card = read_card(find_model(arguments.model))
         settings = changed(card.tracking, arguments.set)
-        tracker = Tracker(network, settings, card)
+        tracker = load(arguments.model, device=arguments.device, settings=settings, precision=arguments.precision)
         tracks = [track for folder in arguments.folders for track in read_tracks(folder)]
         wanted = {name for name in arguments.only.split(",") if name}
         table(tracker, [track for track in tracks if not wanted or track.folder.name in wanted])

@@ -16,8 +16,8 @@ from siamtrack.models.initialise import draw_weights
 def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     """Correlate every sample's features with that sample's own kernels.
 
-    One batched matrix product compares every cell of a kernel with every cell of the features; folding adds up what
-    belongs to the same displacement. A grouped convolution gives the same, more slowly on a CPU
+    One batched matrix product compares every cell of a kernel with every cell of the features; what belongs to the
+    same displacement is then added up. A grouped convolution gives the same, more slowly on a CPU
     (tests/benchmarks/test_correlation_benchmark.py).
 
     Args:
@@ -29,12 +29,23 @@ def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     """
     batch, count, channels, h, w = kernels.shape
     height, width = features.shape[-2:]
-    # Folding adds cell (i, j) of a block to what lies (i, j) further on; flipped, to what lies that much before.
-    cells = kernels.flip(3, 4).permute(0, 1, 3, 4, 2).reshape(batch, count * h * w, channels)
+    cells = kernels.permute(0, 1, 3, 4, 2).reshape(batch, count * h * w, channels)
     products = torch.matmul(cells, features.reshape(batch, channels, height * width))
-    blocks = products.reshape(batch * count, h * w, height * width)
-    maps = F.fold(blocks, (height + h - 1, width + w - 1), (h, w))
-    return maps[:, 0, h - 1 : height, w - 1 : width].reshape(batch, count, height - h + 1, width - w + 1)
+    # Cell (i, j) of a kernel, at the displacement (y, x), meets the features at (y + i, x + j).
+    rows = _sum_shifted(products.reshape(batch, count, h, w, height * width), 1)
+    maps = F.pad(_sum_shifted(rows, width), (0, w - 1))
+    return maps.reshape(batch, count, height - h + 1, width)[..., : width - w + 1]
+
+
+def _sum_shifted(x: Tensor, step: int) -> Tensor:
+    """`(..., n, L)` to `(..., L - (n - 1) * step)`: the sum over i of row i, read from `i * step` on.
+
+    Reading a flat array in rows that are longer by `step` shifts each of them by as much: nothing is copied.
+    """
+    *lead, count, length = x.shape
+    flat, wrapped = x.flatten(-2), (count - 1) * (length + step)
+    last = flat[..., wrapped:]
+    return flat[..., :wrapped].reshape(*lead, count - 1, length + step)[..., : last.shape[-1]].sum(-2) + last
 
 
 class CorrelationHead(nn.Module):
@@ -71,6 +82,10 @@ class BoxMaps(NamedTuple):
     """`(B, 2, R, R)` logarithm of the target's width and height, relative to its size in the exemplar crop."""
     quality: Tensor
     """`(B, R, R)` logit of the overlap with the truth that a box read here is expected to have."""
+
+    def stacked(self) -> Tensor:
+        """All of them as `(B, 5, R, R)`: offset x and y, logarithm of width and height, logit of the overlap."""
+        return torch.cat([self.offsets, self.log_sizes, self.quality[:, None]], dim=1)
 
 
 class BoxHead(nn.Module):

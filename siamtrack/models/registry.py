@@ -77,10 +77,11 @@ def list_models() -> list[str]:
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """The weights file of a shipped model, or the given file.
+    """The weights file of a shipped model, or the given file or folder.
 
     Args:
-        name_or_path: a name of `list_models()`, or a `.safetensors`, `.pth` or `.pt` file.
+        name_or_path: a name of `list_models()`, a `.safetensors`, `.pth` or `.pt` file, or the folder of an exported
+            model.
 
     Raises:
         UsageError: when it is neither; the message names the nearest model and all of them.
@@ -88,7 +89,7 @@ def find_model(name_or_path: str | Path) -> Path:
     models = list_models()
     if str(name_or_path) in models:
         return _weights_folder() / f"{name_or_path}.safetensors"
-    if os.path.isfile(name_or_path):  # noqa: PTH113 - Path.is_file raises for names that are too long or not allowed
+    if os.path.exists(name_or_path):  # noqa: PTH110 - Path.exists raises for names that are too long or not allowed
         return Path(name_or_path)
     raise UsageError(f"{_unknown('model', str(name_or_path), models)}; a weights file of that name does not exist")
 

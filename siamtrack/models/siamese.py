@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siamtrack.errors import UsageError
 from siamtrack.models.backbones import Backbone
@@ -161,29 +159,3 @@ def _checked(images: Tensor) -> Tensor:
             "give (B, 3, H, W), RGB, floating point, 0..255"
         )
     return images
-
-
-def prepare_for_inference(network: SiameseNetwork, device: torch.device | str) -> SiameseNetwork:
-    """A copy for tracking: evaluation mode, batch norm folded into the convolutions, channels last, no gradients.
-
-    Args:
-        network: stays as it is.
-        device: where the copy goes.
-
-    Returns:
-        A network with the same outputs up to rounding.
-    """
-    prepared = copy.deepcopy(network).eval().requires_grad_(False)
-    for module in list(prepared.modules()):
-        if isinstance(module, nn.Sequential):
-            _fold_batch_norm(module)
-    # The 4-dimensional weights are what channels_last is about; the overload for modules has no such keyword typed.
-    return prepared.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _fold_batch_norm(layers: nn.Sequential) -> None:
-    for index in reversed(range(1, len(layers))):
-        conv, norm = layers[index - 1], layers[index]
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            layers[index - 1] = fuse_conv_bn_eval(conv, norm)
-            del layers[index]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,13 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from siamtrack.backends.base import Backend, Embedding
+from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
+from siamtrack.backends.exported import load_exported
+from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box, validate_box
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError
+from siamtrack.models.inference import Precision
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
+from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import ModelCard, load_network
-from siamtrack.tracking.adaptive import begin, learn, respond
+from siamtrack.tracking.adaptive import begin, learn
 from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
 from siamtrack.tracking.kernels import Peak, find_peak, interpolate, make_tables, mix_with_window, upsample_maps
 from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, refine
@@ -44,21 +51,21 @@ class _Sight(NamedTuple):
     learnt: NDArray[np.float32] | None
     """`(R, R)` answers of the filter that is learnt; None without one."""
     features: Tensor
-    """`(Q, C, H, W)` the embedded search crops."""
+    """`(Q, C, H, W)` of the embedded search crops."""
 
 
 class Tracker:
     """Follows targets through frames, `(H, W, 3)` uint8 BGR (Bertinetto et al. 2016, sections 2.3 and 3.4).
 
     For one target, `init` and `update`; for any number, `start` one state each and `step` all of them in one forward
-    pass. `stage_seconds` adds up the time spent in `crop`, `network`, `postprocess` and, where a filter is learnt while
-    tracking, `learn`.
+    pass. `stage_seconds` adds up the time spent in `start` and, in all steps, in `crop`, `transfer` (to where the
+    network runs), `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`.
 
     Args:
-        network: stays as it is; the tracker uses a copy prepared for inference.
+        network: stays as it is, the tracker uses a copy prepared for inference in float32; or a backend that runs one.
         settings: how to search.
         card: what is known about the weights.
-        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
+        device: of a network: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
         UsageError: for a device that does not exist here.
@@ -66,31 +73,30 @@ class Tracker:
 
     def __init__(
         self,
-        network: SiameseNetwork,
+        network: SiameseNetwork | Backend,
         settings: TrackingSettings | None = None,
         card: ModelCard | None = None,
         device: str = "cpu",
     ) -> None:
         self.settings = settings or TrackingSettings()
         self.card = card
-        self.device = find_device(device)
-        self.network = prepare_for_inference(network, self.device)
-        self.stage_seconds = {"crop": 0.0, "network": 0.0, "postprocess": 0.0}
+        self.backend = network if isinstance(network, Backend) else TorchBackend(network, find_device(device))
+        stages = ("start", "crop", "transfer", "network", "correlation", "postprocess")
+        self.stage_seconds = dict.fromkeys(stages, 0.0)
         if self.settings.adaptation:
             self.stage_seconds["learn"] = 0.0
         self._pyramid = ScalePyramid.from_settings(self.settings)
-        self._bias = float(self.network.head.bias)
-        response_size = self.network.response_size
-        self._tables = make_tables(response_size, self.settings.upsample)
+        geometry = self.backend.geometry
+        self._tables = make_tables(geometry.response_size, self.settings.upsample)
         # Of the upsampled map: its middle, and pixels of the search crop from one position to the next.
-        self._middle = (response_size * self.settings.upsample - 1) / 2
-        self._spacing = self.network.stride / self.settings.upsample
+        self._middle = (geometry.response_size * self.settings.upsample - 1) / 2
+        self._spacing = geometry.stride / self.settings.upsample
         # The exemplar shows twice the target's side: what lies within half a target of the peak is the target itself.
-        self._radius = max(1, round(self.network.exemplar_size / (4 * self.network.stride)))
-        self._target_cells = self.network.exemplar_size / (2 * self.network.stride)
+        self._radius = max(1, round(geometry.exemplar_size / (4 * geometry.stride)))
+        self._target_cells = geometry.exemplar_size / (2 * geometry.stride)
         self._state: TargetState | None = None
         # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
-        self._find_peak(np.zeros((self.settings.scales, response_size, response_size), np.float32))
+        self._find_peak(np.zeros((self.settings.scales, geometry.response_size, geometry.response_size), np.float32))
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""
@@ -124,16 +130,13 @@ class Tracker:
         """
         _check_frame(frame)
         target = validate_box(box, frame.shape[1], frame.shape[0])
-        began = time.perf_counter()
-        border = mean_color(frame)
-        crops = self._cut_exemplars(frame, target, border)
-        cropped = time.perf_counter()
-        kernels, levels = self._embed_exemplars(crops)
-        self.stage_seconds["crop"] += cropped - began
-        self.stage_seconds["network"] += time.perf_counter() - cropped
-        center = _into_frame(target.center, frame)
-        state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
-        return self._look_first(frame, state, levels)
+        with self._timed("start"):
+            border = mean_color(frame)
+            exemplars = self.backend.embed(self._upload(self._cut_exemplars(frame, target, border)))
+            kernels = self.backend.cut_margin(exemplars.features)
+            center = _into_frame(target.center, frame)
+            state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
+            return self._look_first(frame, state, exemplars)
 
     def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
         """Find targets in the next frame, all in one forward pass.
@@ -151,19 +154,14 @@ class Tracker:
         _check_frame(frame)
         if not states:
             return []
-        began = time.perf_counter()
-        crops = self._cut_searches(frame, states)
-        cropped = time.perf_counter()
+        with self._timed("crop"):
+            crops = self._cut_searches(frame, states)
         sights = self._respond(states, crops)
-        responded = time.perf_counter()
-        results = [self._advance(frame, *each) for each in zip(states, sights, strict=True)]
-        advanced = time.perf_counter()
-        self.stage_seconds["crop"] += cropped - began
-        self.stage_seconds["network"] += responded - cropped
-        self.stage_seconds["postprocess"] += advanced - responded
+        with self._timed("postprocess"):
+            results = [self._advance(frame, *each) for each in zip(states, sights, strict=True)]
         if self.settings.adaptation:
-            results = [self._learn(*each) for each in zip(results, sights, strict=True)]
-            self.stage_seconds["learn"] += time.perf_counter() - advanced
+            with self._timed("learn"):
+                results = [self._learn(*each) for each in zip(results, sights, strict=True)]
         return results
 
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
@@ -217,10 +215,16 @@ class Tracker:
         _check_frame(frame)
         return self._cut_exemplars(frame, validate_box(box, frame.shape[1], frame.shape[0]), mean_color(frame))
 
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.stage_seconds[stage] += time.perf_counter() - began
+
     def _cut_exemplars(self, frame: NDArray[np.uint8], target: Box, border: Color) -> NDArray[np.uint8]:
         side = exemplar_side(target.width, target.height, self.settings.context)
         factors = self._pyramid.exemplar_factors
-        crops = self._empty_crops(len(factors), self.network.exemplar_size)
+        crops = self._empty_crops(len(factors), self.backend.geometry.exemplar_size)
         for crop, factor in zip(crops, factors, strict=True):
             crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
         return crops
@@ -228,7 +232,7 @@ class Tracker:
     def _cut_searches(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> NDArray[np.uint8]:
         """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR."""
         factors = self._pyramid.search_factors
-        crops = self._empty_crops(len(states) * len(factors), self.network.search_size)
+        crops = self._empty_crops(len(states) * len(factors), self.backend.geometry.search_size)
         places = [(state, factor) for state in states for factor in factors]
         for crop, (state, factor) in zip(crops, places, strict=True):
             crop_whole_pixels_into(crop, frame, self._search_square(state, factor), state.border)
@@ -240,86 +244,75 @@ class Tracker:
     def _empty_crops(self, count: int, size: int) -> NDArray[np.uint8]:
         return np.empty((count, size, size, 3), np.uint8)
 
-    def _to_images(self, crops: NDArray[np.uint8]) -> Tensor:
-        """`(B, s, s, 3)` uint8 BGR to `(B, 3, s, s)` float RGB on the device, channels last; `crops` is overwritten."""
+    def _upload(self, crops: NDArray[np.uint8]) -> Tensor:
+        """Crops `(B, s, s, 3)` uint8 BGR, which are overwritten, to what the backend embeds."""
         tall = crops.reshape(-1, crops.shape[2], 3)
         cv2.cvtColor(tall, cv2.COLOR_BGR2RGB, dst=tall)
-        return torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float()
+        return self.backend.upload(crops)
 
     @torch.inference_mode()
-    def _embed_exemplars(self, crops: NDArray[np.uint8]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Kernels `(E, C, h, w)` of exemplar crops `(E, z, z, 3)`, and their levels where the network reads boxes."""
-        images = self._to_images(crops)
-        if not isinstance(self.network, BoxNetwork):
-            return self.network.embed_exemplar(images), ()
-        embedding, levels = self.network.embed_levels(images)
-        return self.network.cut_margin(embedding), levels
-
-    @torch.inference_mode()
-    def _look_first(
-        self, frame: NDArray[np.uint8], state: TargetState, exemplar_levels: Sequence[Tensor]
-    ) -> TargetState:
-        """Learn from the first frame, in which the box is known; `exemplar_levels` are of the exemplar crops."""
-        network, adaptation = self.network, self.settings.adaptation
-        if not isinstance(network, BoxNetwork) and not adaptation:
+    def _look_first(self, frame: NDArray[np.uint8], state: TargetState, exemplars: Embedding) -> TargetState:
+        """Learn from the first frame, in which the box is known."""
+        backend, adaptation = self.backend, self.settings.adaptation
+        geometry = backend.geometry
+        if not backend.reads_boxes and not adaptation:
             return state
         side = self._search_side(state)
-        crops = self._empty_crops(len(FIRST_LOOKS), network.search_size)
+        crops = self._empty_crops(len(FIRST_LOOKS), geometry.search_size)
         for crop, factor in zip(crops, FIRST_LOOKS, strict=True):
             crop_whole_pixels_into(crop, frame, whole_pixels(state.center, side * factor), state.border)
         if adaptation:
             crops = np.concatenate([crops, _disturbed(crops[FIRST_LOOKS.index(1.0)])])
-        features, levels = self._embed_searches(self._to_images(crops))
-        if isinstance(network, BoxNetwork):
-            levels = [level[: len(FIRST_LOOKS)] for level in levels]
-            state = replace(state, refinement=self._learn_shape(network, state, exemplar_levels, levels))
+        features, levels = backend.embed(self._upload(crops))
+        if backend.reads_boxes:
+            levels = tuple(level[: len(FIRST_LOOKS)] for level in levels)
+            state = replace(state, refinement=self._learn_shape(state, exemplars.levels, levels))
         if adaptation:
             kernel = state.kernels[len(state.kernels) // 2]
             sigma = adaptation.sigma * self._target_cells
-            per_pixel = network.search_size / (side * network.stride)
+            per_pixel = geometry.search_size / (side * geometry.stride)
             width, height = state.first_size
             cells = (width * per_pixel, height * per_pixel)
             state = replace(state, filter=begin(kernel, features, cells, sigma, adaptation))
         return state
 
     def _learn_shape(
-        self, network: BoxNetwork, state: TargetState, exemplar_levels: Sequence[Tensor], levels: Sequence[Tensor]
+        self, state: TargetState, exemplar_levels: Sequence[Tensor], levels: Sequence[Tensor]
     ) -> Refinement:
         """What the network makes of the target's shape, from the levels of the exemplars and of the first looks."""
+        geometry = self.backend.geometry
         middle = len(exemplar_levels[0]) // 2
-        kernel = network.box_kernel([level[middle : middle + 1] for level in exemplar_levels])[0]
+        kernel = self.backend.box_kernels([level[middle : middle + 1] for level in exemplar_levels])[0]
         width, height = state.first_size
-        scale = self._search_side(state) / network.search_size  # the same for the exemplar crop
+        scale = self._search_side(state) / geometry.search_size  # the same for the exemplar crop
         shape = Refinement(kernel, (width / scale, height / scale), (0.0, 0.0), (0.0, 0.0), state.searched_box)
-        center = (network.response_size - 1) / 2
-        maps = self._read_boxes(network, [shape], levels)[0]
-        sizes = np.array([read_box(each, (center, center), network.stride).log_size for each in maps])
+        center = (geometry.response_size - 1) / 2
+        maps = self._read_boxes([shape], levels)[0]
+        sizes = np.array([read_box(each, (center, center), geometry.stride).log_size for each in maps])
         bias_x, bias_y = (sizes + np.log(FIRST_LOOKS)[:, None]).mean(axis=0)
         return replace(shape, bias=(float(bias_x), float(bias_y)), log_size=(math.log(width), math.log(height)))
-
-    def _embed_searches(self, images: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
-        """Embedded search crops, and their levels where the network reads boxes."""
-        if isinstance(self.network, BoxNetwork):
-            return self.network.embed_levels(images)
-        return self.network.embed_search(images), ()
 
     @torch.inference_mode()
     def _respond(self, states: Sequence[TargetState], crops: NDArray[np.uint8]) -> list[_Sight]:
         """What is seen of N targets in Q crops each, `(N * Q, s, s, 3)`."""
-        network, count = self.network, len(crops) // len(states)
-        features, levels = self._embed_searches(self._to_images(crops))
-        boxes: Sequence[NDArray[np.float32] | None] = [None] * len(states)
-        if isinstance(network, BoxNetwork):
-            boxes = self._read_boxes(network, [state.refinement for state in states if state.refinement], levels)
-        kernels = torch.stack([state.kernels for state in states])
-        maps = network.head.correlate(kernels.repeat_interleave(count, 0), features)
-        responses: NDArray[np.float32] = maps.reshape(len(states), -1, *maps.shape[-2:]).float().cpu().numpy()
+        backend, count = self.backend, len(crops) // len(states)
+        with self._timed("transfer"):
+            images = self._upload(crops)
+        with self._timed("network"):
+            features, levels = backend.embed(images)
+            boxes: Sequence[NDArray[np.float32] | None] = [None] * len(states)
+            if backend.reads_boxes:
+                boxes = self._read_boxes([state.refinement for state in states if state.refinement], levels)
+        with self._timed("correlation"):
+            kernels = torch.stack([_compared(state) for state in states])
+            maps = backend.correlate(kernels.repeat_interleave(count, 0), features)
+            maps = maps.reshape(len(states), -1, *maps.shape[-2:])
+            answers = [_answers(state, each, backend.scale) for state, each in zip(states, maps, strict=True)]
         own = features.reshape(len(states), count, *features.shape[1:])
-        learnt = [
-            None if state.filter is None else respond(state.filter, each)[0].float().cpu().numpy()
-            for state, each in zip(states, own, strict=True)
+        return [
+            _Sight(responses, each, learnt, seen)
+            for (responses, learnt), each, seen in zip(answers, boxes, own, strict=True)
         ]
-        return [_Sight(*each) for each in zip(responses, boxes, learnt, own, strict=True)]
 
     @torch.inference_mode()
     def _learn(self, result: TrackResult, sight: _Sight) -> TrackResult:
@@ -334,16 +327,13 @@ class Tracker:
         known = learn(state.filter, sight.features[0], cell, sigma, settings)
         return replace(result, state=replace(state, filter=known))
 
-    def _read_boxes(
-        self, network: BoxNetwork, shapes: Sequence[Refinement], levels: Sequence[Tensor]
-    ) -> list[NDArray[np.float32]]:
+    def _read_boxes(self, shapes: Sequence[Refinement], levels: Sequence[Tensor]) -> list[NDArray[np.float32]]:
         """Box maps `(Q, 5, R, R)` of each target, as `read_box` takes them, from the levels of its Q search crops."""
         searches = len(levels[0]) // len(shapes)
         kernels = torch.stack([shape.kernel for shape in shapes]).repeat_interleave(searches, 0)
-        sizes = torch.tensor([shape.exemplar_size for shape in shapes], device=self.device)
-        read = network.read_boxes(kernels, levels, sizes.repeat_interleave(searches, 0))
-        maps = torch.cat([read.offsets, read.log_sizes, read.quality[:, None]], dim=1)
-        return list(maps.reshape(len(shapes), searches, *maps.shape[1:]).float().cpu().numpy())
+        sizes = torch.tensor([shape.exemplar_size for shape in shapes], device=self.backend.device)
+        maps = self.backend.read_boxes(kernels, levels, sizes.repeat_interleave(searches, 0))
+        return list(maps.reshape(len(shapes), searches, *maps.shape[1:]).cpu().numpy())
 
     def _find_peak(self, responses: NDArray[np.float32]) -> Peak:
         settings = self.settings
@@ -364,13 +354,13 @@ class Tracker:
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
-        pixels = self._spacing * self._search_side(state) * factor / self.network.search_size
+        pixels = self._spacing * self._search_side(state) * factor / self.backend.geometry.search_size
         x = state.center[0] + (peak.col - self._middle) * pixels
         y = state.center[1] + (peak.row - self._middle) * pixels
         change = 1 - settings.scale_damping + settings.scale_damping * self._pyramid.factors[peak.scale]
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
         reading = self._read(state, sight.boxes, peak)
-        score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self._bias) / 2)
+        score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self.backend.bias) / 2)
         status = self._judge(score)
         new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status, age=state.age + 1)
         if reading is not None and state.refinement is not None:
@@ -385,7 +375,7 @@ class Tracker:
         if boxes is None or state.refinement is None:
             return None
         seen = boxes[peak.scale if len(boxes) > 1 else 0]
-        return read_box(seen, self._cell(peak, seen.shape[-1]), self.network.stride)
+        return read_box(seen, self._cell(peak, seen.shape[-1]), self.backend.geometry.stride)
 
     def _cell(self, peak: Peak, size: int) -> tuple[float, float]:
         """Column and row of a position in a map of `size` cells, fractions allowed."""
@@ -394,7 +384,7 @@ class Tracker:
 
     def _crop_scale(self, state: TargetState, peak: Peak) -> float:
         """Pixels of the frame in a pixel of the search crop that the peak was seen in."""
-        return self._search_side(state) * self._pyramid.search_factor(peak.scale) / self.network.search_size
+        return self._search_side(state) * self._pyramid.search_factor(peak.scale) / self.backend.geometry.search_size
 
     def _judge(self, score: float) -> Status:
         if score < self.settings.lost_below:
@@ -403,7 +393,7 @@ class Tracker:
 
     def _search_side(self, state: TargetState) -> float:
         side = exemplar_side(*state.first_size, self.settings.context) * state.scale
-        return side * self.network.search_size / self.network.exemplar_size
+        return side * self.backend.geometry.search_size / self.backend.geometry.exemplar_size
 
 
 def load(
@@ -411,26 +401,40 @@ def load(
     *,
     device: str = "auto",
     settings: TrackingSettings | None = None,
-    threads: int | None = None,
+    threads: int | Literal["auto"] | None = None,
+    precision: Precision | Literal["auto"] = "auto",
 ) -> Tracker:
     """Make a tracker from a shipped model or a weights file.
 
     Args:
-        model: a name of `list_models()`, a `.safetensors` file, or a `.pth` file of siamfc-pytorch.
-        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
+        model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
+            `siamtrack export` wrote (which leaves PyTorch one thread).
+        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
         settings: how to search; None takes what the model's card says.
-        threads: CPU threads of PyTorch, for the whole process; None leaves them as they are.
+        threads: CPU threads of PyTorch, for the whole process; `auto` tries which number is fastest, None leaves them
+            as they are.
+        precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
+            (`siamtrack.backends.choice`), which depends on the machine.
 
     Raises:
-        UsageError: for an unknown model, a device that does not exist here, or less than one thread.
+        UsageError: for an unknown model, a device or a precision that does not exist here, or less than one thread.
         WeightsError: for a file that is not the weights of a network.
     """
-    if threads is not None:
+    if isinstance(threads, int):
         if threads < 1:
             raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
         torch.set_num_threads(threads)
-    network, card = load_network(find_model(model))
-    return Tracker(network, settings or card.tracking, card, device)
+    path, place = find_model(model), find_device(device)
+    if path.is_dir():
+        # Two runtimes with a thread for each core would wait for each other.
+        torch.set_num_threads(1)
+        backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
+        return Tracker(backend, settings or card.tracking, card)
+    network, card = load_network(path)
+    if threads == "auto" and place.type == "cpu":
+        torch.set_num_threads(fastest_threads(TorchBackend(network, place)))
+    backend = choose(partial(TorchBackend, network, place), torch_precisions(place), precision, str(place))
+    return Tracker(backend, settings or card.tracking, card)
 
 
 def find_device(name: str) -> torch.device:
@@ -463,6 +467,20 @@ def _check_frame(frame: NDArray[np.uint8]) -> None:
 
 def _into_frame(center: tuple[float, float], frame: NDArray[np.uint8]) -> tuple[float, float]:
     return min(max(center[0], 0.0), float(frame.shape[1])), min(max(center[1], 0.0), float(frame.shape[0]))
+
+
+def _compared(state: TargetState) -> Tensor:
+    """Everything that a search crop is correlated with: `(S, C, h, w)`, the filter, where one is learnt, last."""
+    if state.filter is None:
+        return state.kernels
+    return torch.cat([state.kernels, state.filter.weights[None]])
+
+
+def _answers(state: TargetState, maps: Tensor, scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The responses to the exemplars, and the filter's answer, from correlations with what `_compared` gives."""
+    if state.filter is None:
+        return (scale * maps).cpu().numpy(), None
+    return (scale * maps[:-1]).cpu().numpy(), (maps[-1] - state.filter.offset).cpu().numpy()
 
 
 def _evidence(learnt: NDArray[np.float32]) -> NDArray[np.float32]:

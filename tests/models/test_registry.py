@@ -74,9 +74,8 @@ def test_unknown_model_names_the_nearest_and_all(shipped: Path, name: str, hint:
     assert f"{DEFAULT_MODEL}, a-first, siamfc-alexnet" in message
 
 
-def test_a_folder_is_no_model(shipped: Path) -> None:
-    with pytest.raises(UsageError, match="unknown model"):
-        find_model(shipped)
+def test_a_folder_may_be_an_exported_model(shipped: Path) -> None:
+    assert find_model(shipped) == shipped
 
 
 def test_without_shipped_models_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

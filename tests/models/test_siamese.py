@@ -10,8 +10,9 @@ from torch import nn
 
 from siamtrack.errors import UsageError
 from siamtrack.models.heads import BoxHead, BoxMaps
+from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
 
 Crops = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError, WeightsError
+from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork, prepare_for_inference
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
 from siamtrack.models.weights import (
     ModelCard,
     from_efficientnet_lite0,

@@ -27,8 +27,8 @@ from siamtrack.tracking.adaptive import (
     fit,
     gaussian,
     learn,
-    respond,
     respond_to,
+    transform,
 )
 from siamtrack.tracking.tracker import Tracker
 
@@ -65,7 +65,7 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
         weights=weights,
         support=torch.ones(size, size, dtype=torch.float64),
         mean=torch.zeros(channels, 1, 1, dtype=torch.float64),
-        features=features,
+        spectra=transform(features),
         answers=F.conv2d(features, weights[None])[:, 0],
         labels=0.5 + 0.1 * draw(count, side - size + 1, side - size + 1).clamp(-2, 2),
         shares=shares / shares.sum(),
@@ -73,12 +73,17 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
     )
 
 
+def features_of(known: AdaptiveFilter) -> torch.Tensor:
+    side = known.spectra.shape[-2]
+    return torch.fft.irfft2(known.spectra, s=(side, side))
+
+
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 3), st.integers(1, 4), st.integers(0, 3))
 def test_the_filter_is_correlated_with_every_sample(seed: int, count: int, size: int, more: int) -> None:
     known = problem(seed, count, size=size, side=size + more)
-    expected = F.conv2d(known.features, known.weights[None])[:, 0]
-    torch.testing.assert_close(respond_to(known.weights, known.features), expected)
+    expected = F.conv2d(features_of(known), known.weights[None])[:, 0]
+    torch.testing.assert_close(respond_to(known.weights, known.spectra), expected)
 
 
 @settings(deadline=None)
@@ -86,14 +91,14 @@ def test_the_filter_is_correlated_with_every_sample(seed: int, count: int, size:
 def test_correlating_back_is_the_adjoint(seed: int, count: int, size: int, more: int) -> None:
     known = problem(seed, count, size=size, side=size + more)
     weights = known.weights.requires_grad_()
-    answers = respond_to(weights, known.features)
+    answers = F.conv2d(features_of(known), weights[None])[:, 0]
     (expected,) = torch.autograd.grad((answers * known.labels).sum(), weights)
-    torch.testing.assert_close(correlate_back(known.labels, known.features, size), expected)
+    torch.testing.assert_close(correlate_back(known.labels, known.spectra, size), expected)
 
 
 def test_a_long_fit_is_the_ridge_regression_in_closed_form() -> None:
     known, regularisation = problem(5), 0.3
-    rows = F.unfold(known.features, known.weights.shape[-1]).transpose(1, 2).reshape(-1, known.weights.numel())
+    rows = F.unfold(features_of(known), known.weights.shape[-1]).transpose(1, 2).reshape(-1, known.weights.numel())
     shares = known.shares.repeat_interleave(known.labels[0].numel())
     normal = (rows.T * shares) @ rows + regularisation * torch.eye(rows.shape[1], dtype=torch.float64)
     expected = torch.linalg.solve(normal, rows.T @ (shares * known.labels.flatten()))
@@ -104,7 +109,7 @@ def test_background_below_zero_is_left_alone() -> None:
     known = problem(6)
     labels = torch.where(known.labels > 0.5, known.labels, torch.zeros_like(known.labels))
     weights = fit(replace(known, labels=labels), 0.1, 300).weights.requires_grad_()
-    answers = respond_to(weights, known.features)
+    answers = respond_to(weights, known.spectra)
     wrong = torch.where(labels < BACKGROUND, answers.clamp(min=0), answers - labels)
     loss = (known.shares[:, None, None] * wrong.square()).sum() + 0.1 * weights.square().sum()
     (gradient,) = torch.autograd.grad(loss, weights)
@@ -119,7 +124,7 @@ def test_more_steps_never_fit_worse(seed: int) -> None:
 
     def loss(steps: int) -> float:
         fitted = fit(known, 0.1, steps)
-        torch.testing.assert_close(fitted.answers, respond_to(fitted.weights, known.features))
+        torch.testing.assert_close(fitted.answers, respond_to(fitted.weights, known.spectra))
         wrong = fitted.answers - known.labels
         return float((known.shares[:, None, None] * wrong.square()).sum() + 0.1 * fitted.weights.square().sum())
 
@@ -137,9 +142,10 @@ def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, l
     known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
     for number in range(frames):
         known = learn(known, torch.full((4, 9, 9), float(number)), (2.0, 3.0), 1.0, settings)
-    assert len(known.features) == len(known.labels) == len(known.shares) == 2 + min(frames, 3)
-    torch.testing.assert_close(known.features[:2] + known.mean, first)
-    assert float(known.features[-1].mean() + known.mean.mean()) == pytest.approx(frames - 1, abs=1e-3)
+    assert len(known.spectra) == len(known.labels) == len(known.shares) == 2 + min(frames, 3)
+    features = features_of(known) + known.mean
+    torch.testing.assert_close(features[:2], first)
+    assert float(features[-1].mean()) == pytest.approx(frames - 1, abs=1e-3)
     assert float(known.shares.sum()) == pytest.approx(1, abs=1e-5)
     assert float(known.shares[:2].sum()) >= least - 1e-5
     assert known.labels[-1].argmax() == 3 * 7 + 2  # column 2, row 3
@@ -238,7 +244,7 @@ def test_targets_are_values_and_do_not_disturb_each_other(network: SiameseNetwor
         for together, one in zip(results, single, strict=True):
             assert together.box == pytest.approx(one.box, abs=1e-3)
         states, alone = [result.state for result in results], [result.state for result in single]
-    counts = [len(state.filter.features) - state.filter.first for state in states if state.filter]
+    counts = [len(state.filter.spectra) - state.filter.first for state in states if state.filter]
     assert counts == [3, 3]  # of every second of six frames
 
 
@@ -249,7 +255,7 @@ def test_nothing_is_learnt_from_a_frame_without_the_target(network: SiameseNetwo
     for _ in range(4):
         state = tracker.step(np.full_like(sequence.frames[0], 90), [state])[0].state
     assert state.filter is not None
-    assert len(state.filter.features) == state.filter.first
+    assert len(state.filter.spectra) == state.filter.first
 
 
 def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
@@ -257,7 +263,8 @@ def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
         TrackingSettings(scale_search="search", adaptation=AdaptationSettings())
 
 
-def test_the_filter_answers_with_the_mean_taken_off() -> None:
+def test_the_offset_stands_for_taking_the_mean_off() -> None:
     known = problem(8)
     shifted = replace(known, mean=torch.full_like(known.mean, 0.5))
-    torch.testing.assert_close(respond(shifted, known.features + 0.5), respond(known, known.features))
+    answers = F.conv2d(features_of(known) + 0.5, known.weights[None])[:, 0]
+    torch.testing.assert_close(answers - shifted.offset, known.answers)

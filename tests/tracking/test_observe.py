@@ -143,7 +143,7 @@ def test_the_exemplars_are_those_that_a_target_starts_with(network: SiameseNetwo
     crops = tracker.cut_exemplars(frame, box)
     assert crops.shape == (3 if mode == "exemplar" else 1, 64, 64, 3)
     images = torch.from_numpy(crops[..., ::-1].copy()).permute(0, 3, 1, 2).float()
-    torch.testing.assert_close(tracker.network.embed_exemplar(images), tracker.start(frame, box).kernels)
+    torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).kernels)
 
 
 def test_what_cannot_be_observed(network: SiameseNetwork) -> None:

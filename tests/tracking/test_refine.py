@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scenes import PixelBackbone, growing_track, render
 from torch import Tensor, nn
 
+from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 from siamtrack.models.heads import BoxMaps, CorrelationHead
@@ -116,9 +117,10 @@ def told_tracker(mode: str = "exemplar") -> Tracker:
 
 
 def head_of(tracker: Tracker) -> ToldHead:
-    assert isinstance(tracker.network, BoxNetwork)
-    assert isinstance(tracker.network.box_head, ToldHead)
-    return tracker.network.box_head
+    assert isinstance(tracker.backend, TorchBackend)
+    assert isinstance(tracker.backend.network, BoxNetwork)
+    assert isinstance(tracker.backend.network.box_head, ToldHead)
+    return tracker.backend.network.box_head
 
 
 @pytest.mark.parametrize("mode", ["exemplar", "search"])

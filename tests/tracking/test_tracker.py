@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scenes import PixelBackbone, Sequence, growing_track, render, texture
 from torch import nn
 
+from siamtrack.backends.base import Embedding
 from siamtrack.boxes import Box, iou
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
@@ -197,7 +198,8 @@ def test_an_absent_target_scores_lower_than_a_present_one(network: SiameseNetwor
 def test_every_stage_is_timed(network: SiameseNetwork) -> None:
     sequence = render([growing_track(4)])
     tracker = Tracker(network)
-    assert tracker.stage_seconds == {"crop": 0.0, "network": 0.0, "postprocess": 0.0}
+    stages = {"start", "crop", "transfer", "network", "correlation", "postprocess"}
+    assert tracker.stage_seconds == dict.fromkeys(stages, 0.0)
     follow(tracker, sequence)
     assert all(seconds > 0 for seconds in tracker.stage_seconds.values())
 
@@ -264,8 +266,8 @@ def test_frames_may_be_views(network: SiameseNetwork) -> None:
 def test_the_network_sees_rgb(network: SiameseNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.Tensor] = []
     tracker = Tracker(network)
-    embed: Callable[[torch.Tensor], torch.Tensor] = tracker.network.embed_exemplar
-    monkeypatch.setattr(tracker.network, "embed_exemplar", lambda images: (seen.append(images), embed(images))[1])
+    embed: Callable[[torch.Tensor], Embedding] = tracker.backend.embed
+    monkeypatch.setattr(tracker.backend, "embed", lambda images: (seen.append(images), embed(images))[1])
     frame = np.empty((80, 80, 3), np.uint8)
     frame[:] = (10, 20, 30)
     tracker.start(frame, Box(30, 30, 20, 20))

@@ -1,0 +1,65 @@
+"""Graphs in OpenVINO's format, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from siamtrack.backends.exported import METADATA, SUFFIXES, Array, Runtime
+from siamtrack.errors import WeightsError
+from siamtrack.models.inference import Precision
+
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class OpenVinoRuntime(Runtime):
+    """Runs graphs with OpenVINO, each compiled once for every shape of its inputs: fixed shapes are faster."""
+
+    def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
+        self._folder = folder
+        self._options: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self._core = openvino.Core()
+        self._requests: dict[tuple[str, tuple[tuple[int, ...], ...]], openvino.InferRequest] = {}
+
+    @classmethod
+    def precisions(cls) -> tuple[Precision, ...]:
+        """As of `Runtime`."""
+        capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return ("float32", "bfloat16") if "BF16" in capabilities else ("float32",)
+
+    def run(self, graph: str, inputs: Sequence[Array]) -> list[NDArray[np.float32]]:
+        """As of `Runtime`."""
+        shapes = tuple(array.shape for array in inputs)
+        request = self._requests.get((graph, shapes))
+        if request is None:
+            request = self._requests[graph, shapes] = self._compile(graph, shapes)
+        outputs = request.infer(list(inputs), share_inputs=True)
+        return list(outputs.values())
+
+    def _compile(self, graph: str, shapes: Sequence[Sequence[int]]) -> openvino.InferRequest:
+        model = _read(self._core, self._folder / f"{graph}{SUFFIXES['openvino']}")
+        model.reshape(dict(enumerate(list(shape) for shape in shapes)))
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+
+    @classmethod
+    def read_metadata(cls, file: Path) -> str | None:
+        """As of `Runtime`."""
+        model = _read(openvino.Core(), file)
+        return str(model.get_rt_info(METADATA).value) if model.has_rt_info(METADATA) else None
+
+
+def _read(core: openvino.Core, file: Path) -> openvino.Model:
+    try:
+        return core.read_model(file)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"{file} cannot be read: {reason}; export the model again") from error

@@ -1,0 +1,72 @@
+"""The network in PyTorch, on the CPU or a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from siamtrack.backends.base import Backend, Embedding, Geometry
+from siamtrack.models.heads import cross_correlation
+from siamtrack.models.inference import Precision, prepare_for_inference
+from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+
+
+class TorchBackend(Backend):
+    """Runs a copy of a network that is prepared for inference.
+
+    Args:
+        network: stays as it is.
+        device: where the copy goes.
+        precision: of the copy.
+    """
+
+    def __init__(
+        self, network: SiameseNetwork, device: torch.device | str = "cpu", precision: Precision = "float32"
+    ) -> None:
+        super().__init__(
+            Geometry.of(network),
+            scale=network.head.log_scale.exp().item(),
+            bias=network.head.bias.item(),
+            reads_boxes=isinstance(network, BoxNetwork),
+            precision=precision,
+            device=torch.device(device),
+        )
+        self.network = prepare_for_inference(network, self.device, precision)
+        self._dtype: torch.dtype = getattr(torch, precision)
+
+    def upload(self, crops: NDArray[np.uint8]) -> Tensor:
+        """As of `Backend`: `(B, 3, s, s)`, channels last, in the network's own precision."""
+        return torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self._dtype)
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Embedding:
+        """As of `Backend`."""
+        if isinstance(self.network, BoxNetwork):
+            features, levels = self.network.embed_levels(images)
+            return Embedding(features.float(), levels)
+        return Embedding(self.network.embed_search(images).float(), ())
+
+    @torch.inference_mode()
+    def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
+        """As of `Backend`; in float32 always."""
+        return cross_correlation(kernels, features)
+
+    @torch.inference_mode()
+    def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:
+        """As of `Backend`."""
+        return self._box_network.box_kernel(levels)
+
+    @torch.inference_mode()
+    def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:
+        """As of `Backend`."""
+        return self._box_network.read_boxes(kernels, levels, sizes.to(self._dtype)).stacked().float()
+
+    @property
+    def _box_network(self) -> BoxNetwork:
+        if not isinstance(self.network, BoxNetwork):
+            raise TypeError("this network reads no boxes")
+        return self.network

@@ -1,0 +1,163 @@
+"""A network prepared for tracking: fewer and larger operations, the same outputs up to rounding."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from siamtrack.models.backbones import SamePadConv2d
+from siamtrack.models.siamese import SiameseNetwork
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What the network computes in; what it answers is float32 always."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def prepare_for_inference(
+    network: SiameseNetwork, device: torch.device | str, precision: Precision = "float32"
+) -> SiameseNetwork:
+    """A copy for tracking: evaluation mode, batch norm folded into the convolutions, channels last, no gradients.
+
+    On a CPU every convolution takes its activation with it, and its weights in the order that the processor reads them
+    in (oneDNN, through the operators that `torch.compile` makes of a convolution).
+
+    Args:
+        network: stays as it is.
+        device: where the copy goes.
+        precision: of the weights and of everything between them; images are to be of this type.
+
+    Returns:
+        A network with the same outputs up to rounding.
+    """
+    prepared = fold_batch_norm(network)
+    prepared.to(device=device, dtype=getattr(torch, precision))
+    if torch.device(device).type == "cpu" and has_onednn():
+        _fuse(prepared)
+    # The 4-dimensional weights are what channels_last is about; the overload for modules has no such keyword typed.
+    return prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def fold_batch_norm(network: SiameseNetwork) -> SiameseNetwork:
+    """A copy in evaluation mode, without gradients, whose convolutions have taken the batch norms in."""
+    folded = copy.deepcopy(network).eval().requires_grad_(False)
+    for module in list(folded.modules()):
+        if isinstance(module, nn.Sequential):
+            _fold(module)
+    return folded
+
+
+def _fold(layers: nn.Sequential) -> None:
+    for index in reversed(range(1, len(layers))):
+        conv, norm = layers[index - 1], layers[index]
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[index - 1] = fuse_conv_bn_eval(conv, norm)
+            del layers[index]
+
+
+def has_onednn() -> bool:
+    """Whether this PyTorch has the operators that fuse convolutions; they are its own, but not public."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # type: ignore[no-untyped-call]
+
+
+def _fuse(network: nn.Module) -> None:
+    """Replace convolutions, with the activations that follow them, in place."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d):
+                same_pad = isinstance(child, SamePadConv2d)
+                activation = _pop_activation(module, int(name)) if isinstance(module, nn.Sequential) else "none"
+                setattr(module, name, (FusedSamePadConv2d if same_pad else FusedConv2d)(child, activation))
+
+
+Activation = Literal["none", "relu", "relu6"]
+
+
+def _pop_activation(layers: nn.Sequential, index: int) -> Activation:
+    """Remove the activation after a convolution, and say which it was; an Identity keeps the others in their places."""
+    after = layers[index + 1] if index + 1 < len(layers) else None
+    found: Activation = "none"
+    if isinstance(after, nn.ReLU6):
+        found = "relu6"
+    elif isinstance(after, nn.ReLU):
+        found = "relu"
+    if found != "none":
+        layers[index + 1] = nn.Identity()
+    return found
+
+
+class FusedConv2d(nn.Conv2d):
+    """A convolution and its activation in one call of oneDNN, on the CPU, without gradients.
+
+    Args:
+        conv: gives weights, strides and padding.
+        activation: what follows it.
+    """
+
+    def __init__(self, conv: nn.Conv2d, activation: Activation) -> None:
+        nn.Module.__init__(self)
+        for name in ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"):
+            setattr(self, name, getattr(conv, name))
+        self.weight, self.bias = conv.weight, conv.bias
+        # As oneDNN calls them: the name, and the numbers that go with it.
+        self._activation = ("hardtanh", [0.0, 6.0]) if activation == "relu6" else (activation, [])
+        self._packed: Tensor | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve `(B, C, H, W)` and apply the activation."""
+        return self._convolve(input, self.weight, [int(size) for size in self.padding])
+
+    def _convolve(self, input: Tensor, weight: Tensor, padding: list[int]) -> Tensor:
+        stride, dilation = list(self.stride), list(self.dilation)
+        if self._packed is None:
+            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+                weight, padding, stride, dilation, self.groups, list(input.shape)
+            )
+        name, numbers = self._activation
+        convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            input, self._packed, self.bias, padding, stride, dilation, self.groups, name, numbers, ""
+        )
+        return convolved
+
+
+class FusedSamePadConv2d(FusedConv2d, SamePadConv2d):
+    """`SamePadConv2d` without a padded copy of its input."""
+
+    def __init__(self, conv: nn.Conv2d, activation: Activation) -> None:
+        super().__init__(conv, activation)
+        self._wider = wider_kernel(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve `(B, C, H, W)`, with stride 2, and apply the activation."""
+        # An odd side is padded evenly already: one zero more before it puts the wider kernel where the other was.
+        padding = [(k - 1) // 2 + size % 2 for k, size in zip(self.kernel_size, input.shape[-2:], strict=True)]
+        return self._convolve(input, self._wider, padding)
+
+
+def evenly_padded(conv: SamePadConv2d) -> nn.Conv2d:
+    """A convolution with even padding that does the same to inputs of even sides, where the stride is 2."""
+    height, width = conv.kernel_size
+    made = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        (height + 1, width + 1),
+        stride=(conv.stride[0], conv.stride[1]),
+        padding=((height - 1) // 2, (width - 1) // 2),
+        groups=conv.groups,
+        bias=conv.bias is not None,
+    )
+    made.weight, made.bias = nn.Parameter(wider_kernel(conv.weight), requires_grad=False), conv.bias
+    return made
+
+
+def wider_kernel(weight: Tensor) -> Tensor:
+    """A kernel with a row and a column of zeros in front.
+
+    "SAME" padding of an even side with stride 2 has one zero less before it than behind it. With the wider kernel it
+    has as many: the one that is too much meets the zeros.
+    """
+    return F.pad(weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
