@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,3 +65,42 @@ def source_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip() or "unknown"
+
+
+PEAK_SIZES = {"cpu": (512, 1024, 2048), "cuda": (2048, 4096, 8192)}
+"""Sides of the matrices by kind of device: which of them is the fastest depends on caches and threads."""
+
+
+def measure_peak(
+    device: str = "cpu", dtype: str = "float32", sizes: Sequence[int] | None = None, repeats: int = 5
+) -> float:
+    """Floating point operations a second that this machine reaches here and now: the best of some matrix products.
+
+    It is what a network could reach at most, but for a few percent: some convolutions fit the caches better. Like the
+    network, it runs on the threads that PyTorch is set to.
+
+    Args:
+        device: as PyTorch names it.
+        dtype: `float32`, `bfloat16` or `float16`.
+        sizes: sides of the square matrices; None takes those of `PEAK_SIZES`.
+        repeats: how many products of each size are timed, after one that is not.
+    """
+    import torch  # noqa: PLC0415
+
+    kind = torch.device(device).type
+    return max(_product_rate(size, device, dtype, repeats) for size in sizes or PEAK_SIZES[kind])
+
+
+def _product_rate(size: int, device: str, dtype: str, repeats: int) -> float:
+    """Operations a second of the fastest of some products of two square matrices; a multiply-add is two."""
+    import torch  # noqa: PLC0415
+
+    a, b = torch.rand(2, size, size, device=device).to(getattr(torch, dtype))
+    seconds = []
+    for _ in range(1 + repeats):
+        began = time.perf_counter()
+        torch.matmul(a, b)
+        if a.is_cuda:
+            torch.cuda.synchronize(a.device)
+        seconds.append(time.perf_counter() - began)
+    return float(2 * size**3 / min(seconds[1:]))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key, read_image, to_bgr8
     from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, RowSink, VideoSink, refuse_inputs
     from siamtrack.io.sources import Frame, Source, SourceInfo, open_source
+    from siamtrack.io.synthetic import SyntheticClip
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "RowSink",
     "Source",
     "SourceInfo",
+    "SyntheticClip",
     "VideoSink",
     "draw_targets",
     "natural_key",
@@ -39,6 +41,7 @@ _MODULES = {
     "images": ["IMAGE_EXTENSIONS", "natural_key", "read_image", "to_bgr8"],
     "sinks": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "VideoSink", "refuse_inputs"],
     "sources": ["Frame", "Source", "SourceInfo", "open_source"],
+    "synthetic": ["SyntheticClip"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -141,13 +141,16 @@ class VideoSink:
         width: width of the frames in pixels.
         height: height of the frames in pixels.
         rate: frames per second.
+        threads: threads of the encoder; with 1, a frame is encoded when it is written. None: the encoder's choice.
 
     Raises:
         UsageError: for another extension, an empty size or a rate that is not positive.
         SinkError: when the file or no encoder can be opened.
     """
 
-    def __init__(self, path: str | Path, width: int, height: int, rate: Fraction) -> None:
+    def __init__(
+        self, path: str | Path, width: int, height: int, rate: Fraction, *, threads: int | None = None
+    ) -> None:
         self.path = _checked(path)
         if self.path.suffix.lower() not in VIDEO_EXTENSIONS:
             known = " ".join(VIDEO_EXTENSIONS)
@@ -162,9 +165,9 @@ class VideoSink:
         self._closed = False
         self._broken = False
         self._reformatter = VideoReformatter()
-        self._container, self._stream = self._open(_representable(Fraction(rate)))
+        self._container, self._stream = self._open(_representable(Fraction(rate)), threads or 0)
 
-    def _open(self, rate: Fraction) -> tuple[OutputContainer, VideoStream]:
+    def _open(self, rate: Fraction, threads: int) -> tuple[OutputContainer, VideoStream]:
         options = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
         size = self._width + self._width % 2, self._height + self._height % 2
         encoder = next((name for name in ENCODERS if _encodes(name, *size, rate)), None)
@@ -179,6 +182,7 @@ class VideoSink:
             container = av.open(str(self.path), mode="w", options=options)
             stream = cast(VideoStream, container.add_stream(encoder, rate=rate))
             _configure(stream.codec_context, *size, rate)
+            stream.codec_context.thread_count = threads
             if self.path.suffix.lower() == ".avi":
                 stream.codec_context.max_b_frames = 0  # AVI has no times of display
             container.start_encoding()

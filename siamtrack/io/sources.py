@@ -145,7 +145,7 @@ class Source(ABC, Iterator[Frame]):
             self._warn(f"{name}: {count} could not be decoded, the first is frame {failed.first}")
 
 
-def open_source(source: str | Path, start: int = 0, end: int | None = None) -> Source:
+def open_source(source: str | Path, start: int = 0, end: int | None = None, *, threads: int | None = None) -> Source:
     """Open a video file, a folder of images, a glob of images or one image.
 
     Args:
@@ -153,6 +153,7 @@ def open_source(source: str | Path, start: int = 0, end: int | None = None) -> S
         start: index of the first frame that is delivered, 0-based. Earlier ones of a video are decoded and dropped, so
             that the index is exact.
         end: index after the last frame that is delivered; None reads to the end.
+        threads: threads that a video is decoded on; with 1, nothing is done ahead. None: FFmpeg's choice.
 
     Returns:
         An opened source; its first frame is known to be readable.
@@ -179,7 +180,7 @@ def open_source(source: str | Path, start: int = 0, end: int | None = None) -> S
             if path.suffix.lower() in IMAGE_EXTENSIONS:
                 return ImageSource(name, [path], start, end)
             path.open("rb").close()  # A plain "permission denied" rather than a decoder's words for it.
-            return VideoSource(name, path, start, end)
+            return VideoSource(name, path, start, end, threads)
         if glob.has_magic(name):
             return ImageSource(name, _glob_images(name, path), start, end)
     except OSError as error:
@@ -244,13 +245,14 @@ class ImageSource(Source):
 class VideoSource(Source):
     """A video file, decoded on FFmpeg's threads; made by `open_source`."""
 
-    def __init__(self, name: str, path: Path, start: int, end: int | None) -> None:
+    def __init__(self, name: str, path: Path, start: int, end: int | None, threads: int | None = None) -> None:
         super().__init__(start, end)
         self._name, self._path = path.name, path
         self._container = _open_container(name, path)
         try:
             self._stream = _video_stream(name, self._container)
             self._stream.thread_type = ThreadType.AUTO
+            self._stream.codec_context.thread_count = threads or 0
             self._rate = _frame_rate(self._stream)
             if self._rate is None:
                 self._warn(f"{path.name} does not say its frame rate: {DEFAULT_RATE} frames per second are assumed")

@@ -54,6 +54,16 @@ class TestVideo:
         assert [index_of(frame.image) for frame in frames if frame.image is not None] == list(range(20))
         assert [frame.time for frame in frames] == pytest.approx([float(i / rate) for i in range(20)], abs=1e-3)
 
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_a_number_of_threads_changes_no_frame(self, tmp_path: Path, threads: int) -> None:
+        path = tmp_path / "out.mp4"
+        with VideoSink(path, 96, 64, NTSC, threads=threads) as sink:
+            for index in range(20):
+                sink.write(numbered(index))
+            assert sink._stream.codec_context.thread_count == threads
+        with open_source(path, threads=threads) as source:
+            assert [index_of(frame.image) for frame in source if frame.image is not None] == list(range(20))
+
     def test_it_is_h264_that_plays_everywhere(self, tmp_path: Path) -> None:
         path = tmp_path / "out.mp4"
         with VideoSink(path, 96, 64, NTSC) as sink:

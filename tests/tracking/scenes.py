@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from siamtrack.boxes import Box
+from siamtrack.io.synthetic import smooth_noise
 from siamtrack.models.backbones import Backbone
 
 
@@ -35,9 +36,7 @@ class PixelBackbone(Backbone):
 
 def texture(height: int, width: int, seed: int, sigma: float = 4.0) -> NDArray[np.uint8]:
     """Coloured blobs over the whole range of grey levels, `(H, W, 3)` uint8."""
-    noise = np.random.default_rng(seed).normal(size=(height, width, 3)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), sigma)
-    return np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+    return smooth_noise(height, width, np.random.default_rng(seed), sigma)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Trackers of others, to be measured against."""

@@ -1,0 +1,90 @@
+"""OpenCV's trackers, by name: what siamtrack is measured against."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.boxes import Box
+from siamtrack.errors import SiamTrackError, UsageError
+
+_CLASSES = {"opencv:csrt": "TrackerCSRT", "opencv:kcf": "TrackerKCF", "opencv:mil": "TrackerMIL"}
+"""Those that need no weights of their own."""
+
+
+def list_peers() -> list[str]:
+    """Names that `Peer` knows."""
+    return list(_CLASSES)
+
+
+class Peer:
+    """A tracker of OpenCV, one of its objects for each target.
+
+    Args:
+        name: one of `list_peers()`.
+
+    Raises:
+        UsageError: for an unknown name, or when the installed OpenCV lacks the tracker.
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in _CLASSES:
+            nearest = difflib.get_close_matches(name, _CLASSES, n=1, cutoff=0.4)
+            hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(_CLASSES)})")
+        self.name = name
+        factory = getattr(cv2, f"{_CLASSES[name]}_create", None)
+        if factory is None:
+            raise UsageError(
+                f"'{name}' is not in the installed OpenCV {cv2.__version__}: pip install opencv-contrib-python"
+            )
+        self._factory = factory
+        self._trackers: list[Any] = []
+
+    def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
+        """Set the targets anew, in whole pixels and inside the frame, as OpenCV wants them.
+
+        Args:
+            frame: `(H, W, 3)` uint8 BGR.
+            boxes: one a target.
+
+        Raises:
+            SiamTrackError: when the tracker refuses a target.
+        """
+        self._trackers = [self._factory() for _ in boxes]
+        for tracker, box in zip(self._trackers, boxes, strict=True):
+            inside = _whole_pixels(box, frame.shape[1], frame.shape[0])
+            try:
+                tracker.init(frame, inside)
+            except cv2.error as error:
+                shown = ",".join(map(str, inside))
+                raise SiamTrackError(f"'{self.name}' cannot track the box {shown}: {error.err}") from error
+
+    def step(self, frame: NDArray[np.uint8]) -> list[Box | None]:
+        """Where each target is in the next frame, `(H, W, 3)` uint8 BGR; None where it is lost."""
+        return [Box(*map(float, box)) if found else None for found, box in (t.update(frame) for t in self._trackers)]
+
+
+def _whole_pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """The part of a box inside a frame: left, top, width and height, at least a pixel each."""
+    left, top = min(max(round(box.x), 0), width - 1), min(max(round(box.y), 0), height - 1)
+    right, bottom = min(round(box.x + box.width), width), min(round(box.y + box.height), height)
+    return left, top, max(right - left, 1), max(bottom - top, 1)
+
+
+@contextmanager
+def opencv_threads(threads: int | None) -> Iterator[None]:
+    """Inside, OpenCV computes on so many threads; None leaves them as they are."""
+    before = cv2.getNumThreads()
+    if threads is not None:
+        cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
