@@ -34,7 +34,7 @@ from siamtrack.io.sources import SourceInfo, open_source
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.io.window import has_display, select_boxes
 from siamtrack.machine import describe_machine, measure_peak
-from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
 from siamtrack.tracking.search import ScalePyramid
 from siamtrack.tracking.status import Status
@@ -332,7 +332,9 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         peaks: dict[str, float] = {}
         with _counted(progress, job.rounds * len(followers) * (job.frames + WARM_UP)) as count:
             for _ in range(job.rounds):
-                for device, precision in {(str(each.tracker.device), _precision(each.tracker)) for each in models}:
+                for device, precision in {
+                    (str(each.tracker.backend.device), each.tracker.backend.precision) for each in models
+                }:
                     peaks[precision] = max(measure_peak(device, precision), peaks.get(precision, 0.0))
                 for follower in followers:
                     rounds[follower.name].append(
@@ -343,7 +345,9 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         for model in models:
             profile = summarise_tracker(model.name, rounds[model.name], peer_fps)
             profiles.append(_with_model(profile, model.tracker, len(boxes), peaks))
-        report = Report(job, info, boxes, str(models[0].tracker.device), peaks, describe_machine(), tuple(profiles))
+        report = Report(
+            job, info, boxes, str(models[0].tracker.backend.device), peaks, describe_machine(), tuple(profiles)
+        )
     if job.json is not None:
         job.json.write_text(json.dumps(report.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return report
@@ -515,21 +519,20 @@ def _rate(seconds: float) -> float:
 
 def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: Mapping[str, float]) -> TrackerProfile:
     """The same profile with what is known about the model, and the limit of its network."""
-    card = tracker.card
+    card, precision = tracker.card, tracker.backend.precision
+    if card is None:  # nothing is known about a network without one
+        return profile
     model = {
-        "name": None if card is None else card.name,
-        "architecture": None if card is None else card.architecture,
+        "name": card.name,
+        "architecture": card.architecture,
+        "precision": precision,
         "settings": tracker.settings.model_dump(mode="json"),
     }
+    with torch.device("meta"):
+        network = build_network(card.architecture).eval()
     crops = targets * len(ScalePyramid.from_settings(tracker.settings).search_factors)
-    precision, network = _precision(tracker), profile.stages["network"]
-    limit = Limit(precision, network_flops(tracker.network, crops), peaks[precision], network.median)
+    limit = Limit(precision, network_flops(network, crops), peaks[precision], profile.stages["network"].median)
     return replace(profile, model=model, limit=limit)
-
-
-def _precision(tracker: Tracker) -> str:
-    """Name of the numbers that the network computes with: the one place that the peak's precision is taken from."""
-    return str(next(tracker.network.backbone.parameters()).dtype).removeprefix("torch.")
 
 
 def network_flops(network: SiameseNetwork, crops: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -24,6 +25,8 @@ def write_onnx(graphs: Mapping[str, Graph], folder: Path, metadata: str) -> None
         folder: exists.
         metadata: what the backbone's file says about the model.
     """
+    # It warns that torchvision is missing, which nothing here needs.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     for name, (module, inputs) in graphs.items():
         file = folder / f"{name}{SUFFIXES['onnx']}"
         free = FREE_AXES.get(name)

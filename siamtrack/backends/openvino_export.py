@@ -45,7 +45,11 @@ def quantise_openvino(folder: Path, crops: Sequence[NDArray[np.uint8]], metadata
     model.reshape([1, *crops[0].shape[1:]])
     small = nncf.quantize(model, nncf.Dataset(list(crops)), subset_size=len(crops))
     small.reshape([-1, -1, -1, 3])
-    _save(small, file, metadata)
+    # Not over the files that are being read: they are mapped into memory.
+    written = file.with_stem("int8")
+    _save(small, written, metadata)
+    for suffix in (".bin", ".xml"):
+        written.with_suffix(suffix).replace(file.with_suffix(suffix))
 
 
 def _save(model: openvino.Model, file: Path, metadata: str) -> None:

@@ -17,7 +17,17 @@ Device = Annotated[
     typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
 ]
 Threads = Annotated[
-    int | None, typer.Option(metavar="N", help="CPU threads of the network; default: all.", rich_help_panel=Machine)
+    int | None,
+    typer.Option(
+        metavar="N", help="CPU threads of the network; default: as many as are fastest.", rich_help_panel=Machine
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"],
+    typer.Option(
+        help="What the network computes in; auto takes the fastest whose responses are as in float32.",
+        rich_help_panel=Machine,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]

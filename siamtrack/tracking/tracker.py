@@ -58,8 +58,9 @@ class Tracker:
     """Follows targets through frames, `(H, W, 3)` uint8 BGR (Bertinetto et al. 2016, sections 2.3 and 3.4).
 
     For one target, `init` and `update`; for any number, `start` one state each and `step` all of them in one forward
-    pass. `stage_seconds` adds up the time spent in `start` and, in all steps, in `crop`, `transfer` (to where the
-    network runs), `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`.
+    pass. `stage_seconds` adds up the time that steps spend in `crop`, `transfer` (to where the network runs),
+    `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`; `start_seconds` that
+    of `start`.
 
     Args:
         network: stays as it is, the tracker uses a copy prepared for inference in float32; or a backend that runs one.
@@ -81,7 +82,8 @@ class Tracker:
         self.settings = settings or TrackingSettings()
         self.card = card
         self.backend = network if isinstance(network, Backend) else TorchBackend(network, find_device(device))
-        stages = ("start", "crop", "transfer", "network", "correlation", "postprocess")
+        self.start_seconds = 0.0
+        stages = ("crop", "transfer", "network", "correlation", "postprocess")
         self.stage_seconds = dict.fromkeys(stages, 0.0)
         if self.settings.adaptation:
             self.stage_seconds["learn"] = 0.0
@@ -130,13 +132,15 @@ class Tracker:
         """
         _check_frame(frame)
         target = validate_box(box, frame.shape[1], frame.shape[0])
-        with self._timed("start"):
-            border = mean_color(frame)
-            exemplars = self.backend.embed(self._upload(self._cut_exemplars(frame, target, border)))
-            kernels = self.backend.cut_margin(exemplars.features)
-            center = _into_frame(target.center, frame)
-            state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
-            return self._look_first(frame, state, exemplars)
+        began = time.perf_counter()
+        border = mean_color(frame)
+        exemplars = self.backend.embed(self._upload(self._cut_exemplars(frame, target, border)))
+        kernels = self.backend.cut_margin(exemplars.features)
+        center = _into_frame(target.center, frame)
+        state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
+        state = self._look_first(frame, state, exemplars)
+        self.start_seconds += time.perf_counter() - began
+        return state
 
     def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
         """Find targets in the next frame, all in one forward pass.

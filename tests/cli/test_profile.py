@@ -64,9 +64,9 @@ def test_a_rendered_clip_with_a_peer(profile: Run, tmp_path: Path) -> None:
         assert sum(stage["share"] for stage in tracker["stages"].values()) == pytest.approx(1, abs=1e-4)
     assert set(model["ratios"]) == {"opencv:kcf"}
     limit = model["limit"]
-    assert limit["precision"] == "float32"
+    assert limit["precision"] == model["model"]["precision"]
     assert limit["flops_per_frame"] > 1e8
-    assert limit["peak_flops_per_second"] == report["peak_flops_per_second"]["float32"] > 0
+    assert limit["peak_flops_per_second"] == report["peak_flops_per_second"][limit["precision"]] > 0
     assert limit["network_ms"] == pytest.approx(model["stages"]["network"]["median_ms"], abs=1e-3)
 
 
