@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box, validate_box
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.draw import COLORS
+from siamtrack.io.frames import Source
 from siamtrack.io.images import check_picture_name, write_image
 from siamtrack.io.sinks import check_outputs, refuse_inputs
-from siamtrack.io.sources import Source, open_source
+from siamtrack.io.sources import open_source
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:

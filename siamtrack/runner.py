@@ -25,8 +25,10 @@ from siamtrack.boxes import Box, validate_box
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.interrupts import StopSignal
 from siamtrack.io.draw import draw_targets
-from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, VideoSink, check_outputs, refuse_inputs
-from siamtrack.io.sources import Frame, SourceInfo, open_source
+from siamtrack.io.frames import Frame, SourceInfo
+from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, check_outputs, refuse_inputs
+from siamtrack.io.sources import open_source
+from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.machine import describe_machine
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
