@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,9 +74,12 @@ class Source(ABC, Iterator[Frame]):
     info: SourceInfo
     warnings: list[str]
     """What went wrong without stopping the reading; complete when the iteration has ended."""
+    seconds: float
+    """Spent on reading and decoding so far, added up over the threads that do it; FFmpeg's own are not seen."""
 
     def __init__(self, start: int, end: int | None) -> None:
         self.warnings = []
+        self.seconds = 0.0
         self._start = start
         self._end = end
         self._frames: Iterator[Frame] = iter(())
@@ -89,6 +93,16 @@ class Source(ABC, Iterator[Frame]):
             if frame.image is not None:
                 return frame.image
         return None
+
+    def _clocked(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The same frames; what it takes to get them counts."""
+        while True:
+            began = time.perf_counter()
+            frame = next(frames, None)
+            self.seconds += time.perf_counter() - began
+            if frame is None:
+                return
+            yield frame
 
     @property
     def expected(self) -> int | None:

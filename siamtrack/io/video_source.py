@@ -69,6 +69,8 @@ class VideoSource(Source):
         except BaseException:
             self._container.close()
             raise
+        # What comes before `start` was decoded above and is no part of the frames' time.
+        self._frames = self._clocked(self._frames)
         self.info = SourceInfo(name, first.shape[1], first.shape[0], self._rate, self._promised, (path,))
 
     def close(self) -> None:

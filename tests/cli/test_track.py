@@ -50,7 +50,8 @@ def test_json_holds_the_same_rows_and_how_they_were_made(track: Run, clip: Clip,
     assert content["machine"]["threads"] == 1
     stages = content["run"]["stages"]
     assert list(stages) == ["decode", "crop", "network", "postprocess", "draw", "encode", "tables"]
-    assert sum(stage["seconds"] for stage in stages.values()) <= content["run"]["seconds"] + stages["decode"]["seconds"]
+    for thread in (("crop", "network", "postprocess", "tables"), ("draw", "encode")):  # each has the time of the run
+        assert sum(stages[stage]["seconds"] for stage in thread) <= content["run"]["seconds"]
     for stage in stages.values():
         assert stage["ms_per_frame"] == pytest.approx(1000 * stage["seconds"] / 16, abs=1e-3)
 

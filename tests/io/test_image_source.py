@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rendering import HEIGHT, WIDTH, numbered, read, shown
 
-from siamtrack.errors import UsageError
+from siamtrack.errors import SourceError, UsageError
+from siamtrack.io import image_source
 from siamtrack.io.frames import DEFAULT_RATE
+from siamtrack.io.images import read_image
 from siamtrack.io.sources import open_source
 
 
@@ -63,9 +67,9 @@ class TestImages:
 
     def test_a_frame_that_disappears_is_passed_over(self, folder: Path) -> None:
         with open_source(folder) as source:
-            (folder / "frame3.PNG").unlink()
+            (folder / "frame9.PNG").unlink()  # not one of those that are decoded ahead
             frames = list(source)
-        assert shown(frames) == [0, 1, 2, None, *range(4, 12)]
+        assert shown(frames) == [*range(9), None, 10, 11]
         assert "No such file" in source.warnings[0]
 
     def test_closing_ends_the_iteration(self, folder: Path) -> None:
@@ -80,3 +84,70 @@ class TestImages:
         cv2.imwrite(str(tmp_path / "2.png"), gray.astype(np.uint16) * 257)
         for frame in read(tmp_path)[0]:
             np.testing.assert_array_equal(frame.image, np.dstack([gray] * 3))
+
+
+class TestThreads:
+    """Images are decoded ahead on two threads here."""
+
+    @pytest.fixture(autouse=True)
+    def _two_cores(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(image_source, "usable_cores", lambda: 2)
+
+    def test_order_is_kept_where_a_later_image_is_decoded_first(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second_done = threading.Event()
+
+        def read_second_first(file: Path) -> NDArray[np.uint8] | None:
+            if file.stem == "frame0":
+                assert second_done.wait(30)
+            image = read_image(file)
+            if file.stem == "frame1":
+                second_done.set()
+            return image
+
+        monkeypatch.setattr(image_source, "read_image", read_second_first)
+        assert shown(read(folder)[0]) == list(range(12))
+
+    def test_few_images_are_held(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        begun: list[str] = []
+
+        def note(file: Path) -> NDArray[np.uint8] | None:
+            begun.append(file.stem)
+            return read_image(file)
+
+        monkeypatch.setattr(image_source, "read_image", note)
+        with open_source(folder) as source:
+            for taken, _ in enumerate(source, 1):
+                assert taken <= len(begun) <= taken + 3
+        assert source.seconds > 0
+
+    def test_an_error_that_is_no_damage_comes_out(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def run_out(file: Path) -> NDArray[np.uint8] | None:
+            if file.stem == "frame5":
+                raise MemoryError
+            return read_image(file)
+
+        monkeypatch.setattr(image_source, "read_image", run_out)
+        with open_source(folder) as source:
+            assert shown([next(source) for _ in range(5)]) == list(range(5))
+            with pytest.raises(MemoryError):
+                next(source)
+
+    @pytest.mark.parametrize("taken", [0, 2, 12])
+    def test_no_thread_is_left(self, folder: Path, taken: int) -> None:
+        with open_source(folder) as source:
+            for _ in range(taken):
+                next(source)
+            assert _decoders()
+        assert _decoders() == []
+
+    def test_no_thread_is_left_where_nothing_can_be_read(self, tmp_path: Path) -> None:
+        (tmp_path / "1.png").write_bytes(b"no image")
+        with pytest.raises(SourceError):
+            open_source(tmp_path)
+        assert _decoders() == []
+
+
+def _decoders() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("siamtrack")]
