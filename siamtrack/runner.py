@@ -7,6 +7,7 @@ options or terminals.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections import deque
@@ -245,6 +246,10 @@ def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:
 
 
 def _load(job: Job) -> Tracker:
+    # The network shares the cores with decoding and encoding: its threads must not spin while they wait, or they take
+    # the core from the thread that they wait for (250 ms a frame instead of 40 on two busy cores). It is read when
+    # PyTorch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     return load(job.model, device=job.device, threads=job.threads)

@@ -112,7 +112,7 @@ class VideoSink:
         if any(odd):
             picture = np.pad(picture, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
         frame = self._reformatter.reformat(
-            VideoFrame.from_ndarray(picture, format="bgr24"),
+            VideoFrame.from_numpy_buffer(picture, format="bgr24"),  # not copied, which would stop the other threads
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,

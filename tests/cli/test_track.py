@@ -137,6 +137,17 @@ def test_the_video_goes_to_the_current_folder_by_default(
     assert len(read_video(folder / f"{name}-tracked.mp4")[0]) == 1
 
 
+@pytest.mark.parametrize(("wanted", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_leave_the_cores_to_the_codecs_unless_told_otherwise(
+    track: Run, images: Clip, monkeypatch: pytest.MonkeyPatch, wanted: str | None, then: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", wanted or "")
+    if wanted is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert track(images.path, "--box", images.box).code == 0
+    assert os.environ["OMP_WAIT_POLICY"] == then
+
+
 def test_files_that_exist_are_overwritten(track: Run, images: Clip, tmp_path: Path) -> None:
     table = tmp_path / "boxes.csv"
     table.write_text("old\n" * 100)
