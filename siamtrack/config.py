@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What a network computes in; what it answers is float32 always."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 class Frozen(BaseModel):

@@ -23,11 +23,13 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box, validate_box
+from siamtrack.config import Precision
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.draw import COLORS
+from siamtrack.io.frames import Source
 from siamtrack.io.images import check_picture_name, write_image
 from siamtrack.io.sinks import check_outputs, refuse_inputs
-from siamtrack.io.sources import Source, open_source
+from siamtrack.io.sources import open_source
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
@@ -70,7 +72,9 @@ class Question:
     """A shipped model or a weights file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the network; None: PyTorch's choice."""
+    """CPU threads of the network; None: as many as are fastest."""
+    precision: Precision | Literal["auto"] = "auto"
+    """What the network computes in; auto: the fastest whose responses are as in float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,7 +176,12 @@ def _beyond(question: Question, count: int) -> UsageError:
 def _load(question: Question) -> Tracker:
     from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
-    return load(question.model, device=question.device, threads=question.threads)
+    return load(
+        question.model,
+        device=question.device,
+        threads="auto" if question.threads is None else question.threads,
+        precision=question.precision,
+    )
 
 
 def describe(explanation: Explanation) -> list[str]:

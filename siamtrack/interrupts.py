@@ -35,6 +35,22 @@ class StopSignal:
             signal.signal(number, handler)
 
 
+def join_thread(thread: threading.Thread) -> None:
+    """Wait until a thread has ended, also through Ctrl-C: what the thread works on is closed next.
+
+    Raises:
+        KeyboardInterrupt: after that, when there was one.
+    """
+    interrupt: KeyboardInterrupt | None = None
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
 @contextmanager
 def deaf_children() -> Iterator[None]:
     """Processes that are started in this block never hear Ctrl-C, from their first instruction on.

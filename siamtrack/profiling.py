@@ -26,12 +26,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import siamtrack
 from siamtrack.boxes import Box, validate_box
+from siamtrack.config import Precision
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, opencv_threads
 from siamtrack.io.draw import draw_targets
-from siamtrack.io.sinks import Row, VideoSink, check_outputs, refuse_inputs
-from siamtrack.io.sources import SourceInfo, open_source
+from siamtrack.io.frames import SourceInfo
+from siamtrack.io.sinks import Row, check_outputs, refuse_inputs
+from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import has_display, select_boxes
 from siamtrack.machine import describe_machine, measure_peak
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
@@ -81,7 +84,9 @@ class ProfileJob:
     """Where the report goes as JSON."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the networks and of OpenCV; None: what they choose."""
+    """CPU threads of the networks and of OpenCV; None: the fastest number for each network, OpenCV's own choice."""
+    precision: Precision | Literal["auto"] = "auto"
+    """What the networks compute in."""
 
 
 class Sample(NamedTuple):
@@ -253,10 +258,13 @@ class ModelFollower:
     def __init__(self, name: str, tracker: Tracker) -> None:
         self.name = name
         self.tracker = tracker
+        # Loading decides it for the whole process; the next model may need another number.
+        self._threads = torch.get_num_threads()
         self._states: list[TargetState] = []
 
     def start(self, frame: Image, boxes: Sequence[Box]) -> None:
         """Set the targets."""
+        torch.set_num_threads(self._threads)
         self._states = [self.tracker.start(frame, box) for box in boxes]
 
     def step(self, frame: Image) -> tuple[Sample, list[Row]]:
@@ -324,7 +332,15 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         if job.json is not None:
             refuse_inputs(job.json, (*files, *info.files))
         models = [
-            ModelFollower(name, load(name, device=job.device, threads=job.threads))
+            ModelFollower(
+                name,
+                load(
+                    name,
+                    device=job.device,
+                    threads="auto" if job.threads is None else job.threads,
+                    precision=job.precision,
+                ),
+            )
             for name in dict.fromkeys(job.models)
         ]
         followers: list[Follower] = [*peers, *models]

@@ -7,12 +7,14 @@ options or terminals.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -22,11 +24,16 @@ from numpy.typing import NDArray
 
 import siamtrack
 from siamtrack.boxes import Box, validate_box
+from siamtrack.config import Precision
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.interrupts import StopSignal
+from siamtrack.io.ahead import ReadAhead
+from siamtrack.io.behind import WriteBehind
 from siamtrack.io.draw import draw_targets
-from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, VideoSink, check_outputs, refuse_inputs
-from siamtrack.io.sources import Frame, SourceInfo, open_source
+from siamtrack.io.frames import Frame, Source
+from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, check_outputs, refuse_inputs
+from siamtrack.io.sources import open_source
+from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.machine import describe_machine
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
@@ -45,7 +52,13 @@ Progress = Callable[[int | None], AbstractContextManager[Advance]]
 
 TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show")
-"""Where the time of a run goes, in the order of a frame's way; `TRACKING_STAGES` are the tracker's own."""
+"""Where the time of a run goes, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
+tracker's steps.
+
+Each counts how long its thread was busy with it. Decoding has a thread of its own (images: several), drawing and
+encoding have one together, unless a window is drawn for, and the rest shares one: stages overlap, so that they may add
+up to more than the run took.
+"""
 FPS_SPAN = 20
 """Frames that the drawn frame rate is averaged over."""
 
@@ -82,13 +95,15 @@ class Job:
     """Frame to stop before."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the network; None: PyTorch's choice."""
+    """CPU threads of the network; None: as many as are fastest."""
+    precision: Precision | Literal["auto"] = "auto"
+    """What the network computes in; auto: the fastest whose responses are as in float32."""
     show: bool = False
     """Show the frames in a window."""
 
 
 class StageClock:
-    """Adds up where the time of a run goes, in seconds a stage."""
+    """Adds up where the time of a run goes, in seconds a stage; each stage belongs to one thread."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -101,15 +116,6 @@ class StageClock:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
-
-    def timed(self, stage: str, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """The same frames; waiting for them counts as time of a stage."""
-        while True:
-            with self.measure(stage):
-                frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
 
 
 @dataclass
@@ -126,7 +132,7 @@ class Summary:
     seconds: float = 0.0
     """From setting the targets to the last frame written; loading the model is not part of it."""
     stages: dict[str, float] = field(default_factory=dict)
-    """Seconds of each of `STAGES` that there was."""
+    """Seconds of each of `STAGES` that there was; they overlap."""
     stopped_by: signal.Signals | None = None
     """The signal that ended the run early."""
     warnings: Sequence[str] = ()
@@ -134,9 +140,9 @@ class Summary:
 
     @property
     def tracking_fps(self) -> float:
-        """Frames per second of the tracker alone: crops, network and post-processing."""
+        """Frames per second of the tracker alone, after the first: crops, network, correlation, post-processing."""
         seconds = sum(self.stages.get(stage, 0.0) for stage in TRACKING_STAGES)
-        return (self.frames - self.skipped) / seconds if seconds else 0.0
+        return max(self.frames - self.skipped - 1, 0) / seconds if seconds else 0.0
 
     @property
     def end_to_end_fps(self) -> float:
@@ -192,12 +198,10 @@ def run(job: Job, progress: Progress) -> Summary:
     outputs = job.outputs.named()
     check_outputs(outputs)
     model = find_model(job.model)  # an unknown name is told before anything slow happens
-    clock = StageClock()
     with open_source(job.source, job.start, job.end) as source:
         for path in outputs.values():
             refuse_inputs(path, (model, Path(job.source), *source.info.files))
-        frames = clock.timed("decode", source)
-        first, image = _first_frame(frames, job.source)
+        first, image = _first_frame(source, job.source)
         drawn = job.boxes or select_boxes(image, f"siamtrack: {job.source}")
         boxes = [validate_box(box, image.shape[1], image.shape[0]) for box in drawn]
         if job.outputs.otb is not None and len(boxes) > 1:
@@ -211,15 +215,12 @@ def run(job: Job, progress: Progress) -> Summary:
             stack,
             # Around the results, so that Ctrl-C does not reach into the closing of the files.
             StopSignal() as stop,
-            _Results(job, source.info, boxes=boxes, tracker=tracker, clock=clock, summary=summary) as results,
+            ReadAhead(source) as frames,
+            _Results(job, source, boxes=boxes, tracker=tracker, summary=summary) as results,
             progress(source.expected) as advance,
         ):
-            began = time.perf_counter()
             for frame, rows in _follow(tracker, first, image, boxes, frames):
                 watching = results.write(frame.image, rows)
-                summary.frames += 1
-                summary.skipped += frame.image is None
-                summary.seconds = time.perf_counter() - began
                 summary.stopped_by = stop.received
                 advance(summary.frames, summary.end_to_end_fps)
                 if stop.received is not None or not watching:
@@ -249,9 +250,15 @@ def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:
 
 
 def _load(job: Job) -> Tracker:
+    # The network shares the cores with decoding and encoding: its threads must not spin while they wait, or they take
+    # the core from the thread that they wait for (250 ms a frame instead of 40 on two busy cores). It is read when
+    # PyTorch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
-    return load(job.model, device=job.device, threads=job.threads)
+    return load(
+        job.model, device=job.device, threads="auto" if job.threads is None else job.threads, precision=job.precision
+    )
 
 
 def _follow(
@@ -276,38 +283,35 @@ def _follow(
 
 
 class _Results:
-    """Everything that a frame's rows go to: tables, the video and the window. A context manager."""
+    """Everything that a frame's rows go to: tables, the video and the window. A context manager.
 
-    def __init__(
-        self,
-        job: Job,
-        info: SourceInfo,
-        *,
-        boxes: Sequence[Box],
-        tracker: Tracker,
-        clock: StageClock,
-        summary: Summary,
-    ) -> None:
+    The video is drawn and encoded on a thread of its own. The window is not: OpenCV shows it in the main thread only.
+    """
+
+    def __init__(self, job: Job, source: Source, *, boxes: Sequence[Box], tracker: Tracker, summary: Summary) -> None:
         self._job = job
-        self._info = info
+        self._source = source
         self._boxes = boxes
         self._tracker = tracker
-        self._clock = clock
         self._summary = summary
+        self._clock = StageClock()
         self._stack = ExitStack()
         self._tables: list[CsvSink | JsonSink | OtbSink] = []
         self._json: JsonSink | None = None
-        self._video: VideoSink | None = None
+        self._video: WriteBehind[Callable[[], Image]] | None = None
         self._window: Window | None = None
-        self._picture: Image = np.zeros((info.height, info.width, 3), np.uint8)
+        self._picture: Image = np.zeros((source.info.height, source.info.width, 3), np.uint8)
         self._tracked_at: deque[float] = deque(maxlen=FPS_SPAN + 1)
+        self._began = 0.0
 
     def __enter__(self) -> Self:
         outputs = self._job.outputs
         with self._stack as stack:
+            encode = None
             if outputs.video is not None:  # first: what is wrong with it is known before a table is emptied
-                info = self._info
-                self._video = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
+                info = self._source.info
+                sink = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
+                encode = partial(self._encode, sink)
             if outputs.csv is not None:
                 self._tables.append(stack.enter_context(CsvSink(outputs.csv)))
             if outputs.otb is not None:
@@ -315,9 +319,13 @@ class _Results:
             if outputs.json is not None:
                 self._json = stack.enter_context(JsonSink(outputs.json, self._header()))
                 self._tables.append(self._json)
+            stack.callback(self._conclude)
+            if encode is not None:  # last: its thread ends before anything is summed up or closed
+                self._video = stack.enter_context(WriteBehind(encode))
             if self._job.show:
                 self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
             self._stack = stack.pop_all()
+        self._began = time.perf_counter()
         return self
 
     def write(self, image: Image | None, rows: Sequence[Row]) -> bool:
@@ -333,27 +341,47 @@ class _Results:
                 for row in rows:
                     table.write(row)
         self._tracked_at.append(sum(self._tracker.stage_seconds.values()))
-        if self._video is None and self._window is None:
-            return True
         if image is not None:
             self._picture = image
-        with self._clock.measure("draw"):
-            drawn = draw_targets(self._picture, rows, self._fps())
+        watching = self._show(partial(self._draw, self._picture, rows, self._fps()))
+        self._summary.frames += 1
+        self._summary.skipped += image is None
+        self._summary.seconds = time.perf_counter() - self._began
+        return watching
+
+    def _show(self, draw: Callable[[], Image]) -> bool:
+        """Bring a picture to where it is seen; false when the user closed the window."""
+        if self._window is None:
+            if self._video is not None:
+                self._video.put(draw)
+            return True
+        drawn = draw()
         if self._video is not None:
-            with self._clock.measure("encode"):
-                self._video.write(drawn)
-        if self._window is not None:
-            with self._clock.measure("show"):
-                return self._window.show(drawn)
-        return True
+            self._video.put(lambda: drawn)
+        with self._clock.measure("show"):
+            return self._window.show(drawn)
+
+    def _draw(self, image: Image, rows: Sequence[Row], fps: float | None) -> Image:
+        with self._clock.measure("draw"):
+            return draw_targets(image, rows, fps)
+
+    def _encode(self, sink: VideoSink, draw: Callable[[], Image]) -> None:
+        drawn = draw()
+        with self._clock.measure("encode"):
+            sink.write(drawn)
+
+    def _conclude(self) -> None:
+        """Sum up the run when its last frame is written."""
+        self._summary.seconds = time.perf_counter() - self._began
+        seconds = self._clock.seconds | self._tracker.stage_seconds
+        seconds |= {"decode": self._source.seconds, "start": self._tracker.start_seconds}
+        self._summary.stages = {stage: seconds[stage] for stage in STAGES if stage in seconds}
+        if self._json is not None:
+            self._json.finish({"run": self._summary.as_json()})
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        seconds = self._clock.seconds | self._tracker.stage_seconds
-        self._summary.stages = {stage: seconds[stage] for stage in STAGES if stage in seconds}
-        if self._json is not None:
-            self._json.finish({"run": self._summary.as_json()})
         self._stack.__exit__(kind, error, trace)
 
     def _fps(self) -> float | None:
@@ -363,7 +391,7 @@ class _Results:
 
     def _header(self) -> dict[str, Any]:
         card = self._tracker.card
-        info = self._info
+        info = self._source.info
         return {
             "siamtrack": siamtrack.__version__,
             "source": {

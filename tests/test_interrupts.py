@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from siamtrack.interrupts import deaf_children
+from siamtrack.interrupts import deaf_children, join_thread
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(30)"
 
@@ -33,3 +34,28 @@ def test_children_do_not_hear_ctrl_c_and_their_parent_still_does() -> None:
             child.wait()
             assert child.stdout is not None
             child.stdout.close()
+
+
+def test_ctrl_c_does_not_keep_a_thread_from_being_waited_for() -> None:
+    class Interrupted(threading.Thread):
+        """Goes on until two Ctrl-C have come while it is waited for."""
+
+        def __init__(self) -> None:
+            self.interruptions = 0
+            self.may_end = threading.Event()
+            super().__init__(target=self.may_end.wait)
+
+        def join(self, timeout: float | None = None) -> None:
+            if self.interruptions == 2:
+                self.may_end.set()
+                super().join(timeout)
+                return
+            self.interruptions += 1
+            raise KeyboardInterrupt
+
+    thread = Interrupted()
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        join_thread(thread)
+    assert thread.interruptions == 2
+    assert not thread.is_alive()

@@ -17,8 +17,9 @@ from torch import nn
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, list_peers, opencv_threads
-from siamtrack.io.sinks import Row, VideoSink
+from siamtrack.io.sinks import Row
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.io.video_sink import VideoSink
 from siamtrack.machine import measure_peak
 from siamtrack.models.inference import fold_batch_norm
 from siamtrack.models.registry import build_network, list_architectures

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
-from siamtrack.config import TrackingSettings
+from siamtrack.config import PRECISIONS, TrackingSettings
 from siamtrack.data.sequences import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
-from siamtrack.models.inference import PRECISIONS
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.weights import read_card
 from siamtrack.tracking.tracker import Tracker, load

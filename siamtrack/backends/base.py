@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.models.inference import Precision
+from siamtrack.config import Precision
 from siamtrack.models.siamese import SiameseNetwork
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.backends.base import Backend
+from siamtrack.config import Precision
 from siamtrack.errors import UsageError
 from siamtrack.machine import usable_cores
-from siamtrack.models.inference import Precision, has_onednn
+from siamtrack.models.inference import has_onednn
 
 TOLERANCE = 0.05
 """Greatest difference of a response map from that in float32, as a share of the map's range."""

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding, Geometry
 from siamtrack.backends.choice import choose
-from siamtrack.config import Frozen
+from siamtrack.config import Frozen, Precision
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.machine import usable_cores
-from siamtrack.models.inference import Precision
 from siamtrack.models.weights import ModelCard
 
 Format = Literal["onnx", "openvino"]

@@ -10,8 +10,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from siamtrack.backends.exported import METADATA, SUFFIXES, Array, Runtime
+from siamtrack.config import Precision
 from siamtrack.errors import WeightsError
-from siamtrack.models.inference import Precision
 
 
 class OnnxRuntime(Runtime):

@@ -11,8 +11,8 @@ import openvino
 from numpy.typing import NDArray
 
 from siamtrack.backends.exported import METADATA, SUFFIXES, Array, Runtime
+from siamtrack.config import Precision
 from siamtrack.errors import WeightsError
-from siamtrack.models.inference import Precision
 
 _HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding, Geometry
+from siamtrack.config import Precision
 from siamtrack.models.heads import cross_correlation
-from siamtrack.models.inference import Precision, prepare_for_inference
+from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
 
 

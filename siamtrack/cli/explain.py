@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 
@@ -30,6 +30,7 @@ def explain(
     ] = Path("explain.png"),
     device: Device = "auto",
     threads: Threads = None,
+    precision: Precision = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -50,7 +51,7 @@ def explain(
 
     # A shell leaves the ~ of --output=~/explain.png to the program.
     output = output.expanduser()
-    question = Question(source, target, frame, model, device, threads)
+    question = Question(source, target, frame, model, device, threads, precision)
     with console.progress(frame + 1) as advance:
         explanation = write_explanation(question, output, advance)
     if not quiet:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Precision, Quiet, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def profile(
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
+    precision: Precision = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -89,6 +90,7 @@ def profile(
         json=json and json.expanduser(),  # a shell leaves the ~ of --json=~/profile.json to the program
         device=device,
         threads=threads,
+        precision=precision,
     )
     report = run_profile(job, console.progress)
     if quiet:

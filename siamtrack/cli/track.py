@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def track(
     ] = False,
     device: Device = "auto",
     threads: Threads = None,
+    precision: Precision = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
@@ -98,6 +99,7 @@ def track(
         end=end,
         device=device,
         threads=threads,
+        precision=precision,
         show=show,
     )
     summary = runner.run(job, console.progress)

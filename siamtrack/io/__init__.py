@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from siamtrack.io.draw import draw_targets
+    from siamtrack.io.frames import Frame, Source, SourceInfo
     from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key, read_image, to_bgr8
-    from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, RowSink, VideoSink, refuse_inputs
-    from siamtrack.io.sources import Frame, Source, SourceInfo, open_source
+    from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, RowSink, refuse_inputs
+    from siamtrack.io.sources import open_source
     from siamtrack.io.synthetic import SyntheticClip
+    from siamtrack.io.video_sink import VideoSink
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -38,10 +40,12 @@ __all__ = [
 
 _MODULES = {
     "draw": ["draw_targets"],
+    "frames": ["Frame", "Source", "SourceInfo"],
     "images": ["IMAGE_EXTENSIONS", "natural_key", "read_image", "to_bgr8"],
-    "sinks": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "VideoSink", "refuse_inputs"],
-    "sources": ["Frame", "Source", "SourceInfo", "open_source"],
+    "sinks": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "refuse_inputs"],
+    "sources": ["open_source"],
     "synthetic": ["SyntheticClip"],
+    "video_sink": ["VideoSink"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.errors import UsageError
-from siamtrack.io.images import to_bgr8
-from siamtrack.io.sinks import letterbox
+from siamtrack.io.images import letterbox, to_bgr8
 
 BACKGROUND = (32, 32, 32)
 TEXT = (235, 235, 235)

@@ -109,3 +109,26 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
         return None if image is None else to_bgr8(image)
     except (cv2.error, UsageError):
         return None
+
+
+def letterbox(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Fit an image into a size: scaled with its aspect kept, centred on black.
+
+    Args:
+        image: `(H, W, 3)` uint8, any colour order.
+        width: width of the result in pixels.
+        height: height of the result in pixels.
+
+    Returns:
+        `(height, width, 3)` uint8; the input itself when it has that size.
+    """
+    rows, columns = image.shape[:2]
+    if (columns, rows) == (width, height):
+        return image
+    scale = min(width / columns, height / rows)
+    inner = max(1, min(width, round(columns * scale))), max(1, min(height, round(rows * scale)))
+    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    result = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    result[top : top + inner[1], left : left + inner[0]] = resized
+    return result

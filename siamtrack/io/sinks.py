@@ -1,4 +1,4 @@
-"""Where results go: a video that is known to play, and rows as CSV, JSON or OTB text. All are context managers."""
+"""Where rows go: CSV, JSON or OTB text; and what all outputs share. Sinks are context managers."""
 
 from __future__ import annotations
 
@@ -8,45 +8,22 @@ import logging
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol, Self, cast
+from typing import IO, Any, Protocol, Self
 
-import av
 import av.error
-import cv2
 import numpy as np
-from av.codec import CodecContext
-from av.container import OutputContainer
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
-from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import SinkError, UsageError
-from siamtrack.io.images import to_bgr8
-from siamtrack.io.sources import EXACT_COLORS
 from siamtrack.tracking.status import Status
 
 logger = logging.getLogger(__name__)
 
-VIDEO_EXTENSIONS = (".mp4", ".mkv", ".mov", ".avi")
-"""Containers that are written."""
-
-ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
-"""Encoders in the order they are tried: H.264 plays everywhere, MPEG-4 part 2 is in every build of FFmpeg."""
-
 CSV_HEADER = "frame,time,target,x,y,w,h,score,status"
-
-MAX_RATE_TERM = 65535
-"""Largest numerator and denominator of a frame rate that every container and encoder here holds (MPEG-4: 16 bits)."""
-
-_BT709 = 1  # ISO/IEC 23091-2: the same number for primaries, transfer and matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +87,7 @@ def refuse_inputs(output: str | Path, inputs: Iterable[Path]) -> None:
         raise UsageError(f"output '{output}' is the input: give another name, nothing was overwritten")
 
 
-def _checked(path: str | Path) -> Path:
+def checked_output(path: str | Path) -> Path:
     """The path of an output whose folder exists."""
     target = Path(path).expanduser()
     if target.is_dir():
@@ -120,7 +97,8 @@ def _checked(path: str | Path) -> Path:
     return target
 
 
-def _failure(path: Path, error: OSError | av.error.FFmpegError) -> SinkError:
+def write_failure(path: Path, error: OSError | av.error.FFmpegError) -> SinkError:
+    """The error to raise for a file that the system does not let be written, with the remedy."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return SinkError(f"disk full: '{path}' could not be written to the end; free space or choose another disk")
@@ -129,225 +107,33 @@ def _failure(path: Path, error: OSError | av.error.FFmpegError) -> SinkError:
     return SinkError(f"output '{path}' cannot be written: {reason}; choose another path")
 
 
-class VideoSink:
-    """An H.264 video (yuv420p, BT.709, crf 23) at an exact frame rate.
-
-    The file is opened at once, so that a path that cannot be written is known before the work. Odd sizes are padded to
-    even by repeating the last row or column; frames of another size are letterboxed. On an error or Ctrl-C inside the
-    `with` block the video is closed with what was written and plays.
-
-    Args:
-        path: file to write; its extension, one of `VIDEO_EXTENSIONS`, chooses the container.
-        width: width of the frames in pixels.
-        height: height of the frames in pixels.
-        rate: frames per second.
-        threads: threads of the encoder; with 1, a frame is encoded when it is written. None: the encoder's choice.
-
-    Raises:
-        UsageError: for another extension, an empty size or a rate that is not positive.
-        SinkError: when the file or no encoder can be opened.
-    """
-
-    def __init__(
-        self, path: str | Path, width: int, height: int, rate: Fraction, *, threads: int | None = None
-    ) -> None:
-        self.path = _checked(path)
-        if self.path.suffix.lower() not in VIDEO_EXTENSIONS:
-            known = " ".join(VIDEO_EXTENSIONS)
-            raise UsageError(f"output '{path}' has no video extension that is known: end it with one of {known}")
-        if width <= 0 or height <= 0:
-            raise UsageError(f"a video of {width}x{height} pixels cannot be written: both must be positive")
-        if rate <= 0:
-            raise UsageError(f"frame rate {rate} cannot be written: it must be positive")
-        self.written = 0
-        """Frames given to the encoder so far."""
-        self._width, self._height = width, height
-        self._closed = False
-        self._broken = False
-        self._reformatter = VideoReformatter()
-        self._container, self._stream = self._open(_representable(Fraction(rate)), threads or 0)
-
-    def _open(self, rate: Fraction, threads: int) -> tuple[OutputContainer, VideoStream]:
-        options = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
-        size = self._width + self._width % 2, self._height + self._height % 2
-        encoder = next((name for name in ENCODERS if _encodes(name, *size, rate)), None)
-        if encoder == ENCODERS[-1]:
-            logger.warning(
-                "no H.264 encoder in this build of PyAV: '%s' is MPEG-4 part 2, larger and less sharp", self.path
-            )
-        if encoder is None:
-            shown = f"{size[0]}x{size[1]}"
-            raise SinkError(f"no encoder for {shown} video in this build of PyAV (tried {', '.join(ENCODERS)})")
-        try:
-            container = av.open(str(self.path), mode="w", options=options)
-            stream = cast(VideoStream, container.add_stream(encoder, rate=rate))
-            _configure(stream.codec_context, *size, rate)
-            stream.codec_context.thread_count = threads
-            if self.path.suffix.lower() == ".avi":
-                stream.codec_context.max_b_frames = 0  # AVI has no times of display
-            container.start_encoding()
-        except av.error.FFmpegError as error:
-            raise _failure(self.path, error) from error
-        return container, stream
-
-    def write(self, image: NDArray[Any]) -> None:
-        """Append a frame.
-
-        Args:
-            image: `(H, W, 3)` uint8 BGR, or what `to_bgr8` takes; it is not changed.
-
-        Raises:
-            SinkError: when it cannot be written, for example because the disk is full.
-        """
-        if self._closed:
-            raise SinkError(f"output '{self.path}' is closed: no frame can be added")
-        picture = letterbox(to_bgr8(image), self._width, self._height)
-        # Every pixel of the source stays; yuv420p needs even sides.
-        odd = self._height % 2, self._width % 2
-        if any(odd):
-            picture = np.pad(picture, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        frame = self._reformatter.reformat(
-            VideoFrame.from_ndarray(picture, format="bgr24"),
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=EXACT_COLORS,
-        )
-        frame.pts = self.written
-        frame.time_base = self._stream.codec_context.time_base
-        try:
-            packets = self._stream.encode(frame)
-            self.written += 1
-            self._container.mux(packets)
-        except av.error.FFmpegError as error:
-            self._broken = True
-            raise _failure(self.path, error) from error
-
-    def close(self) -> None:
-        """Flush the encoder, finish the file and count its frames.
-
-        Raises:
-            SinkError: when the file does not hold as many frames as were written. A file without frames is removed.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            # After a failed write the encoder's queue leads nowhere; the file is only finished as well as it can be.
-            if not self._broken and self.written:
-                self._container.mux(self._stream.encode(None))
-            self._container.close()
-        except av.error.FFmpegError as error:
-            raise _failure(self.path, error) from error
-        if not self.written:
-            self.path.unlink(missing_ok=True)
-            raise SinkError(f"no frame was written to '{self.path}': the empty file was removed")
-        held = count_frames(self.path)
-        if held != self.written:
-            raise SinkError(
-                f"'{self.path}' holds {held} of the {self.written} frames written: check the disk, then run it again"
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _close_after(self, error)
-
-
-def _close_after(sink: RowSink | VideoSink, error: BaseException | None) -> None:
+def close_after(close: Callable[[], None], error: BaseException | None) -> None:
     """Close a sink at the end of its block; the block's own error is the one to be told."""
     try:
-        sink.close()
+        close()
     except SinkError as failure:
         if error is None:
             raise
         logger.debug("while closing after %r: %s", error, failure)
 
 
-def _representable(rate: Fraction) -> Fraction:
-    """The nearest rate with terms up to `MAX_RATE_TERM`; 30000/1001 and its like stay as they are."""
-    rate = max(rate.limit_denominator(MAX_RATE_TERM), Fraction(1, MAX_RATE_TERM))
-    if rate.numerator > MAX_RATE_TERM:
-        rate = 1 / (1 / rate).limit_denominator(MAX_RATE_TERM)
-    return rate
-
-
-def _configure(context: VideoCodecContext, width: int, height: int, rate: Fraction) -> None:
-    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-    context.framerate, context.time_base = rate, 1 / rate
-    # Unmarked video is guessed by its size: players would show BT.601 for small and BT.709 for large frames.
-    context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = int(ColorRange.MPEG)
-    if context.name == "libx264":
-        context.options = {"preset": "veryfast", "crf": "23"}
-    else:
-        context.bit_rate = max(int(width * height * rate * 0.2), 1_000_000)  # 0.2 bits a pixel
-
-
-def _encodes(name: str, width: int, height: int, rate: Fraction) -> bool:
-    """Whether an encoder is in this build and opens with these settings (a hardware one may be listed and absent)."""
-    try:
-        context = cast(VideoCodecContext, CodecContext.create(name, "w"))
-        _configure(context, width, height, rate)
-        context.open()
-    except (av.error.FFmpegError, ValueError) as error:
-        logger.debug("encoder %s: %s", name, error)
-        return False
-    return True
-
-
-def letterbox(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Fit an image into a size: scaled with its aspect kept, centred on black.
-
-    Args:
-        image: `(H, W, 3)` uint8, any colour order.
-        width: width of the result in pixels.
-        height: height of the result in pixels.
-
-    Returns:
-        `(height, width, 3)` uint8; the input itself when it has that size.
-    """
-    rows, columns = image.shape[:2]
-    if (columns, rows) == (width, height):
-        return image
-    scale = min(width / columns, height / rows)
-    inner = max(1, min(width, round(columns * scale))), max(1, min(height, round(rows * scale)))
-    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    result = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    result[top : top + inner[1], left : left + inner[0]] = resized
-    return result
-
-
-def count_frames(path: Path) -> int:
-    """Count the frames that a video file really holds, by its packets (not by its header); 0 when it cannot be read."""
-    try:
-        with av.open(str(path), mode="r") as container:
-            return sum(packet.size > 0 for packet in container.demux(video=0))
-    except (av.error.FFmpegError, IndexError):
-        return 0
-
-
 class _FileSink(ABC):
     """A file that is written line by line, each of them on disk before the next."""
 
     def __init__(self, path: str | Path, target: Path | None = None) -> None:
-        self.path = _checked(path)
+        self.path = checked_output(path)
         self._written = target or self.path
         try:
             self._file: IO[bytes] = self._written.open("wb")
         except OSError as error:
-            raise _failure(self.path, error) from error
+            raise write_failure(self.path, error) from error
 
     def _put(self, text: str) -> None:
         try:
             self._file.write(text.encode())
             self._file.flush()
         except OSError as error:
-            failure = _failure(self.path, error)
+            failure = write_failure(self.path, error)
             where = f"; the rows so far are in '{self._written}'" if self._written != self.path else ""
             raise SinkError(f"{failure}{where}") from error
 
@@ -360,7 +146,7 @@ class _FileSink(ABC):
         try:
             self._file.close()
         except OSError as error:
-            raise _failure(self.path, error) from error
+            raise write_failure(self.path, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -368,7 +154,7 @@ class _FileSink(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _close_after(self, error)
+        close_after(self.close, error)
 
     @abstractmethod
     def write(self, row: Row) -> None:
@@ -440,7 +226,7 @@ class JsonSink(_FileSink):
     """
 
     def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
-        self._target = _checked(path).resolve()  # a link stays a link, to a new file
+        self._target = checked_output(path).resolve()  # a link stays a link, to a new file
         if self._target.exists() and not self._target.is_file():
             raise UsageError(f"JSON '{path}' is no file but a device or a pipe: give a file, or take CSV for a pipe")
         self._partial = self._target.with_name(f".{self._target.name}.partial")
@@ -484,7 +270,7 @@ class JsonSink(_FileSink):
             self._file.close()
             self._partial.replace(self._target)
         except OSError as error:
-            raise _failure(self.path, error) from error
+            raise write_failure(self.path, error) from error
 
     def _check(self, fields: Mapping[str, Any]) -> None:
         repeated = self._names & fields.keys()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from siamtrack.config import Precision
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.siamese import SiameseNetwork
-
-Precision = Literal["float32", "bfloat16", "float16"]
-"""What the network computes in; what it answers is float32 always."""
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def prepare_for_inference(

@@ -22,9 +22,8 @@ from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
 from siamtrack.backends.exported import load_exported
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box, validate_box
-from siamtrack.config import TrackingSettings
+from siamtrack.config import Precision, TrackingSettings
 from siamtrack.errors import UsageError
-from siamtrack.models.inference import Precision
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import ModelCard, load_network

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from siamtrack import runner
 from siamtrack.boxes import Box
-from siamtrack.io.sinks import VideoSink
 from siamtrack.io.sources import open_source
+from siamtrack.io.video_sink import VideoSink
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)

@@ -49,8 +49,10 @@ def test_json_holds_the_same_rows_and_how_they_were_made(track: Run, clip: Clip,
     assert content["machine"]["cores"] >= 1
     assert content["machine"]["threads"] == 1
     stages = content["run"]["stages"]
-    assert list(stages) == ["decode", "crop", "network", "postprocess", "draw", "encode", "tables"]
-    assert sum(stage["seconds"] for stage in stages.values()) <= content["run"]["seconds"] + stages["decode"]["seconds"]
+    tracked = ["crop", "transfer", "network", "correlation", "postprocess"]
+    assert list(stages) == ["decode", "start", *tracked, "draw", "encode", "tables"]
+    for thread in (("crop", "network", "postprocess", "tables"), ("draw", "encode")):  # each has the time of the run
+        assert sum(stages[stage]["seconds"] for stage in thread) <= content["run"]["seconds"]
     for stage in stages.values():
         assert stage["ms_per_frame"] == pytest.approx(1000 * stage["seconds"] / 16, abs=1e-3)
 
@@ -134,6 +136,17 @@ def test_the_video_goes_to_the_current_folder_by_default(
     assert outcome.code == 0
     assert f"wrote {name}-tracked.mp4" in outcome.out
     assert len(read_video(folder / f"{name}-tracked.mp4")[0]) == 1
+
+
+@pytest.mark.parametrize(("wanted", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_leave_the_cores_to_the_codecs_unless_told_otherwise(
+    track: Run, images: Clip, monkeypatch: pytest.MonkeyPatch, wanted: str | None, then: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", wanted or "")
+    if wanted is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert track(images.path, "--box", images.box).code == 0
+    assert os.environ["OMP_WAIT_POLICY"] == then
 
 
 def test_files_that_exist_are_overwritten(track: Run, images: Clip, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import pytest
 from rendering import HEIGHT, WIDTH, Render, numbered, to_frame
 
@@ -46,3 +47,14 @@ def render(tmp_path: Path) -> Render:
         return path
 
     return write
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of 12 `numbered` images and a file that is none."""
+    path = tmp_path / "frames"
+    path.mkdir()
+    for index in range(12):
+        cv2.imwrite(str(path / f"frame{index}.{'PNG' if index % 2 else 'png'}"), numbered(index))
+    (path / "groundtruth.txt").write_text("1,2,3,4\n")
+    return path

@@ -10,6 +10,9 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from siamtrack.io.frames import Frame
+from siamtrack.io.sources import open_source
+
 WIDTH, HEIGHT = 96, 64
 
 
@@ -54,3 +57,13 @@ def damage(path: Path, packet: int) -> int:
     content[position : position + size] = np.random.default_rng(0).integers(0, 256, size, np.uint8).tobytes()
     path.write_bytes(content)
     return order
+
+
+def read(path: str | Path, start: int = 0, end: int | None = None) -> tuple[list[Frame], list[str]]:
+    with open_source(path, start, end) as source:
+        return list(source), source.warnings
+
+
+def shown(frames: list[Frame]) -> list[int | None]:
+    """The indices that the pictures carry."""
+    return [None if frame.image is None else index_of(frame.image) for frame in frames]

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rendering import numbered
 
 from siamtrack.errors import UsageError
-from siamtrack.io.images import is_image_file, natural_key, read_image, to_bgr8
+from siamtrack.io.images import is_image_file, letterbox, natural_key, read_image, to_bgr8
 
 RNG = np.random.default_rng(3)
 BGR = RNG.integers(0, 256, (9, 7, 3), np.uint8)
@@ -129,3 +130,23 @@ def test_only_visible_image_files_count(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     assert sorted(path.name for path in tmp_path.iterdir() if is_image_file(path)) == ["a.JPG", "b.tiff"]
+
+
+class TestLetterbox:
+    @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
+    def test_the_picture_is_whole_and_centred(self, rows: int, columns: int, height: int, width: int) -> None:
+        result = letterbox(np.full((rows, columns, 3), 255, np.uint8), width, height)
+        assert result.shape == (height, width, 3)
+        shown = result[..., 0] > 0
+        ys, xs = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+        assert len(ys) == height or len(xs) == width
+        scale = min(width / columns, height / rows)
+        assert abs(len(ys) - max(1, rows * scale)) <= 0.5 + 1e-9
+        assert abs(len(xs) - max(1, columns * scale)) <= 0.5 + 1e-9
+        assert abs(ys[0] - (height - 1 - ys[-1])) <= 1
+        assert abs(xs[0] - (width - 1 - xs[-1])) <= 1
+        assert shown[np.ix_(ys, xs)].all()
+
+    def test_the_same_size_is_untouched(self) -> None:
+        image = numbered(1)
+        assert letterbox(image, 96, 64) is image
