@@ -115,6 +115,8 @@ def make_graphs(network: SiameseNetwork) -> dict[str, Graph]:
             made = box_kernels(*exemplar_levels)
         graphs["box_kernels"] = (box_kernels, tuple(exemplar_levels))
         graphs["boxes"] = (BoxesGraph(plain), (made, torch.full((1, 2), 64.0), *levels))
+    for module, _ in graphs.values():
+        module.eval()
     return graphs
 
 

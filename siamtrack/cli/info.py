@@ -14,11 +14,13 @@ from siamtrack.cli.options import Debug
 def info(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="A weights file or a shipped model; or a video, a folder or a glob."),
+        typer.Argument(
+            metavar="FILE", help="A weights file, a shipped or exported model; or a video, a folder or a glob."
+        ),
     ],
     debug: Debug = False,
 ) -> None:
-    """Show the model card of weights, or the size, rate and length of a video."""
+    """Show the model card of weights or of an exported model, or the size, rate and length of a video."""
     from siamtrack.cli import console
     from siamtrack.models.registry import list_models
 
@@ -27,6 +29,8 @@ def info(
     # A bare word is the name of a model, known or mistyped, unless something of that name lies there.
     is_model = file in list_models() or (not suffix and "/" not in file and not Path(file).exists())
     describe = _describe_model if is_model or suffix in (".safetensors", ".pth", ".pt") else _describe_source
+    if any(Path(file, f"backbone{ending}").is_file() for ending in (".onnx", ".xml")):
+        describe = _describe_exported
     out = console.output()
     for line in _lines(describe(file)):
         out.print(line)
@@ -38,6 +42,16 @@ def _describe_model(name: str) -> dict[str, Any]:
 
     path = find_model(name)
     return {"file": str(path), "size": f"{path.stat().st_size / 1e6:.1f} MB", **read_card(path).model_dump()}
+
+
+def _describe_exported(name: str) -> dict[str, Any]:
+    from siamtrack.backends.exported import format_of, read_manifest
+
+    folder = Path(name)
+    manifest = read_manifest(folder)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    kind = f"{format_of(folder)}{', 8 bits' if manifest.int8 else ''}"
+    return {"folder": name, "size": f"{size:.1f} MB", "format": kind, **manifest.card.model_dump()}
 
 
 def _describe_source(name: str) -> dict[str, Any]:
