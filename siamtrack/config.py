@@ -45,9 +45,10 @@ class TrackingSettings(Frozen):
 
     context: float = Field(0.5, ge=0, le=2)
     """Context around the target: the exemplar side is `sqrt((w + p)(h + p))` with `p = context * (w + h)`."""
-    scale_search: Literal["search", "exemplar"] = "search"
+    scale_search: Literal["search", "exemplar", "alternate"] = "search"
     """Where the scale pyramid is: `search` crops every frame once a scale (the paper); `exemplar` embeds the exemplar
-    once a scale when the target is set and correlates all of them with one search crop a frame."""
+    once a scale when the target is set and correlates all of them with one search crop a frame; `alternate` crops a
+    frame once, each frame at another scale, which is taken if its response exceeds the last one of the present size."""
     scales: int = Field(3, ge=1, le=9)
     """Number of scales, odd."""
     scale_step: float = Field(1.0375, gt=1, lt=2)

@@ -546,7 +546,7 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
     }
     with torch.device("meta"):
         network = build_network(card.architecture).eval()
-    crops = targets * len(ScalePyramid.from_settings(tracker.settings).search_factors)
+    crops = targets * len(ScalePyramid.from_settings(tracker.settings).crops(0))
     limit = Limit(precision, network_flops(network, crops), peaks[precision], profile.stages["network"].median)
     return replace(profile, model=model, limit=limit)
 

@@ -38,6 +38,8 @@ class TargetState:
     """What was learnt while tracking, where the settings ask for it."""
     age: int = 0
     """Frames since the first one."""
+    reference: float = 0.0
+    """Greatest response when the present size was last tried, where scales are tried in turn."""
 
     @property
     def box(self) -> Box:

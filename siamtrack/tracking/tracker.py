@@ -199,14 +199,14 @@ class Tracker:
             box_read = as_read(state.refinement, reading, state.center, self._crop_scale(state, peak))
         return Observation(
             crops=seen,
-            squares=tuple(self._search_square(state, factor) for factor in self._pyramid.search_factors),
+            squares=tuple(self._search_square(state, factor) for factor in self._pyramid.crops(state.age)),
             responses=responses,
             maps=maps,
             penalised=tuple(top * f if top > 0 else top / f for top, f in zip(tops, factors, strict=True)),
             window=window,
             mixture=mix_with_window(chosen, settings.window_influence, window),
             learnt=sight.learnt,
-            factors=self._pyramid.factors,
+            factors=self._pyramid.tried(state.age),
             boxes=boxes,
             box_read=box_read,
             quality=None if reading is None else reading.quality,
@@ -234,9 +234,8 @@ class Tracker:
 
     def _cut_searches(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> NDArray[np.uint8]:
         """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR."""
-        factors = self._pyramid.search_factors
-        crops = self._empty_crops(len(states) * len(factors), self.backend.geometry.search_size)
-        places = [(state, factor) for state in states for factor in factors]
+        places = [(state, factor) for state in states for factor in self._pyramid.crops(state.age)]
+        crops = self._empty_crops(len(places), self.backend.geometry.search_size)
         for crop, (state, factor) in zip(crops, places, strict=True):
             crop_whole_pixels_into(crop, frame, self._search_square(state, factor), state.border)
         return crops
@@ -355,23 +354,37 @@ class Tracker:
         """The step from what is seen of a target to its next state."""
         peak = self._choose(sight)
         settings = self.settings
-        factor = self._pyramid.search_factor(peak.scale)
+        factor = self._pyramid.search_factor(peak.scale, state.age)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
         pixels = self._spacing * self._search_side(state) * factor / self.backend.geometry.search_size
         x = state.center[0] + (peak.col - self._middle) * pixels
         y = state.center[1] + (peak.row - self._middle) * pixels
-        change = 1 - settings.scale_damping + settings.scale_damping * self._pyramid.factors[peak.scale]
+        found, reference = self._found_scale(state, peak)
+        # A scale that has its turn once in a while is followed at once.
+        damping = 1.0 if self._pyramid.in_turn else settings.scale_damping
+        change = 1 - damping + damping * found
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
         reading = self._read(state, sight.boxes, peak)
         score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self.backend.bias) / 2)
         status = self._judge(score)
-        new = replace(state, center=_into_frame((x, y), frame), scale=scale, status=status, age=state.age + 1)
+        center, age = _into_frame((x, y), frame), state.age + 1
+        new = replace(state, center=center, scale=scale, status=status, age=age, reference=reference)
         if reading is not None and state.refinement is not None:
             crop_scale = self._crop_scale(state, peak)
             shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, settings)
             followed = scale * math.exp(settings.box_scale_share * shape.growth(new.searched_box))
             new = replace(new, refinement=shape, scale=min(max(followed, settings.min_size), settings.max_size))
         return TrackResult(new.box, score, status, peak, new)
+
+    def _found_scale(self, state: TargetState, peak: Peak) -> tuple[float, float]:
+        """The factor that the size is to follow, and the next reference of scales that are tried in turn."""
+        factor = self._pyramid.tried(state.age)[peak.scale]
+        if not self._pyramid.in_turn:
+            return factor, state.reference
+        # No penalty: what it is compared with is of an earlier frame, and greater for that.
+        if factor == 1 or peak.peak > state.reference:
+            return factor, peak.peak
+        return 1.0, state.reference
 
     def _read(self, state: TargetState, boxes: NDArray[np.float32] | None, peak: Peak) -> Reading | None:
         """The box around the peak, from `(Q, 5, R, R)` box maps; None where the network reads no boxes."""
@@ -387,7 +400,8 @@ class Tracker:
 
     def _crop_scale(self, state: TargetState, peak: Peak) -> float:
         """Pixels of the frame in a pixel of the search crop that the peak was seen in."""
-        return self._search_side(state) * self._pyramid.search_factor(peak.scale) / self.backend.geometry.search_size
+        factor = self._pyramid.search_factor(peak.scale, state.age)
+        return self._search_side(state) * factor / self.backend.geometry.search_size
 
     def _judge(self, score: float) -> Status:
         if score < self.settings.lost_below:

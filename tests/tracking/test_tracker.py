@@ -22,7 +22,7 @@ from siamtrack.tracking.states import TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker, find_device, load
 
-MODES = ("search", "exemplar")
+MODES = ("search", "exemplar", "alternate")
 BOTH_MODES = pytest.mark.parametrize("mode", MODES)
 
 
@@ -127,7 +127,7 @@ def test_target_that_leaves_keeps_a_centre_in_the_frame(network: SiameseNetwork,
 def test_size_stays_within_its_bounds(network: SiameseNetwork, mode: str) -> None:
     settings = TrackingSettings.model_validate({"scale_search": mode, "min_size": 0.9, "max_size": 1.1})
     for growth in (0.98, 1.02):
-        sequence = render([growing_track(15, growth)])
+        sequence = render([growing_track(25, growth)])
         scales = [result.state.scale for result in follow(Tracker(network, settings), sequence)]
         assert min(scales) >= 0.9
         assert max(scales) <= 1.1
