@@ -138,15 +138,23 @@ def test_the_video_goes_to_the_current_folder_by_default(
     assert len(read_video(folder / f"{name}-tracked.mp4")[0]) == 1
 
 
-@pytest.mark.parametrize(("wanted", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_that_wait_leave_the_cores_to_the_codecs_unless_told_otherwise(
-    track: Run, images: Clip, monkeypatch: pytest.MonkeyPatch, wanted: str | None, then: str
+@pytest.mark.parametrize(
+    ("wanted", "output", "then"),
+    [(None, ("--output", "out.mp4"), "PASSIVE"), ("ACTIVE", ("--output", "out.mp4"), "ACTIVE"), (None, (), None)],
+)
+def test_threads_that_wait_leave_the_cores_to_the_encoder_unless_told_otherwise(
+    track: Run,
+    images: Clip,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str | None,
+    output: tuple[str, ...],
+    then: str | None,
 ) -> None:
     monkeypatch.setenv("OMP_WAIT_POLICY", wanted or "")
     if wanted is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
-    assert track(images.path, "--box", images.box).code == 0
-    assert os.environ["OMP_WAIT_POLICY"] == then
+    assert track(images.path, "--box", images.box, *output).code == 0
+    assert os.environ.get("OMP_WAIT_POLICY") == then
 
 
 def test_files_that_exist_are_overwritten(track: Run, images: Clip, tmp_path: Path) -> None:
