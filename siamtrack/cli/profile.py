@@ -45,7 +45,10 @@ def profile(
     versus: Annotated[
         list[str] | None,
         typer.Option(
-            "--vs", metavar="NAME", help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil."
+            "--vs",
+            metavar="NAME",
+            help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil, or opencv:nano=DIR with "
+            "the folder of NanoTrack's two ONNX files.",
         ),
     ] = None,
     frames: Annotated[int, typer.Option("--frames", metavar="N", help="Frames to measure in a round.")] = 200,

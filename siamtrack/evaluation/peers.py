@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,9 +20,12 @@ _CLASSES = {"opencv:csrt": "TrackerCSRT", "opencv:kcf": "TrackerKCF", "opencv:mi
 """Those that need no weights of their own."""
 
 
+_NANO = "opencv:nano"
+
+
 def list_peers() -> list[str]:
-    """Names that `Peer` knows."""
-    return list(_CLASSES)
+    """Names that `Peer` knows; NanoTrack needs the folder of its two ONNX files."""
+    return [*_CLASSES, f"{_NANO}=DIR"]
 
 
 class Peer:
@@ -30,21 +35,21 @@ class Peer:
         name: one of `list_peers()`.
 
     Raises:
-        UsageError: for an unknown name, or when the installed OpenCV lacks the tracker.
+        UsageError: for an unknown name, when the installed OpenCV lacks the tracker, or when its files are not there.
     """
 
     def __init__(self, name: str) -> None:
-        if name not in _CLASSES:
-            nearest = difflib.get_close_matches(name, _CLASSES, n=1, cutoff=0.4)
-            hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(_CLASSES)})")
         self.name = name
-        factory = getattr(cv2, f"{_CLASSES[name]}_create", None)
-        if factory is None:
-            raise UsageError(
-                f"'{name}' is not in the installed OpenCV {cv2.__version__}: pip install opencv-contrib-python"
-            )
-        self._factory = factory
+        kind, _, folder = name.partition("=")
+        if kind == _NANO:
+            create = _find("TrackerNano", name)
+            self._factory = partial(create, _nano_files(name, Path(folder).expanduser()))
+        elif name in _CLASSES:
+            self._factory = _find(_CLASSES[name], name)
+        else:
+            nearest = difflib.get_close_matches(name, list_peers(), n=1, cutoff=0.4)
+            hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(list_peers())})")
         self._trackers: list[Any] = []
 
     def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
@@ -69,6 +74,35 @@ class Peer:
     def step(self, frame: NDArray[np.uint8]) -> list[Box | None]:
         """Where each target is in the next frame, `(H, W, 3)` uint8 BGR; None where it is lost."""
         return [Box(*map(float, box)) if found else None for found, box in (t.update(frame) for t in self._trackers)]
+
+
+def _find(kind: str, name: str) -> Callable[..., Any]:
+    """What makes a tracker of OpenCV.
+
+    Raises:
+        UsageError: when the installed build lacks it.
+    """
+    create: Callable[..., Any] | None = getattr(cv2, f"{kind}_create", None)
+    if create is None:
+        raise UsageError(
+            f"'{name}' is not in the installed OpenCV {cv2.__version__}: pip install opencv-contrib-python"
+        )
+    return create
+
+
+def _nano_files(name: str, folder: Path) -> Any:
+    """NanoTrack's backbone and head, as its parameters.
+
+    Raises:
+        UsageError: when the folder does not hold one file of each.
+    """
+    parameters = cv2.TrackerNano.Params()
+    for part, setting in (("backbone", "backbone"), ("head", "neckhead")):
+        files = sorted(folder.glob(f"*{part}*.onnx"))
+        if len(files) != 1:
+            raise UsageError(f"'{name}': the folder has {len(files)} files '*{part}*.onnx' instead of one")
+        setattr(parameters, setting, str(files[0]))
+    return parameters
 
 
 def _whole_pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

@@ -57,7 +57,7 @@ def follow(network: SiameseNetwork, frames: Iterable[NDArray[np.uint8]], box: Bo
             yield box
             continue
         crops = [padded_crop(image, center, x_side * factor, network.search_size) for factor in factors]
-        features = embed(network.embed_search, crops)
+        features = torch.cat([embed(network.embed_search, [crop]) for crop in crops])
         with torch.no_grad():
             maps = network.head.correlate(kernel[None].expand(3, -1, -1, -1, -1), features)[:, 0].numpy()
         responses = np.stack([cv2.resize(m, (grid, grid), interpolation=cv2.INTER_CUBIC) for m in maps])
