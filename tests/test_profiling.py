@@ -205,6 +205,14 @@ def test_unknown_peers_and_an_opencv_that_lacks_one(monkeypatch: pytest.MonkeyPa
         Peer("opencv:csrt")
 
 
+def test_nanotrack_needs_its_two_files(tmp_path: Path) -> None:
+    (tmp_path / "nanotrack_backbone_sim.onnx").touch()
+    with pytest.raises(UsageError, match=r"the folder has 0 files '\*head\*.onnx' instead of one"):
+        Peer(f"opencv:nano={tmp_path}")
+    with pytest.raises(UsageError, match=r"the folder has 0 files '\*backbone\*.onnx' instead of one"):
+        Peer("opencv:nano")
+
+
 def test_threads_of_opencv_are_given_back() -> None:
     import cv2
 

@@ -24,15 +24,15 @@ _NANO = "opencv:nano"
 
 
 def list_peers() -> list[str]:
-    """Names that `Peer` knows; NanoTrack needs the folder of its two ONNX files."""
-    return [*_CLASSES, f"{_NANO}=DIR"]
+    """Names that `Peer` knows, of trackers that need no files."""
+    return list(_CLASSES)
 
 
 class Peer:
     """A tracker of OpenCV, one of its objects for each target.
 
     Args:
-        name: one of `list_peers()`.
+        name: one of `list_peers()`, or `opencv:nano=DIR` with the folder of NanoTrack's two ONNX files.
 
     Raises:
         UsageError: for an unknown name, when the installed OpenCV lacks the tracker, or when its files are not there.
@@ -41,15 +41,15 @@ class Peer:
     def __init__(self, name: str) -> None:
         self.name = name
         kind, _, folder = name.partition("=")
+        self._factory: Callable[[], Any]
         if kind == _NANO:
-            create = _find("TrackerNano", name)
-            self._factory = partial(create, _nano_files(name, Path(folder).expanduser()))
+            self._factory = partial(_find("TrackerNano", name), _nano_files(name, Path(folder).expanduser()))
         elif name in _CLASSES:
             self._factory = _find(_CLASSES[name], name)
         else:
-            nearest = difflib.get_close_matches(name, list_peers(), n=1, cutoff=0.4)
+            nearest = difflib.get_close_matches(name, _CLASSES, n=1, cutoff=0.4)
             hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(list_peers())})")
+            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(_CLASSES)}, {_NANO}=DIR)")
         self._trackers: list[Any] = []
 
     def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
@@ -84,9 +84,8 @@ def _find(kind: str, name: str) -> Callable[..., Any]:
     """
     create: Callable[..., Any] | None = getattr(cv2, f"{kind}_create", None)
     if create is None:
-        raise UsageError(
-            f"'{name}' is not in the installed OpenCV {cv2.__version__}: pip install opencv-contrib-python"
-        )
+        here = f"the installed OpenCV {cv2.__version__}"
+        raise UsageError(f"'{name}' is not in {here}: pip install opencv-contrib-python")
     return create
 
 
