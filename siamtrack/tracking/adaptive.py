@@ -10,12 +10,16 @@ et al. 2017): behind a long and thin target there is more background than target
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.config import AdaptationSettings
+from siamtrack.tracking.spectra import add_over_channels, add_to_channels
 
 BACKGROUND = 0.05
 """Labels below this belong to the background."""
@@ -23,10 +27,9 @@ BACKGROUND = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdaptiveFilter:
-    """A filter and what it was fitted to; a value. Samples have `(C, H, W)` features and `(R, R)` responses.
+    """A filter and what it was fitted to; a value, on the CPU. A sample has `(C, H, W)` features, `(R, R)` responses.
 
-    Features are kept as their Fourier transforms, in which a correlation is a product: that makes a step of the fit
-    four times as fast as matrix products do.
+    Features are kept as their Fourier transforms, in which a correlation is a product.
     """
 
     weights: Tensor
@@ -35,8 +38,8 @@ class AdaptiveFilter:
     """`(h, w)` how much of each cell of the filter the target's box covers, in [0, 1]; the weights vary by as much."""
     mean: Tensor
     """`(C, 1, 1)` taken off all features: unit vectors of photographs have much in common."""
-    spectra: Tensor
-    """`(M, C, H, W // 2 + 1)` complex, of the search crops, the first frame's before the others."""
+    spectra: tuple[Tensor, ...]
+    """M of `(C, H, W // 2 + 1)` complex, of the search crops, the first frame's before the others."""
     labels: Tensor
     """`(M, R, R)` what the filter is to answer."""
     answers: Tensor
@@ -64,8 +67,9 @@ def begin(
         sigma: width of the Gaussian in cells.
         settings: how to fit.
     """
+    kernel, features = kernel.cpu(), features.cpu()
     mean = features.mean((0, 2, 3))[:, None, None]
-    spectra = transform(features - mean)
+    spectra = tuple(transform(features - mean))
     size = features.shape[-1] - kernel.shape[-1] + 1
     middle = (size - 1) / 2
     label = gaussian(size, (middle, middle), sigma).to(features)
@@ -99,19 +103,19 @@ def learn(
         sigma: width of the Gaussian in cells.
         settings: how to fit, and what to keep.
     """
-    label = gaussian(known.labels.shape[-1], cell, sigma).to(features)
+    label = gaussian(known.labels.shape[-1], cell, sigma).to(known.labels)
     shares, first = known.shares * (1 - settings.rate), known.first
-    kept = torch.ones(len(shares), dtype=torch.bool)
+    kept = list(range(len(shares)))
     if len(shares) - first >= settings.samples:
-        kept[first + int(shares[first:].argmin())] = False
+        del kept[first + int(shares[first:].argmin())]
     shares = torch.cat([shares[kept], shares.new_tensor([settings.rate])])
     shares = _at_least(shares / shares.sum(), first, settings.first_share)
-    seen = transform((features - known.mean)[None])
+    seen = transform(features.cpu() - known.mean)
     grown = replace(
         known,
-        spectra=torch.cat([known.spectra[kept], seen]),
+        spectra=(*(known.spectra[index] for index in kept), seen),
         labels=torch.cat([known.labels[kept], label[None]]),
-        answers=torch.cat([known.answers[kept], respond_to(known.weights, seen)]),
+        answers=torch.cat([known.answers[kept], respond_to(known.weights, [seen])]),
         shares=shares,
     )
     return fit(grown, settings.regularisation, settings.steps)
@@ -143,21 +147,33 @@ def transform(maps: Tensor) -> Tensor:
     return spectrum
 
 
-def respond_to(weights: Tensor, spectra: Tensor) -> Tensor:
-    """Correlate `(C, h, w)` with each of M samples, `(M, C, H, W // 2 + 1)` from `transform`: `(M, R, R)`."""
-    side = spectra.shape[-2]
-    filtered = (spectra * torch.fft.rfft2(weights, s=(side, side)).conj()).sum(1)
+def respond_to(weights: Tensor, spectra: Sequence[Tensor]) -> Tensor:
+    """Correlate `(C, h, w)` with each of M samples, `(C, H, W // 2 + 1)` from `transform`: `(M, R, R)`."""
+    side = spectra[0].shape[-2]
+    turned = _as_rows(torch.fft.rfft2(weights, s=(side, side)))
+    filtered = weights.new_zeros(len(spectra), *spectra[0].shape[1:], 2)
+    for sample, out in zip(spectra, filtered.flatten(1).numpy(), strict=True):
+        add_over_channels(_as_rows(sample), turned, out)
+    answers: Tensor = torch.fft.irfft2(torch.view_as_complex(filtered), s=(side, side))
     size = side - weights.shape[-1] + 1  # further on, the filter would reach around the edge
-    answers: Tensor = torch.fft.irfft2(filtered, s=(side, side))
     return answers[:, :size, :size]
 
 
-def correlate_back(answers: Tensor, spectra: Tensor, size: int) -> Tensor:
-    """The adjoint of `respond_to`, summed over samples: `(M, R, R)` and `(M, C, ...)` to `(C, size, size)`."""
-    side = spectra.shape[-2]
-    laid_out = torch.fft.rfft2(answers, s=(side, side)).conj()
-    weights: Tensor = torch.fft.irfft2((spectra * laid_out[:, None]).sum(0), s=(side, side))
+def correlate_back(answers: Tensor, spectra: Sequence[Tensor], size: int) -> Tensor:
+    """The adjoint of `respond_to`, summed over samples: `(M, R, R)` and M of `(C, ...)` to `(C, size, size)`."""
+    side = spectra[0].shape[-2]
+    laid_out = _as_rows(torch.fft.rfft2(answers, s=(side, side)))
+    summed = answers.new_zeros(*spectra[0].shape, 2)
+    for sample, answer in zip(spectra, laid_out, strict=True):
+        add_to_channels(_as_rows(sample), answer, summed.flatten(1).numpy())
+    weights: Tensor = torch.fft.irfft2(torch.view_as_complex(summed), s=(side, side))
     return weights[:, :size, :size]
+
+
+def _as_rows(spectrum: Tensor) -> NDArray[Any]:
+    """A view of `(N, H, W')` complex as `(N, 2 H W')` real."""
+    rows: NDArray[Any] = torch.view_as_real(spectrum).flatten(1).numpy()
+    return rows
 
 
 def covered(size: int, cells: tuple[float, float]) -> Tensor:

@@ -490,14 +490,14 @@ def _compared(state: TargetState) -> Tensor:
     """Everything that a search crop is correlated with: `(S, C, h, w)`, the filter, where one is learnt, last."""
     if state.filter is None:
         return state.kernels
-    return torch.cat([state.kernels, state.filter.weights[None]])
+    return torch.cat([state.kernels, state.filter.weights[None].to(state.kernels.device)])
 
 
 def _answers(state: TargetState, maps: Tensor, scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """The responses to the exemplars, and the filter's answer, from correlations with what `_compared` gives."""
     if state.filter is None:
         return (scale * maps).cpu().numpy(), None
-    return (scale * maps[:-1]).cpu().numpy(), (maps[-1] - state.filter.offset).cpu().numpy()
+    return (scale * maps[:-1]).cpu().numpy(), (maps[-1].cpu() - state.filter.offset).numpy()
 
 
 def _evidence(learnt: NDArray[np.float32]) -> NDArray[np.float32]:
