@@ -20,7 +20,7 @@ from siamtrack.models.inference import has_onednn
 
 TOLERANCE = 0.05
 """Greatest difference of a response map from that in float32, as a share of the map's range."""
-ROUNDS = 3
+ROUNDS = 2
 """Passes that are timed, after one that is not; the fastest counts, as whatever else runs only makes one slower."""
 
 

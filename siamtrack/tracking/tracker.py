@@ -448,9 +448,9 @@ def load(
         backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
         return Tracker(backend, settings or card.tracking, card)
     network, card = load_network(path)
-    if threads == "auto" and place.type == "cpu":
-        torch.set_num_threads(fastest_threads(TorchBackend(network, place)))
     backend = choose(partial(TorchBackend, network, place), torch_precisions(place), precision, str(place))
+    if threads == "auto" and place.type == "cpu":
+        torch.set_num_threads(fastest_threads(backend))
     return Tracker(backend, settings or card.tracking, card)
 
 

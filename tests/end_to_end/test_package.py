@@ -86,7 +86,7 @@ def test_the_command_and_the_licence_are_in_it(wheel: Path, names: set[str]) -> 
     (scripts,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
     (licence,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
     with zipfile.ZipFile(wheel) as archive:
-        assert "siamtrack = siamtrack.cli:main" in archive.read(scripts).decode().splitlines()
+        assert "siamtrack = siamtrack.cli:command" in archive.read(scripts).decode().splitlines()
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
 
 
