@@ -102,7 +102,9 @@ class FusedConv2d(nn.Conv2d):
         self.weight, self.bias = conv.weight, conv.bias
         # As oneDNN calls them: the name, and the numbers that go with it.
         self._activation = ("hardtanh", [0.0, 6.0]) if activation == "relu6" else (activation, [])
+        # The order of the weights that is best depends on the size of the input; with another, each call sorts them anew.
         self._packed: Tensor | None = None
+        self._packed_for: torch.Size | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(B, C, H, W)` and apply the activation."""
@@ -110,7 +112,8 @@ class FusedConv2d(nn.Conv2d):
 
     def _convolve(self, input: Tensor, weight: Tensor, padding: list[int]) -> Tensor:
         stride, dilation = list(self.stride), list(self.dilation)
-        if self._packed is None:
+        if self._packed is None or self._packed_for != input.shape:
+            self._packed_for = input.shape
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(
                 weight, padding, stride, dilation, self.groups, list(input.shape)
             )

@@ -31,13 +31,7 @@ ROUNDS = 3
 WANTED = {"siamtrack-box": 1.0, "siamtrack-lite": 1.5, "siamfc-alexnet": 0.4}
 """At least this many times the frame rate of CSRT."""
 
-pytestmark = pytest.mark.benchmark
-
-
-@pytest.fixture(autouse=True)
-def _only_when_asked(request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a benchmark: run it with --benchmark-enable")
+pytestmark = pytest.mark.usefixtures("only_when_asked")
 
 
 @contextmanager

@@ -1,0 +1,197 @@
+"""The speeds that docs/performance.md tells: `pytest tests/benchmarks/test_performance.py --benchmark-enable -s`.
+
+Every figure is a ratio of times from one run, in turns: machines differ, and so does one from hour to hour. NanoTrack's
+files are looked for in the folder that SIAMTRACK_NANOTRACK names.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from benchmark_references import PlainSiamFC
+from numpy.typing import NDArray
+
+from siamtrack import runner
+from siamtrack.backends.choice import torch_precisions
+from siamtrack.boxes import Box, iou
+from siamtrack.config import Precision
+from siamtrack.exporting import ExportJob, export
+from siamtrack.io.draw import draw_targets
+from siamtrack.io.sinks import Row
+from siamtrack.io.sources import open_source
+from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.io.video_sink import VideoSink
+from siamtrack.machine import measure_peak
+from siamtrack.models.registry import find_model
+from siamtrack.models.weights import load_network
+from siamtrack.profiling import ProfileJob, Report, run_profile
+from siamtrack.tracking.status import Status
+from siamtrack.tracking.tracker import Tracker, load
+
+CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
+BOX = Box(60, 15, 54, 84)
+ROUNDS = 3
+NANOTRACK = os.environ.get("SIAMTRACK_NANOTRACK")
+
+Image = NDArray[np.uint8]
+
+pytestmark = pytest.mark.usefixtures("only_when_asked")
+
+
+@contextmanager
+def no_progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
+    yield lambda frames, fps: None
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Image]:
+    if not CLIP.is_file():
+        pytest.skip("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
+    with open_source(str(CLIP)) as source:
+        return [frame.image for frame in source if frame.image is not None]
+
+
+def follow(tracker: Tracker | PlainSiamFC, frames: list[Image]) -> tuple[NDArray[np.float64], float]:
+    """The boxes of all frames but the first, and the median seconds of a frame."""
+    tracker.init(frames[0], BOX)
+    boxes, seconds = [], []
+    for frame in frames[1:]:
+        began = time.perf_counter()
+        found = tracker.update(frame)
+        seconds.append(time.perf_counter() - began)
+        boxes.append(found if isinstance(found, Box) else found.box)
+    return np.array(boxes), statistics.median(seconds)
+
+
+@pytest.mark.parametrize(
+    ("mode", "precision", "least"),
+    [("search", "float32", 1.4), ("search", "bfloat16", 2.3), ("exemplar", "float32", 3), ("exemplar", "bfloat16", 5)],
+)
+def test_alexnet_against_plain_pytorch(frames: list[Image], mode: str, precision: Precision, least: float) -> None:
+    if precision not in torch_precisions(torch.device("cpu")):
+        pytest.skip(f"no {precision} on this processor")
+    network, card = load_network(find_model("siamfc-alexnet"))
+    settings = card.tracking.model_copy(update={"scale_search": mode})
+    tracker = load("siamfc-alexnet", device="cpu", settings=settings, precision=precision)
+    plain = PlainSiamFC(network)
+    ratios = []
+    for _ in range(ROUNDS):
+        expected, plain_seconds = follow(plain, frames[:40])
+        found, seconds = follow(tracker, frames[:40])
+        ratios.append(plain_seconds / seconds)
+    overlap = float(iou(found, expected).mean())
+    ratio = statistics.median(ratios)
+    print(
+        f"\nAlexNetV1, {mode}, {precision}: {ratio:.2f} x plain PyTorch ({1000 * plain_seconds:.1f} ms a frame there)"
+    )
+    print(f"    mean IoU of the paths {overlap:.3f}")
+    if mode == "search":
+        assert overlap > 0.98
+    assert ratio >= least
+
+
+@pytest.fixture(scope="module")
+def openvino(tmp_path_factory: pytest.TempPathFactory) -> str:
+    pytest.importorskip("openvino")
+    folder = tmp_path_factory.mktemp("exported") / "siamtrack-lite-openvino"
+    return str(export(ExportJob("siamtrack-lite", "openvino", folder)).folder)
+
+
+def ratios_of(report: Report, model: str) -> dict[str, float]:
+    (found,) = (tracker.ratios for tracker in report.trackers if tracker.name == model)
+    return found
+
+
+def test_lite_against_opencv(frames: list[Image], openvino: str) -> None:
+    del frames  # asked for so that it is known whether there is a clip
+    peers = ("opencv:csrt", *([f"opencv:nano={NANOTRACK}"] if NANOTRACK else []))
+    models = ("siamtrack-lite", openvino, "siamtrack-box")
+    report = run_profile(ProfileJob(str(CLIP), boxes=(BOX,), models=models, peers=peers), no_progress)
+    for name in models:
+        shown = ", ".join(f"{ratio:.2f} x {peer.partition('=')[0]}" for peer, ratio in ratios_of(report, name).items())
+        print(f"\n{Path(name).name}: {shown}")
+    assert ratios_of(report, "siamtrack-lite")["opencv:csrt"] >= 2.5
+    assert ratios_of(report, openvino)["opencv:csrt"] >= 3.5
+    if NANOTRACK:
+        assert ratios_of(report, openvino)[peers[1]] >= 1
+
+
+def test_what_is_outside_the_network() -> None:
+    report = run_profile(ProfileJob(synthetic=(640, 480), models=("siamtrack-lite",)), no_progress)
+    stages = report.trackers[0].stages
+    own = {stage: stages[stage] for stage in ("crop", "transfer", "network", "correlation", "postprocess", "learn")}
+    outside = {stage: figures.median for stage, figures in own.items() if stage != "network"}
+    median, share = sum(outside.values()), 1 - own["network"].share / sum(each.share for each in own.values())
+    shown = ", ".join(f"{stage} {1000 * seconds:.2f}" for stage, seconds in outside.items())
+    print(f"\noutside the network: {1000 * median:.2f} ms ({shown}), {share:.0%} of the tracker's time")
+    assert median <= 1e-3
+    assert share <= 0.15
+
+
+@pytest.mark.parametrize(("name", "least"), [("siamfc-alexnet", 0.5), ("siamtrack-lite", 0.0), ("siamtrack-box", 0.0)])
+def test_the_network_against_the_attainable_limit(name: str, least: float) -> None:
+    report = run_profile(ProfileJob(synthetic=(640, 480), models=(name,), frames=60), no_progress)
+    limit = report.trackers[0].limit
+    assert limit is not None
+    print(
+        f"\n{name} in {limit.precision}: {limit.flops / 1e9:.2f} GFLOP a frame at {limit.peak / 1e9:.0f} GFLOP/s would "
+        f"take {1000 * limit.seconds:.2f} ms, took {1000 * limit.measured:.2f}: {limit.reached:.0%}"
+    )
+    assert limit.reached >= least
+
+
+def test_sixteen_targets() -> None:
+    tracker = load("siamtrack-lite", device="cpu", threads="auto")
+    (first, boxes), *rest = SyntheticClip(1280, 720, 30, targets=16)
+    medians = []
+    for count in (1, 16):
+        states = [tracker.start(first, box) for box in boxes[:count]]
+        seconds = []
+        for frame, _ in rest:
+            began = time.perf_counter()
+            states = [result.state for result in tracker.step(frame, states)]
+            seconds.append(time.perf_counter() - began)
+        medians.append(statistics.median(seconds))
+    print(f"\n16 targets take {medians[1] / medians[0]:.1f} times as long as one ({1000 * medians[0]:.1f} ms)")
+    assert medians[1] <= 6 * medians[0]
+
+
+def test_end_to_end_at_1080p(tmp_path: Path) -> None:
+    clip = SyntheticClip(1920, 1080, 150)
+    video = tmp_path / "clip.mp4"
+    with VideoSink(video, 1920, 1080, Fraction(30)) as sink:
+        for frame, _ in clip:
+            sink.write(frame)
+    (box,) = clip.boxes[0]
+    speeds: dict[str, list[float]] = {"tracker": [], "codec": [], "end to end": []}
+    for _ in range(ROUNDS):
+        alone = runner.run(runner.Job(str(video), (box,), model="siamtrack-lite"), no_progress)
+        speeds["tracker"].append(alone.tracking_fps)
+        began = time.perf_counter()
+        with open_source(str(video)) as source, VideoSink(tmp_path / "copy.mp4", 1920, 1080, Fraction(30)) as sink:
+            for read in source:
+                assert read.image is not None
+                sink.write(draw_targets(read.image, [Row(read.index, read.time, 1, box, 1.0, Status.TRACKED)], 30.0))
+        speeds["codec"].append(len(clip) / (time.perf_counter() - began))
+        outputs = runner.Outputs(video=tmp_path / "tracked.mp4")
+        done = runner.run(runner.Job(str(video), (box,), outputs, model="siamtrack-lite"), no_progress)
+        speeds["end to end"].append(done.end_to_end_fps)
+    median = {name: statistics.median(values) for name, values in speeds.items()}
+    share = median["end to end"] / min(median["tracker"], median["codec"])
+    print("\n1080p: " + ", ".join(f"{name} {fps:.1f} fps" for name, fps in median.items()) + f": {share:.0%}")
+    assert share >= 0.9
+
+
+def test_peak_of_this_machine() -> None:
+    peaks = {precision: measure_peak("cpu", precision) / 1e9 for precision in torch_precisions(torch.device("cpu"))}
+    print("\nmatrix products: " + ", ".join(f"{name} {peak:.0f} GFLOP/s" for name, peak in peaks.items()))
+    assert all(peak > 0 for peak in peaks.values())
