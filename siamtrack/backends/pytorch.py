@@ -53,8 +53,8 @@ class TorchBackend(Backend):
 
     @torch.inference_mode()
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `Backend`; in float32 always."""
-        return cross_correlation(kernels, features)
+        """As of `Backend`; multiplied in the network's precision, added up in float32."""
+        return cross_correlation(kernels.to(self._dtype), features.to(self._dtype))
 
     @torch.inference_mode()
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:

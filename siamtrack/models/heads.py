@@ -30,11 +30,16 @@ def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     batch, count, channels, h, w = kernels.shape
     height, width = features.shape[-2:]
     cells = kernels.permute(0, 1, 3, 4, 2).reshape(batch, count * h * w, channels)
-    products = torch.matmul(cells, features.reshape(batch, channels, height * width))
+    # What was multiplied with fewer bits is still added up with all of them.
+    products = torch.matmul(cells, features.reshape(batch, channels, height * width)).to(_summable(features.dtype))
     # Cell (i, j) of a kernel, at the displacement (y, x), meets the features at (y + i, x + j).
     rows = _sum_shifted(products.reshape(batch, count, h, w, height * width), 1)
     maps = F.pad(_sum_shifted(rows, width), (0, w - 1))
     return maps.reshape(batch, count, height - h + 1, width)[..., : width - w + 1]
+
+
+def _summable(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def _sum_shifted(x: Tensor, step: int) -> Tensor:

@@ -61,30 +61,34 @@ def has_onednn() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # type: ignore[no-untyped-call]
 
 
-def _fuse(network: nn.Module) -> None:
-    """Replace convolutions, with the activations that follow them, in place."""
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d):
-                same_pad = isinstance(child, SamePadConv2d)
-                activation = _pop_activation(module, int(name)) if isinstance(module, nn.Sequential) else "none"
-                setattr(module, name, (FusedSamePadConv2d if same_pad else FusedConv2d)(child, activation))
-
-
 Activation = Literal["none", "relu", "relu6"]
 
 
-def _pop_activation(layers: nn.Sequential, index: int) -> Activation:
-    """Remove the activation after a convolution, and say which it was; an Identity keeps the others in their places."""
-    after = layers[index + 1] if index + 1 < len(layers) else None
-    found: Activation = "none"
-    if isinstance(after, nn.ReLU6):
-        found = "relu6"
-    elif isinstance(after, nn.ReLU):
-        found = "relu"
-    if found != "none":
-        layers[index + 1] = nn.Identity()
-    return found
+def _fuse(network: nn.Module) -> None:
+    """Replace convolutions, with the activations that follow them, in place."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential):
+            for index in reversed(range(len(module))):
+                layer = module[index]
+                if isinstance(layer, nn.Conv2d):
+                    activation = _activation_of(module[index + 1]) if index + 1 < len(module) else "none"
+                    module[index] = _fused(layer, activation)
+                    if activation != "none":
+                        del module[index + 1]
+        else:
+            for name, child in list(module.named_children()):
+                if isinstance(child, nn.Conv2d):
+                    setattr(module, name, _fused(child, "none"))
+
+
+def _activation_of(layer: nn.Module) -> Activation:
+    if isinstance(layer, nn.ReLU6):
+        return "relu6"
+    return "relu" if isinstance(layer, nn.ReLU) else "none"
+
+
+def _fused(conv: nn.Conv2d, activation: Activation) -> FusedConv2d:
+    return (FusedSamePadConv2d if isinstance(conv, SamePadConv2d) else FusedConv2d)(conv, activation)
 
 
 class FusedConv2d(nn.Conv2d):
@@ -102,24 +106,24 @@ class FusedConv2d(nn.Conv2d):
         self.weight, self.bias = conv.weight, conv.bias
         # As oneDNN calls them: the name, and the numbers that go with it.
         self._activation = ("hardtanh", [0.0, 6.0]) if activation == "relu6" else (activation, [])
-        # The order of the weights that is best depends on the size of the input; with another, each call sorts them anew.
+        self._geometry = list(conv.stride), list(conv.dilation), conv.groups
+        self._even_padding = [int(size) for size in conv.padding]
+        # Which order of the weights is best depends on the size of the input; in any other, each call sorts them anew.
         self._packed: Tensor | None = None
         self._packed_for: torch.Size | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(B, C, H, W)` and apply the activation."""
-        return self._convolve(input, self.weight, [int(size) for size in self.padding])
+        return self._convolve(input, self.weight, self._even_padding)
 
     def _convolve(self, input: Tensor, weight: Tensor, padding: list[int]) -> Tensor:
-        stride, dilation = list(self.stride), list(self.dilation)
         if self._packed is None or self._packed_for != input.shape:
             self._packed_for = input.shape
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, padding, stride, dilation, self.groups, list(input.shape)
+                weight, padding, *self._geometry, list(input.shape)
             )
-        name, numbers = self._activation
-        convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            input, self._packed, self.bias, padding, stride, dilation, self.groups, name, numbers, ""
+        convolved: Tensor = torch.ops.mkldnn._convolution_pointwise.default(
+            input, self._packed, self.bias, padding, *self._geometry, *self._activation, ""
         )
         return convolved
 
