@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -85,6 +85,8 @@ class ProfileJob:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
     """CPU threads of the networks and of OpenCV; None: the fastest number for each network, OpenCV's own choice."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"
     """What the networks compute in."""
 
@@ -259,12 +261,12 @@ class ModelFollower:
         self.name = name
         self.tracker = tracker
         # Loading decides it for the whole process; the next model may need another number.
-        self._threads = torch.get_num_threads()
+        self.threads = torch.get_num_threads()
         self._states: list[TargetState] = []
 
     def start(self, frame: Image, boxes: Sequence[Box]) -> None:
         """Set the targets."""
-        torch.set_num_threads(self._threads)
+        torch.set_num_threads(self.threads)
         self._states = [self.tracker.start(frame, box) for box in boxes]
 
     def step(self, frame: Image) -> tuple[Sample, list[Row]]:
@@ -331,23 +333,14 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
             info = opened.info
         if job.json is not None:
             refuse_inputs(job.json, (*files, *info.files))
-        models = [
-            ModelFollower(
-                name,
-                load(
-                    name,
-                    device=job.device,
-                    threads="auto" if job.threads is None else job.threads,
-                    precision=job.precision,
-                ),
-            )
-            for name in dict.fromkeys(job.models)
-        ]
+        models = [ModelFollower(name, _load(name, job)) for name in dict.fromkeys(job.models)]
         followers: list[Follower] = [*peers, *models]
         rounds: dict[str, list[list[Sample]]] = {follower.name: [] for follower in followers}
         peaks: dict[str, float] = {}
+        threads = max(model.threads for model in models)
         with _counted(progress, job.rounds * len(followers) * (job.frames + WARM_UP)) as count:
             for _ in range(job.rounds):
+                torch.set_num_threads(threads)
                 for device, precision in {
                     (str(each.tracker.backend.device), each.tracker.backend.precision) for each in models
                 }:
@@ -361,6 +354,7 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         for model in models:
             profile = summarise_tracker(model.name, rounds[model.name], peer_fps)
             profiles.append(_with_model(profile, model.tracker, len(boxes), peaks))
+        torch.set_num_threads(threads)
         report = Report(
             job, info, boxes, str(models[0].tracker.backend.device), peaks, describe_machine(), tuple(profiles)
         )
@@ -531,6 +525,16 @@ def _mean_fps(samples: Sequence[Sample]) -> float:
 def _rate(seconds: float) -> float:
     """Frames per second; what was too quick for the clock counts as its finest tick."""
     return 1 / max(seconds, 1e-9)
+
+
+def _load(name: str, job: ProfileJob) -> Tracker:
+    return load(
+        name,
+        device=job.device,
+        settings=job.settings,
+        threads="auto" if job.threads is None else job.threads,
+        precision=job.precision,
+    )
 
 
 def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: Mapping[str, float]) -> TrackerProfile:

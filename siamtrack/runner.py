@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -96,6 +96,8 @@ class Job:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
     """CPU threads of the network; None: as many as are fastest."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"
     """What the network computes in; auto: the fastest whose responses are as in float32."""
     show: bool = False
@@ -258,7 +260,11 @@ def _load(job: Job) -> Tracker:
     from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     return load(
-        job.model, device=job.device, threads="auto" if job.threads is None else job.threads, precision=job.precision
+        job.model,
+        device=job.device,
+        settings=job.settings,
+        threads="auto" if job.threads is None else job.threads,
+        precision=job.precision,
     )
 
 

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
-from siamtrack.config import PRECISIONS, TrackingSettings
+from siamtrack.config import PRECISIONS
 from siamtrack.data.sequences import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
-from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.weights import read_card
+from siamtrack.models.registry import DEFAULT_MODEL
 from siamtrack.tracking.tracker import Tracker, load
 
 RESAMPLES = 10_000
@@ -37,8 +36,7 @@ def main() -> int:
     parser.add_argument("--precision", default="auto", choices=["auto", *PRECISIONS], help="of the network")
     arguments = parser.parse_args()
     try:
-        card = read_card(find_model(arguments.model))
-        settings = changed(card.tracking, arguments.set)
+        settings = parsed(arguments.set)
         tracker = load(arguments.model, device=arguments.device, settings=settings, precision=arguments.precision)
         tracks = [track for folder in arguments.folders for track in read_tracks(folder)]
         wanted = {name for name in arguments.only.split(",") if name}
@@ -49,15 +47,14 @@ def main() -> int:
     return 0
 
 
-def changed(settings: TrackingSettings, changes: Iterable[str]) -> TrackingSettings:
-    """The settings with `NAME=JSON` applied.
+def parsed(changes: Iterable[str]) -> dict[str, object]:
+    """`NAME=JSON` as settings.
 
     Raises:
-        UsageError: when one is not of that form, or not a possible setting.
+        UsageError: when one is not of that form.
     """
     try:
-        values = {name: json.loads(value) for name, value in (change.split("=", 1) for change in changes)}
-        return TrackingSettings.model_validate(settings.model_dump() | values)
+        return {name: json.loads(value) for name, value in (change.split("=", 1) for change in changes)}
     except ValueError as error:
         raise UsageError(f"--set takes NAME=JSON, such as adaptation=null: {error}") from error
 

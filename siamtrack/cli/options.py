@@ -22,6 +22,15 @@ Threads = Annotated[
         metavar="N", help="CPU threads of the network; default: as many as are fastest.", rich_help_panel=Machine
     ),
 ]
+ScaleSearch = Annotated[
+    Literal["search", "exemplar", "alternate"] | None,
+    typer.Option(
+        "--scale-search",
+        help="Where scales are tried: on three search crops a frame (the paper), on the exemplar with one crop, or in "
+        "turn with one crop. Default: as the model says.",
+        rich_help_panel=Machine,
+    ),
+]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(

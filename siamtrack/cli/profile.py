@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Precision, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Precision, Quiet, ScaleSearch, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def profile(
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
+    scale_search: ScaleSearch = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -94,6 +95,7 @@ def profile(
         device=device,
         threads=threads,
         precision=precision,
+        settings={"scale_search": scale_search} if scale_search else {},
     )
     report = run_profile(job, console.progress)
     if quiet:
@@ -131,10 +133,15 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _short(name: str) -> str:
+    """The name of a tracker without folders: `opencv:nano` of `opencv:nano=DIR`, a file's or folder's own name."""
+    return Path(name.partition("=")[0]).name
+
+
 def _stages(report: Report) -> Table:
     table = _table("ms a frame", "median", "p95", "share")
     for tracker in report.trackers:
-        table.add_row(tracker.name)
+        table.add_row(_short(tracker.name))
         for stage, figures in (tracker.stages | {"frame": tracker.frame}).items():
             table.add_row(
                 f"  {stage}", f"{1000 * figures.median:.2f}", f"{1000 * figures.p95:.2f}", f"{figures.share:.1%}"
@@ -145,10 +152,10 @@ def _stages(report: Report) -> Table:
 def _speeds(report: Report) -> Table:
     """The trackers alone, without decoding, drawing and encoding."""
     peers = [tracker.name for tracker in report.trackers if tracker.model is None]
-    table = _table("fps of the tracker", "median", "mean", *(f"x {peer}" for peer in peers))
+    table = _table("fps of the tracker", "median", "mean", *(f"x {_short(peer)}" for peer in peers))
     for tracker in report.trackers:
         ratios = (f"{tracker.ratios[peer]:.2f}" if peer in tracker.ratios else "" for peer in peers)
-        table.add_row(tracker.name, f"{tracker.median_fps:.1f}", f"{tracker.mean_fps:.1f}", *ratios)
+        table.add_row(_short(tracker.name), f"{tracker.median_fps:.1f}", f"{tracker.mean_fps:.1f}", *ratios)
     return table
 
 
@@ -159,7 +166,7 @@ def _limits(report: Report) -> Table:
         limit = tracker.limit
         if limit is not None:
             table.add_row(
-                tracker.name,
+                _short(tracker.name),
                 limit.precision,
                 f"{limit.flops / 1e9:.3f}",
                 f"{limit.peak / 1e9:.1f}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding
@@ -417,7 +418,7 @@ def load(
     model: str | Path = DEFAULT_MODEL,
     *,
     device: str = "auto",
-    settings: TrackingSettings | None = None,
+    settings: TrackingSettings | Mapping[str, object] | None = None,
     threads: int | Literal["auto"] | None = None,
     precision: Precision | Literal["auto"] = "auto",
 ) -> Tracker:
@@ -427,14 +428,15 @@ def load(
         model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
             `siamtrack export` wrote (which leaves PyTorch one thread).
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
-        settings: how to search; None takes what the model's card says.
+        settings: how to search; None takes what the model's card says, a mapping changes some of that.
         threads: CPU threads of PyTorch, for the whole process; `auto` tries which number is fastest, None leaves them
             as they are.
         precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
             (`siamtrack.backends.choice`), which depends on the machine.
 
     Raises:
-        UsageError: for an unknown model, a device or a precision that does not exist here, or less than one thread.
+        UsageError: for an unknown model, a device or a precision that does not exist here, less than one thread, or
+            settings that cannot be.
         WeightsError: for a file that is not the weights of a network.
     """
     if isinstance(threads, int):
@@ -446,12 +448,29 @@ def load(
         # Two runtimes with a thread for each core would wait for each other.
         torch.set_num_threads(1)
         backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
-        return Tracker(backend, settings or card.tracking, card)
+        return Tracker(backend, _changed(card.tracking, settings), card)
     network, card = load_network(path)
     backend = choose(partial(TorchBackend, network, place), torch_precisions(place), precision, str(place))
     if threads == "auto" and place.type == "cpu":
         torch.set_num_threads(fastest_threads(backend))
-    return Tracker(backend, settings or card.tracking, card)
+    return Tracker(backend, _changed(card.tracking, settings), card)
+
+
+def _changed(settings: TrackingSettings, changes: TrackingSettings | Mapping[str, object] | None) -> TrackingSettings:
+    """The settings, others instead, or these with some changed.
+
+    Raises:
+        UsageError: for an unknown setting or an impossible value.
+    """
+    if changes is None or isinstance(changes, TrackingSettings):
+        return changes or settings
+    try:
+        return TrackingSettings.model_validate(settings.model_dump() | dict(changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"these settings cannot be: {f'{where}: ' if where else ''}{message}") from error
 
 
 def find_device(name: str) -> torch.device:

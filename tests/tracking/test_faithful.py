@@ -27,7 +27,7 @@ def test_paths_agree(demo: Path, clip: str, start: int, box: Box) -> None:
         frames = [frame.image for frame in source if frame.image is not None]
     network, _ = load_network(find_model("siamfc-alexnet"))
     expected = list(reference_loop.follow(network, frames, box))
-    tracker = load("siamfc-alexnet", device="cpu", precision="float32")
+    tracker = load("siamfc-alexnet", device="cpu", precision="float32", settings={"scale_search": "search"})
     tracker.init(frames[0], box)
     found = [tracker.update(frame).box for frame in frames[1:]]
     assert len(frames) == 40

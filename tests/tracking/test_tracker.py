@@ -304,8 +304,23 @@ def test_load_takes_settings_from_the_card_unless_told(tmp_path: Path, monkeypat
     assert tracker.start(texture(80, 80, 0), Box(20, 20, 30, 30)).kernels.shape == (5, 256, 6, 6)
     assert load(path, device="cpu", settings=TrackingSettings(), threads=3).settings == TrackingSettings()
     assert threads == [3]
+    changed = load(path, device="cpu", settings={"scales": 3}).settings
+    assert changed == TrackingSettings(scales=3, scale_search="exemplar")
     with pytest.raises(UsageError, match="0 threads"):
         load(path, device="cpu", threads=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale_serach": "search"}, "these settings cannot be: scale_serach: Extra inputs are not permitted"),
+        ({"scales": 4}, "these settings cannot be: scales must be odd"),
+        ({"scale_search": "search"}, "these settings cannot be: adaptation learns from one search crop a frame"),
+    ],
+)
+def test_settings_that_cannot_be(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load("siamtrack-lite", device="cpu", precision="float32", settings=changes)
 
 
 @pytest.mark.slow
