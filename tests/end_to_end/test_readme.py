@@ -53,7 +53,7 @@ def inline_options() -> set[str]:
     text = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
     spans = re.findall(r"`([^`\n]+)`", text)
     own = [span for span in spans if span.startswith(("--", "siamtrack "))]
-    return {option for span in own for option in re.findall(r"(?<![\w-])--[a-z-]+", span)}
+    return {option for span in own for option in re.findall(r"(?<![\w-])--[a-z0-9-]+", span)}
 
 
 COMMAND_LINES = command_lines()
@@ -68,7 +68,7 @@ def help_of(siamtrack: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[[li
         done = siamtrack(*path, "--help")
         assert done.returncode == 0, done.stderr
         assert f"siamtrack {' '.join(path)} [OPTIONS]" in done.stdout
-        return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", done.stdout))
+        return set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", done.stdout))
 
     return call
 
