@@ -10,6 +10,7 @@ upsampled map is linear and separable in the cells, so its weights are tabulated
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +79,12 @@ class _Aim(NamedTuple):
     gain: float
     weight: float
     least: float
+
+
+def needs_compiling() -> bool:
+    """Whether the kernels are not in numba's cache yet; compiling them takes some seconds."""
+    folder = find_peak.stats.cache_path
+    return folder is None or not any(Path(folder).glob("kernels.find_peak-*.nbi"))
 
 
 def make_tables(size: int, upsample: int) -> PeakTables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,11 +31,21 @@ from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import ModelCard, load_network
 from siamtrack.tracking.adaptive import begin, learn
 from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
-from siamtrack.tracking.kernels import Peak, find_peak, interpolate, make_tables, mix_with_window, upsample_maps
+from siamtrack.tracking.kernels import (
+    Peak,
+    find_peak,
+    interpolate,
+    make_tables,
+    mix_with_window,
+    needs_compiling,
+    upsample_maps,
+)
 from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, refine
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
 from siamtrack.tracking.states import Observation, TargetState, TrackResult
 from siamtrack.tracking.status import Status
+
+_logger = logging.getLogger(__name__)
 
 FIRST_LOOKS = (0.9, 1.0, 1.11)
 """Sides of the search crops of the first frame, in which the bias of a box head is measured and a filter is begun; 1 is
@@ -98,6 +109,8 @@ class Tracker:
         self._target_cells = geometry.exemplar_size / (2 * geometry.stride)
         self._state: TargetState | None = None
         # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
+        if needs_compiling():
+            _logger.info("compiling for this processor, which takes some seconds once")
         self._find_peak(np.zeros((self.settings.scales, geometry.response_size, geometry.response_size), np.float32))
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:

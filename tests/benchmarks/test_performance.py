@@ -1,11 +1,12 @@
 """The speeds that docs/performance.md tells: `pytest tests/benchmarks/test_performance.py --benchmark-enable -s`.
 
 Every figure is a ratio of times from one run, in turns: machines differ, and so does one from hour to hour. NanoTrack's
-files are looked for in the folder that SIAMTRACK_NANOTRACK names.
+files are looked for in the folder that SIAMTRACK_NANOTRACK names, training data in that of SIAMTRACK_DATA.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import statistics
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmark_references import PlainSiamFC
+from benchmark_references import PlainSiamFC, plain_training_speed
 from numpy.typing import NDArray
 
 from siamtrack.backends.choice import torch_precisions
@@ -42,6 +43,7 @@ from siamtrack.tracking.tracker import Tracker, load
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)
 ROUNDS = 3
+DATA = os.environ.get("SIAMTRACK_DATA")
 NANOTRACK = os.environ.get("SIAMTRACK_NANOTRACK")
 
 Image = NDArray[np.uint8]
@@ -200,6 +202,35 @@ def test_end_to_end_at_1080p(tmp_path: Path, backend: str, request: pytest.Fixtu
     shown = ", ".join(f"{name} {fps:.1f} fps" for name, fps in median.items())
     print(f"\n1080p, {Path(model).name}: {shown}: {share:.0%} of the slower")
     assert share >= 0.9
+
+
+@pytest.mark.skipif(DATA is None, reason="SIAMTRACK_DATA names no folder of training data")
+def test_training_against_plain_pytorch(tmp_path: Path) -> None:
+    plain = plain_training_speed(batch=8, steps=8)
+    command = [sys.executable, "-m", "siamtrack", "train", "siamfc-alexnet", "--data", str(DATA), "--out", tmp_path]
+    # Ended as soon as the speed is known: what follows the last step is validation.
+    with subprocess.Popen([*command, "--steps", "2000", "--quiet"], stderr=subprocess.DEVNULL) as training:
+        try:
+            rows = wait_for_rows(tmp_path / "log.csv", 4)
+        finally:
+            training.terminate()
+    speed, wait = (statistics.median(float(row[key]) for row in rows[1:]) for key in ("pairs_per_second", "wait"))
+    print(
+        f"\ntraining AlexNetV1, batch 8: {speed / plain:.2f} x plain PyTorch, {speed:.1f} pairs/s, waiting {wait:.0%}"
+    )
+    assert wait < 0.1
+    assert speed >= 5 * plain
+
+
+def wait_for_rows(log: Path, count: int) -> list[dict[str, str]]:
+    """The rows of a training's table when there are so many."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        rows = list(csv.DictReader(log.read_text().splitlines())) if log.is_file() else []
+        if len(rows) >= count:
+            return rows
+        time.sleep(0.5)
+    raise TimeoutError(f"{log} has no {count} rows after five minutes")
 
 
 def test_peak_of_this_machine() -> None:

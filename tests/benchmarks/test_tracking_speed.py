@@ -6,11 +6,9 @@ hour.
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -18,16 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from siamtrack import runner
 from siamtrack.boxes import Box
-from siamtrack.io.sources import open_source
 from siamtrack.io.video_sink import VideoSink
+from siamtrack.profiling import ProfileJob, run_profile
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)
-ROUNDS = 3
 WANTED = {"siamtrack-box": 1.0, "siamtrack-lite": 1.5, "siamfc-alexnet": 0.4}
 """At least this many times the frame rate of CSRT."""
 
@@ -35,42 +30,21 @@ pytestmark = pytest.mark.usefixtures("only_when_asked")
 
 
 @contextmanager
-def no_progress(total: int | None) -> Iterator[runner.Advance]:
+def no_progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
     yield lambda frames, fps: None
 
 
-def csrt_fps(frames: list[NDArray[np.uint8]]) -> float:
-    tracker = cv2.TrackerCSRT_create()
-    tracker.init(frames[0], tuple(int(value) for value in BOX))
-    began = time.perf_counter()
-    for frame in frames[1:]:
-        tracker.update(frame)
-    return (len(frames) - 1) / (time.perf_counter() - began)
-
-
-def test_speed_against_csrt(tmp_path: Path) -> None:
+def test_speed_against_csrt() -> None:
     if not CLIP.is_file():
         pytest.skip("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
-    with open_source(str(CLIP)) as source:
-        frames = [frame.image for frame in source if frame.image is not None]
-    ratios: dict[str, list[float]] = {name: [] for name in WANTED}
-    csrt: list[float] = []
-    summaries: dict[str, runner.Summary] = {}
-    for _ in range(ROUNDS):  # in turn, so that a slow minute of the machine hits all of them
-        csrt.append(csrt_fps(frames))
-        for name in WANTED:
-            job = runner.Job(str(CLIP), (BOX,), runner.Outputs(video=tmp_path / f"{name}.mp4"), model=name)
-            summaries[name] = runner.run(job, no_progress)
-            ratios[name].append(summaries[name].tracking_fps / csrt[-1])
-    print(f"\nCSRT {statistics.median(csrt):.1f} fps on {CLIP.name}, {len(frames)} frames, {frames[0].shape}")
-    for name, summary in summaries.items():
-        stages = "  ".join(
-            f"{stage} {1000 * seconds / summary.frames:.2f}" for stage, seconds in summary.stages.items()
-        )
-        print(f"{name}: {statistics.median(ratios[name]):.2f} x CSRT, {summary.tracking_fps:.1f} fps")
-        print(f"    ms a frame: {stages}")
-    for name, least in WANTED.items():
-        assert statistics.median(ratios[name]) >= least, name
+    job = ProfileJob(str(CLIP), boxes=(BOX,), models=tuple(WANTED), peers=("opencv:csrt",))
+    report = run_profile(job, no_progress)
+    for tracker in report.trackers:
+        stages = "  ".join(f"{stage} {1000 * figures.median:.2f}" for stage, figures in tracker.stages.items())
+        ratio = tracker.ratios.get("opencv:csrt", 1.0)
+        print(f"\n{tracker.name}: {ratio:.2f} x CSRT, {tracker.mean_fps:.1f} fps\n    ms a frame: {stages}")
+    for tracker in report.trackers[1:]:
+        assert tracker.ratios["opencv:csrt"] >= WANTED[tracker.name], tracker.name
 
 
 TRACK_AND_MEASURE = """
