@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from siamtrack.tracking.kernels import Peak, find_peak, make_tables
+from siamtrack.tracking.kernels import CACHE, Peak, find_peak, make_tables, needs_compiling
 
 PENALTY, INFLUENCE, RADIUS = 0.9745, 0.176, 4
 
@@ -181,3 +181,9 @@ def test_without_a_place_for_compiled_code_the_package_still_imports() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_compiled_kernels_are_kept() -> None:
+    tables = make_tables(5, 4)
+    find_peak(np.zeros((1, 5, 5), np.float32), 0.97, 0.2, 1, tables)
+    assert needs_compiling() != CACHE
