@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -46,17 +50,20 @@ def test_an_exported_model_tracks_as_the_original(tmp_path: Path) -> None:
 
 
 def test_eight_bits_say_what_they_cost(tmp_path: Path, frames: Path) -> None:
-    pytest.importorskip("nncf")
+    pytest.importorskip("openvino")
+    if importlib.util.find_spec("nncf") is None:
+        pytest.skip("needs nncf")
     folder = tmp_path / "small"
-    done = export(ExportJob("siamtrack-lite", "openvino", folder, frames))
-    assert done.int8_overlap is not None
-    assert done.int8_similarity is not None
-    assert 0.7 < done.int8_overlap < 1
-    assert 0.8 < done.int8_similarity < 1
+    # In a process of its own, as it is used: NNCF brings native libraries that this one is better off without.
+    command = [sys.executable, "-m", "siamtrack", "export", "siamtrack-lite", "--format", "openvino"]
+    done = subprocess.run([*command, "--int8", frames, "--output", folder], capture_output=True, text=True, check=True)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("with 8 bits"))
+    overlap, similarity = map(float, re.findall(r"\d\.\d{4}", line))
+    assert 0.7 < overlap < 1
+    assert 0.8 < similarity < 1
     assert read_manifest(folder).int8
-    assert done.size < find_model("siamtrack-lite").stat().st_size / 2
-    again = export(ExportJob("siamtrack-lite", "openvino", folder))  # in its place
-    assert again.int8_overlap is None
+    assert sum(file.stat().st_size for file in folder.iterdir()) < find_model("siamtrack-lite").stat().st_size / 2
+    export(ExportJob("siamtrack-lite", "openvino", folder))  # in its place
     assert not read_manifest(folder).int8
 
 
