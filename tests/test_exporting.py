@@ -54,7 +54,7 @@ def test_eight_bits_say_what_they_cost(tmp_path: Path, frames: Path) -> None:
     if importlib.util.find_spec("nncf") is None:
         pytest.skip("needs nncf")
     folder = tmp_path / "small"
-    # In a process of its own, as it is used: NNCF brings native libraries that this one is better off without.
+    # In a process of its own, as it is used, so that what is printed is seen.
     command = [sys.executable, "-m", "siamtrack", "export", "siamtrack-lite", "--format", "openvino"]
     done = subprocess.run([*command, "--int8", frames, "--output", folder], capture_output=True, text=True, check=True)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("with 8 bits"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,12 @@ class OpenVinoRuntime(Runtime):
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._core = openvino.Core()
         self._requests: dict[tuple[str, tuple[tuple[int, ...], ...]], openvino.InferRequest] = {}
 
     @classmethod
     def precisions(cls) -> tuple[Precision, ...]:
         """As of `Runtime`."""
-        capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return ("float32", "bfloat16") if "BF16" in capabilities else ("float32",)
 
     def run(self, graph: str, inputs: Sequence[Array]) -> list[NDArray[np.float32]]:
@@ -46,20 +46,30 @@ class OpenVinoRuntime(Runtime):
         return list(outputs.values())
 
     def _compile(self, graph: str, shapes: Sequence[Sequence[int]]) -> openvino.InferRequest:
-        model = _read(self._core, self._folder / f"{graph}{SUFFIXES['openvino']}")
+        model = _read(self._folder / f"{graph}{SUFFIXES['openvino']}")
         model.reshape(dict(enumerate(list(shape) for shape in shapes)))
-        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+        return _core().compile_model(model, "CPU", self._options).create_infer_request()
 
     @classmethod
     def read_metadata(cls, file: Path) -> str | None:
         """As of `Runtime`."""
-        model = _read(openvino.Core(), file)
+        model = _read(file)
         return str(model.get_rt_info(METADATA).value) if model.has_rt_info(METADATA) else None
 
 
-def _read(core: openvino.Core, file: Path) -> openvino.Model:
+@cache
+def _core() -> openvino.Core:
+    """One for as long as the process lives.
+
+    With several, the main thread is left without a valid stack for signal handlers when they are gone (seen with
+    OpenVINO 2026.4): the next Ctrl-C would be a segmentation fault.
+    """
+    return openvino.Core()
+
+
+def _read(file: Path) -> openvino.Model:
     try:
-        return core.read_model(file)
+        return _core().read_model(file)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise WeightsError(f"{file} cannot be read: {reason}; export the model again") from error

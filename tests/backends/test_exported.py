@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +141,26 @@ def test_a_foreign_graph(folder: Path, text: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(runtime, "read_metadata", lambda file: None)
     with pytest.raises(WeightsError, match="was not written by siamtrack export"):
         read_manifest(folder)
+
+
+CTRL_C_AFTERWARDS = """
+import gc, signal, sys
+from pathlib import Path
+from siamtrack.backends.choice import probe
+from siamtrack.backends.exported import load_exported
+
+backend, _ = load_exported(Path(sys.argv[1]))
+backend.embed(backend.upload(probe(backend)[1]))
+del backend
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_is_still_heard_when_the_model_is_gone(folder: Path) -> None:
+    command = [sys.executable, "-c", CTRL_C_AFTERWARDS, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
