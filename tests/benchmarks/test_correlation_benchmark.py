@@ -17,6 +17,7 @@ SHAPES = {
     "three crops of AlexNet": ((3, 1, 256, 6, 6), (3, 256, 22, 22)),
     "three kernels of lite0": ((1, 3, 112, 8, 8), (1, 112, 32, 32)),
     "four targets of lite0": ((4, 3, 112, 8, 8), (4, 112, 32, 32)),
+    "sixteen targets of lite0": ((16, 3, 112, 8, 8), (16, 112, 32, 32)),
 }
 
 
