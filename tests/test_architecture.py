@@ -14,7 +14,8 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"runner", "preview", "explain", "profiling", "exporting"},
-    {"training", "evaluation", "io"},
+    {"training", "evaluation"},
+    {"io"},
     {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
     {"backends"},

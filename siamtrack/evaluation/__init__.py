@@ -1,1 +1,1 @@
-"""Trackers of others, to be measured against."""
+"""Trackers, ours and others', run over benchmark data sets, scored and reported."""
