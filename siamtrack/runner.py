@@ -32,7 +32,7 @@ from siamtrack.io.behind import WriteBehind
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame, Source
 from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, check_outputs, refuse_inputs
-from siamtrack.io.sources import open_source
+from siamtrack.io.sources import name_of_source, open_source
 from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.machine import describe_machine
@@ -174,11 +174,7 @@ def default_video(source: str) -> Path:
 
     NAME is the file's name without its ending, or the folder's name for a folder of images and for a glob.
     """
-    path = Path(source)
-    if any(character in path.name for character in "*?["):
-        path = path.parent
-    path = path.resolve()
-    return Path(f"{(path.name if path.is_dir() else path.stem) or 'video'}-tracked.mp4")
+    return Path(f"{name_of_source(source)}-tracked.mp4")
 
 
 def run(job: Job, progress: Progress) -> Summary:

@@ -14,13 +14,13 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"runner", "preview", "explain", "profiling", "exporting"},
-    {"training", "evaluation"},
+    {"training", "evaluation", "labelling"},
     {"io"},
     {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
     {"backends"},
     {"models"},
-    {"boxes", "config", "machine", "interrupts"},
+    {"boxes", "config", "files", "machine", "interrupts"},
     {"errors"},
 ]
 """Top to bottom. A part imports itself and what lies below it, never its neighbours."""

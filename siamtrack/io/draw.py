@@ -64,29 +64,55 @@ def draw_targets(image: NDArray[np.uint8], rows: Iterable[Row], fps: float | Non
         A new `(H, W, 3)` uint8 BGR image.
     """
     canvas = image.copy()
-    height, width = canvas.shape[:2]
-    # By the area, so that a long and narrow frame gets no huge letters.
-    unit = math.sqrt(height * width)
-    thickness = max(1, round(1 + unit / 360))
-    scale = min(max(unit * 0.019, 8), 48) / CAPITAL
+    thickness, scale = line_width(canvas), letter_scale(canvas)
     taken: list[Rect] = []
     drawn = [(row, row.box) for row in rows if row.box is not None and all(map(math.isfinite, row.box))]
     for row, box in drawn:
-        _draw_box(canvas, box, COLORS[row.status], thickness, dashed=row.status is not Status.TRACKED)
+        draw_box(canvas, box, COLORS[row.status], thickness, dashed=row.status is not Status.TRACKED)
     # Labels come after all boxes, so that no line runs through a text.
     if fps is not None:
-        _draw_label(canvas, [f"{fps:.1f} fps"], Look(WHITE, scale), [(0, 0)], taken)
+        draw_label(canvas, [f"{fps:.1f} fps"], Look(WHITE, scale), [(0, 0)], taken)
     for row, box in drawn:
         number, score = str(row.target), "" if row.score is None else f" {row.score:.2f}"
         texts = [f"{number}{score} {row.status.value}", f"{number}{score}", number]
         gap, plate = 2 * thickness, _plate_size(texts[0], scale)[1]
         left, top, bottom = box.x - thickness, box.y, box.y + box.height
         spots = [(left, top - gap - plate), (left, bottom + gap), (left + gap, top + gap), (left + gap, bottom - plate)]
-        _draw_label(canvas, texts, Look(COLORS[row.status], scale), spots, taken)
+        draw_label(canvas, texts, Look(COLORS[row.status], scale), spots, taken)
     return canvas
 
 
-def _draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, dashed: bool) -> None:
+def line_width(image: NDArray[np.uint8]) -> int:
+    """How thick lines on a picture are, in pixels; `image` is `(H, W, 3)`."""
+    return max(1, round(1 + _unit(image) / 360))
+
+
+def letter_scale(image: NDArray[np.uint8]) -> float:
+    """Scale of `FONT` for the labels on a picture, `(H, W, 3)`."""
+    return min(max(_unit(image) * 0.019, 8), 48) / CAPITAL
+
+
+def label_height(scale: float) -> int:
+    """Height of a label, in pixels."""
+    return _plate_size("", scale)[1]
+
+
+def _unit(image: NDArray[np.uint8]) -> float:
+    # By the area, so that a long and narrow frame gets no huge letters.
+    height, width = image.shape[:2]
+    return math.sqrt(height * width)
+
+
+def draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, dashed: bool) -> None:
+    """Draw a box into a picture.
+
+    Args:
+        canvas: `(H, W, 3)` uint8 BGR; it is drawn into.
+        box: in pixels of the picture.
+        color: of the line, which gets a dark rim.
+        thickness: of the line, in pixels.
+        dashed: whether the line is dashed.
+    """
     height, width = canvas.shape[:2]
     # Far outside the frame nothing is seen, and OpenCV's coordinates are 16-bit at heart.
     # A line of odd thickness is centred on a pixel, another one between two: thin lines stay crisp.
@@ -132,10 +158,18 @@ def _margin(scale: float) -> int:
     return max(1, round(scale * 5))
 
 
-def _draw_label(
+def draw_label(
     canvas: NDArray[np.uint8], texts: Sequence[str], look: Look, spots: Sequence[Point], taken: list[Rect]
 ) -> None:
-    """Draw the first text that fits into the frame (there may be none) at the first spot that is free."""
+    """Draw the first text that fits into the picture (there may be none) at the first spot that is free.
+
+    Args:
+        canvas: `(H, W, 3)` uint8 BGR; it is drawn into.
+        texts: the same in more and in fewer words.
+        look: of the letters.
+        spots: left and top of places for it; where none is free, the first is taken.
+        taken: places of earlier labels; the one that is drawn is added.
+    """
     height, width = canvas.shape[:2]
     for text in texts:
         plate_width, plate_height = _plate_size(text, look.scale)

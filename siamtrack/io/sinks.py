@@ -205,8 +205,13 @@ class OtbSink(_FileSink):
         if self._target not in (None, row.target):
             raise UsageError(f"OTB text '{self.path}' holds one target: use CSV or JSON for several")
         self._target = row.target
-        box = (math.nan,) * 4 if row.box is None else row.box.to_one_based()
-        self._put(",".join(_decimals(value, 3) for value in box) + "\n")
+        self._put(otb_line(row.box))
+
+
+def otb_line(box: Box | None) -> str:
+    """A box as a line of a file of OTB or GOT-10k, 1-based, with three decimals; nan for a frame without one."""
+    numbers = (math.nan,) * 4 if box is None else box.to_one_based()
+    return ",".join(_decimals(value, 3) for value in numbers) + "\n"
 
 
 class JsonSink(_FileSink):

@@ -58,6 +58,15 @@ def open_source(source: str | Path, start: int = 0, end: int | None = None, *, t
     raise SourceError(f"'{name}' does not exist: give a video file, a folder of images or a glob in quotes")
 
 
+def name_of_source(source: str) -> str:
+    """What to call the results of a source: a file's name without its ending, or the name of the folder of images."""
+    path = Path(source).expanduser()
+    if any(character in path.name for character in "*?["):
+        path = path.parent
+    path = path.resolve()
+    return (path.name if path.is_dir() else path.stem) or "video"
+
+
 def _glob_images(name: str, pattern: Path) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207 (the pattern may be absolute)
     files = sorted(filter(is_image_file, matches), key=lambda file: natural_key(str(file)))

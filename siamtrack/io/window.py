@@ -45,7 +45,7 @@ def select_boxes(image: NDArray[np.uint8], title: str) -> list[Box]:
     Raises:
         UsageError: when no box was drawn.
     """
-    _open(title, image)
+    open_window(title, image)
     try:
         drawn = cv2.selectROIs(title, image, showCrosshair=False)
     finally:
@@ -72,7 +72,7 @@ class Window:
     def show(self, image: NDArray[np.uint8]) -> bool:
         """Show a frame, `(H, W, 3)` uint8 BGR; false when the user asked to stop (q, Esc, or the window was closed)."""
         if not self._opened:
-            _open(self._title, image)
+            open_window(self._title, image)
             self._opened = True
         cv2.imshow(self._title, image)
         key = cv2.waitKey(1) & 0xFF
@@ -88,7 +88,8 @@ class Window:
             cv2.destroyWindow(self._title)
 
 
-def _open(title: str, image: NDArray[np.uint8]) -> None:
+def open_window(title: str, image: NDArray[np.uint8]) -> None:
+    """Open a window in the shape of a picture `(H, W, C)`, and as large as that up to a screen."""
     height, width = image.shape[:2]
     shrink = min(1.0, _LARGEST[0] / width, _LARGEST[1] / height)
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
