@@ -94,7 +94,7 @@ def letter_scale(image: NDArray[np.uint8]) -> float:
 
 def label_height(scale: float) -> int:
     """Height of a label, in pixels."""
-    return _plate_size("", scale)[1]
+    return _plate_size("Xg", scale)[1]
 
 
 def _unit(image: NDArray[np.uint8]) -> float:

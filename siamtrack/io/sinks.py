@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-import av.error
 import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.tracking.status import Status
+
+if TYPE_CHECKING:
+    import av.error
 
 logger = logging.getLogger(__name__)
 

@@ -92,5 +92,6 @@ def open_window(title: str, image: NDArray[np.uint8]) -> None:
     """Open a window in the shape of a picture `(H, W, C)`, and as large as that up to a screen."""
     height, width = image.shape[:2]
     shrink = min(1.0, _LARGEST[0] / width, _LARGEST[1] / height)
-    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    # Without Qt's tool bar, the mouse is where the picture says.
+    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     cv2.resizeWindow(title, round(width * shrink), round(height * shrink))

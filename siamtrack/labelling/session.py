@@ -13,7 +13,7 @@ from siamtrack.boxes import MIN_SIDE, Box
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.tracks import interpolated
 
-LEAP = 10
+STRIDE = 10
 """Frames that the longer step goes."""
 CORNER = 8.0
 """Distance in pixels from a corner at which the mouse takes hold of it, or a third of the box's shorter side."""
@@ -24,8 +24,8 @@ class Command(StrEnum):
 
     NEXT = "next frame"
     PREVIOUS = "frame before"
-    LEAP = f"{LEAP} frames on"
-    LEAP_BACK = f"{LEAP} frames back"
+    LEAP = f"{STRIDE} frames on"
+    LEAP_BACK = f"{STRIDE} frames back"
     FIRST = "first frame"
     LAST = "last frame"
     NEXT_KEY = "next key frame"
@@ -185,9 +185,9 @@ def _obey(session: Session, command: Command) -> Session:
         case Command.PREVIOUS:
             return _go(session, session.frame - 1)
         case Command.LEAP:
-            return _go(session, session.frame + LEAP)
+            return _go(session, session.frame + STRIDE)
         case Command.LEAP_BACK:
-            return _go(session, session.frame - LEAP)
+            return _go(session, session.frame - STRIDE)
         case Command.FIRST:
             return _go(session, 0)
         case Command.LAST:

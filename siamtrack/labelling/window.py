@@ -102,7 +102,9 @@ def require_display() -> None:
 
 
 def find_command(code: int) -> Command | None:
-    """What a code of `cv2.waitKeyEx` asks for; GTK adds bits for num lock and the like."""
+    """What a code of `cv2.waitKeyEx` asks for, None where it is no key; GTK adds bits for num lock and the like."""
+    if code < 0:  # no key was pressed; without its upper bits, that would be Delete
+        return None
     return _BY_CODE.get(code) or _BY_CODE.get(code & 0xFFFF)
 
 
@@ -203,8 +205,7 @@ def _lines(session: Session) -> list[str]:
     what = "out of sight" if key is not None and key.box is None else there[1].value if there else "no box"
     if session.frame in session.missing:
         what = "could not be decoded"
-    keys = len(session.annotations)
-    lines = [f"frame {session.frame} of 0 to {session.count - 1}: {what} ({keys} key frames)"]
+    lines = [f"frame {session.frame} of 0 to {session.count - 1}: {what} (key frames: {len(session.annotations)})"]
     if session.note:
         lines.append(session.note)
     if session.help:

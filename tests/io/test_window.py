@@ -28,6 +28,7 @@ class Screen:
 
     WINDOW_NORMAL: int = cv2.WINDOW_NORMAL
     WINDOW_KEEPRATIO: int = cv2.WINDOW_KEEPRATIO
+    WINDOW_GUI_NORMAL: int = cv2.WINDOW_GUI_NORMAL
     WND_PROP_VISIBLE: int = cv2.WND_PROP_VISIBLE
     key: int = NO_KEY
     """Pressed during the next `waitKey`."""

@@ -1,0 +1,48 @@
+"""Rendered videos whose boxes are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scenes import render, texture
+
+from siamtrack.boxes import Box
+from siamtrack.io.sources import open_source
+from siamtrack.labelling.frames import FrameStore
+
+Image = NDArray[np.uint8]
+
+COVERED = range(19, 28)
+"""Frames in which the target of `behind_a_board` is seen by a fifth at most."""
+
+
+def straight_on(count: int = 50) -> tuple[list[Image], list[Box]]:
+    """A target that moves by four pixels a frame."""
+    track = [Box(10 + 4.0 * index, 90.0, 40.0, 48.0) for index in range(count)]
+    return render([track]).frames, track
+
+
+def behind_a_board() -> tuple[list[Image], list[Box]]:
+    """The same target, which passes behind a board."""
+    frames, track = straight_on()
+    board = texture(240, 56, 55)
+    for frame in frames:
+        frame[:, 96:152] = board
+    return frames, track
+
+
+def write_pictures(folder: Path, frames: list[Image]) -> Path:
+    """A video as a folder of pictures."""
+    folder.mkdir(parents=True)
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{index}.png"), frame)
+    return folder
+
+
+def make_store(folder: Path) -> FrameStore:
+    """The frames of a folder of pictures."""
+    with open_source(folder) as source:
+        return FrameStore(source, folder.parent, lambda done: None)
