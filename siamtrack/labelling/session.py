@@ -260,7 +260,9 @@ def _take(session: Session, box: Box | None) -> Session:
 def _set_key(session: Session, box: Box | None) -> Session:
     if session.frame in session.missing:
         return replace(session, note="this frame could not be decoded, nothing can be said about it")
-    return _change(session, session.annotations.with_key(Key(session.frame, box)))
+    # A thousandth of a pixel is all that a sequence keeps too.
+    rounded = None if box is None else Box(*(round(value, 3) for value in box))
+    return _change(session, session.annotations.with_key(Key(session.frame, rounded)))
 
 
 def _change(session: Session, annotations: Annotations) -> Session:

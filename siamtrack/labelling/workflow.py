@@ -254,7 +254,7 @@ def _pieces(job: LabelJob, boxes: Boxes, frames: FrameStore) -> list[Piece]:
         )
     if not pieces:
         raise DataError(
-            f"'{job.source}': one frame with a box is no sequence: give key frames further apart,"
+            f"'{job.source}': fewer than two pictures would have a box: give two key frames with more between them,"
             " or --check, which follows a single one and keeps what it can confirm"
         )
     return pieces

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from videos import COVERED, behind_a_board, make_store, straight_on, write_pictures
+from labelled_videos import COVERED, behind_a_board, make_store, straight_on, write_pictures
 
 from siamtrack.boxes import Box, iou
 from siamtrack.labelling.annotations import Annotations, Key

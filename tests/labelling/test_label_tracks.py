@@ -44,9 +44,7 @@ def sees(forwards: Mapping[int, Box | None], backwards: Mapping[int, Box | None]
 
 
 def test_a_target_that_moves_and_grows_steadily_is_interpolated_exactly() -> None:
-    truth = [
-        Box.from_center(50 + 3 * index, 80 - 2 * index, 20 * 1.1**index, 30 * 0.95**index) for index in range(11)
-    ]
+    truth = [Box.from_center(50 + 3 * index, 80 - 2 * index, 20 * 1.1**index, 30 * 0.95**index) for index in range(11)]
     boxes = fill(Annotations.of([Key(0, truth[0]), Key(10, truth[10])]), 11, interpolated)
     assert boxes == pytest.approx(np.array(truth), abs=1e-9)
 
@@ -73,7 +71,7 @@ def test_both_ways_are_mixed_by_the_distance_to_the_key_frames() -> None:
 
 
 def test_where_both_ways_are_apart_the_nearer_key_frame_is_believed_and_no_mean_is_made() -> None:
-    away = {frame: ELSEWHERE for frame in range(4, 8)}
+    away = dict.fromkeys(range(4, 8), ELSEWHERE)
     keys = Annotations.of([Key(0, at(0)), Key(8, at(8))])
     boxes = fill(keys, 9, tracked(sees(away, {})))
     assert boxes == pytest.approx(np.array([at(frame) for frame in range(9)]))
@@ -82,7 +80,9 @@ def test_where_both_ways_are_apart_the_nearer_key_frame_is_believed_and_no_mean_
 
 
 def test_a_frame_that_one_way_lost_has_the_box_of_the_other_and_one_that_both_lost_has_none() -> None:
-    boxes = fill(Annotations.of([Key(0, at(0)), Key(4, at(4))]), 5, tracked(sees({1: None, 2: None}, {2: None, 3: None})))
+    boxes = fill(
+        Annotations.of([Key(0, at(0)), Key(4, at(4))]), 5, tracked(sees({1: None, 2: None}, {2: None, 3: None}))
+    )
     assert boxes[[0, 1, 3, 4]] == pytest.approx(np.array([at(0), at(1), at(3), at(4)]))
     assert np.isnan(boxes[2]).all()
 
@@ -105,7 +105,7 @@ def test_between_key_frames_frames_are_kept_where_both_ways_agree() -> None:
 def test_from_a_single_key_frame_the_way_back_must_lead_to_it(key: int) -> None:
     keys = Annotations.of([Key(key, at(key))])
     assert np.isfinite(fill(keys, 41, checked(sees({}, {}), 0.65))).all()
-    lost = {frame: None for frame in (20, 21)}
+    lost = dict.fromkeys((20, 21))
     kept = np.flatnonzero(np.isfinite(fill(keys, 41, checked(sees(lost, lost), 0.65))[:, 0]))
     assert kept.tolist() == [frame for frame in range(41) if frame not in lost]
 

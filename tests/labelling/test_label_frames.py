@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from videos import make_store, straight_on, write_pictures
+from labelled_videos import make_store, straight_on, write_pictures
 
 from siamtrack.errors import SinkError
 from siamtrack.io.sources import open_source

@@ -1,0 +1,204 @@
+"""The window to label in, on a screen that is played by the test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from labelled_videos import make_store, straight_on, write_pictures
+from numpy.typing import NDArray
+
+from siamtrack.boxes import Box
+from siamtrack.errors import UsageError
+from siamtrack.labelling import window
+from siamtrack.labelling.annotations import Annotations, Key
+from siamtrack.labelling.frames import FrameStore
+from siamtrack.labelling.session import Command, Session, Stage
+from siamtrack.labelling.window import CODES, COLORS, KEYS, draw_session, find_command, label_in_window
+
+RIGHT, NO_KEY = 0xFF53, -1
+TRUTH = straight_on(8)[1]
+DRAWN = Box(10, 20, 30, 40)
+
+Step = int | tuple[int, float, float]
+"""A key, or a mouse event with its place in pixels of the frame."""
+
+
+@dataclass
+class Screen:
+    """In place of the screen functions of `cv2`; everything else is its own."""
+
+    steps: list[Step]
+    """What the user does, one a wait; then the window is closed."""
+    zoom: int = 2
+    """Of the rendered frames, 320 x 240."""
+    shown: list[NDArray[np.uint8]] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    listen: Callable[..., None] | None = None
+    closed: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(cv2, name)
+
+    def namedWindow(self, title: str, flags: int) -> None:  # noqa: N802
+        self.open.append(title)
+
+    def resizeWindow(self, title: str, width: int, height: int) -> None:  # noqa: N802
+        assert title in self.open
+
+    def setMouseCallback(self, title: str, listen: Callable[..., None]) -> None:  # noqa: N802
+        assert title in self.open
+        self.listen = listen
+
+    def imshow(self, title: str, image: NDArray[np.uint8]) -> None:
+        assert title in self.open
+        self.shown.append(image)
+
+    def waitKeyEx(self, delay: int) -> int:  # noqa: N802
+        assert delay > 0  # 0 would wait for ever
+        if not self.steps:
+            self.closed = True
+            return NO_KEY
+        step = self.steps.pop(0)
+        if isinstance(step, int):
+            return step
+        assert self.listen is not None
+        self.listen(step[0], round(step[1] * self.zoom), round(step[2] * self.zoom), 0, None)
+        return NO_KEY
+
+    def getWindowProperty(self, title: str, which: int) -> float:  # noqa: N802
+        return 0.0 if self.closed else 1.0
+
+    def destroyWindow(self, title: str) -> None:  # noqa: N802
+        self.open.remove(title)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FrameStore]:
+    with make_store(write_pictures(tmp_path / "video", straight_on(8)[0])) as store:
+        yield store
+
+
+@dataclass
+class Outcome:
+    """What came of a session."""
+
+    session: Session
+    screen: Screen
+    saved: list[Annotations]
+
+
+@pytest.fixture
+def use(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Let somebody use the window."""
+
+    def follow(order: range, box: Box) -> Iterator[Box | None]:
+        yield from (TRUTH[frame] for frame in order[1:])
+
+    def call(*steps: Step, session: Session | None = None) -> Outcome:
+        screen, saved = Screen(list(steps)), list[Annotations]()
+        monkeypatch.setattr(window, "cv2", screen)
+        monkeypatch.setattr("siamtrack.io.window.cv2", screen)
+        ended = label_in_window(session or Session(len(store)), store, follow, saved.append, "label")
+        assert screen.open == []
+        return Outcome(ended, screen, saved)
+
+    return call
+
+
+def drag(begin: tuple[float, float], end: tuple[float, float]) -> list[Step]:
+    return [(cv2.EVENT_LBUTTONDOWN, *begin), (cv2.EVENT_MOUSEMOVE, *end), (cv2.EVENT_LBUTTONUP, *end)]
+
+
+def test_boxes_are_drawn_saved_at_every_change_and_the_session_ends_with_s(use: Callable[..., Outcome]) -> None:
+    outcome = use(*drag((10, 20), (40, 60)), RIGHT, RIGHT, NO_KEY, *drag((20, 30), (60, 70)), ord("s"), RIGHT)
+    first, second = Key(0, DRAWN), Key(2, Box(20, 30, 40, 40))
+    assert outcome.session.stage is Stage.SAVE
+    assert outcome.session.annotations.keys == (first, second)
+    assert outcome.saved == [Annotations((first,)), Annotations((first, second))]
+    assert outcome.screen.steps == [RIGHT]
+
+
+def test_following_goes_through_the_frames_until_a_key_is_pressed(use: Callable[..., Outcome]) -> None:
+    session = Session(8, Annotations((Key(0, TRUTH[0]),)))
+    outcome = use(ord("t"), NO_KEY, NO_KEY, ord("q"), session=session)
+    assert outcome.session.frame == 3
+    assert dict(outcome.session.followed) == {frame: TRUTH[frame] for frame in (1, 2, 3)}
+    whole = use(ord("t"), *[NO_KEY] * 20, session=session)
+    assert whole.session.frame == 7
+
+
+def test_closing_the_window_leaves_with_what_is_there(use: Callable[..., Outcome]) -> None:
+    outcome = use(*drag((10, 20), (40, 60)))
+    assert outcome.session.stage is Stage.LEAVE
+    assert outcome.saved == [Annotations((Key(0, DRAWN),))]
+
+
+def test_a_picture_is_drawn_when_something_has_changed(use: Callable[..., Outcome]) -> None:
+    assert len(use(*[NO_KEY] * 10).screen.shown) == 1
+    assert len(use(RIGHT, NO_KEY, NO_KEY).screen.shown) == 2
+
+
+def test_every_command_has_a_letter_and_every_named_key_a_code() -> None:
+    assert set(KEYS) == set(Command)
+    letters = [letter for letter, _ in KEYS.values()]
+    assert len(set(letters)) == len(letters)
+    assert {name for _, name in KEYS.values() if name} == set(CODES)
+    for command, (letter, name) in KEYS.items():
+        assert {find_command(code) for code in (ord(letter), *CODES.get(name, ()))} == {command}
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [
+        pytest.param(NO_KEY, None, id="no key"),
+        pytest.param(ord("j"), None, id="a key without a meaning"),
+        pytest.param(0xFFFF, Command.REMOVE, id="Delete on X11"),
+        pytest.param(0x10FF53, Command.NEXT, id="Right with num lock, as GTK reports it"),
+        pytest.param(0x270000, Command.NEXT, id="Right on Windows"),
+        pytest.param(0x250000, Command.PREVIOUS, id="Left on Windows"),
+    ],
+)
+def test_keys_are_known_on_every_system(code: int, command: Command | None) -> None:
+    assert find_command(code) is command
+
+
+def test_the_box_is_drawn_where_it_is_on_an_enlarged_frame() -> None:
+    frame = np.full((240, 320, 3), 90, np.uint8)
+    session = Session(8, Annotations((Key(0, Box(100, 120, 60, 50)),)), help=False)
+    picture = draw_session(frame, session)
+    assert picture.shape == (480, 640, 3)
+    rows, columns = np.nonzero((picture == COLORS[next(iter(COLORS))]).all(2)[:460])
+    assert (columns.min(), columns.max()) == pytest.approx((200, 320), abs=4)
+    assert (rows.min(), rows.max()) == pytest.approx((240, 340), abs=4)
+    assert (frame == 90).all()
+
+
+def test_help_notes_and_key_frames_are_seen() -> None:
+    frame = np.full((480, 640, 3), 90, np.uint8)
+    plain = draw_session(frame, Session(8, help=False))
+    assert (draw_session(frame, Session(8)) != plain).any(2).mean() > 0.05
+    assert (draw_session(frame, Session(8, help=False, note="lost")) != plain).any()
+    keys = draw_session(frame, Session(8, Annotations((Key(7, None),)), help=False))
+    assert (keys[470:, 600:] != plain[470:, 600:]).any()
+
+
+def test_without_a_display_the_way_without_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "has_display", lambda: False)
+    with pytest.raises(UsageError, match=r"there is none here: give --boxes FILE"):
+        window.require_display()
+
+
+@pytest.mark.parametrize("module", ["siamtrack.labelling.workflow", "siamtrack.runner"])
+def test_opencv_is_loaded_before_pyav(module: str) -> None:
+    """PyAV brings a libxcb with which OpenCV's Qt hangs when it is loaded first (PyAV-Org/PyAV#1050)."""
+    code = f"import sys, {module}; names = list(sys.modules); assert names.index('cv2') < names.index('av')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

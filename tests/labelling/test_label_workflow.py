@@ -1,0 +1,228 @@
+"""From a video and key frames to sequences."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from labelled_videos import COVERED, behind_a_board, straight_on, write_pictures
+
+from siamtrack.boxes import Box, iou
+from siamtrack.data.sequences import decode_frames, read_tracks
+from siamtrack.errors import BoxError, DataError, SinkError, UsageError
+from siamtrack.labelling import window, workflow
+from siamtrack.labelling.annotations import Annotations, Key
+from siamtrack.labelling.folder import format_keys, read_keys
+from siamtrack.labelling.session import Session, Stage
+from siamtrack.labelling.workflow import LabelJob, LabelSummary, label
+from siamtrack.tracking.tracker import Tracker
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(monkeypatch: pytest.MonkeyPatch, tracker: Tracker) -> None:
+    """The tracker that matches pixels, whatever is asked for."""
+    monkeypatch.setattr(workflow, "_load", lambda job: tracker)
+
+
+@pytest.fixture(scope="session")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("straight") / "street", straight_on()[0])
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("board") / "board", behind_a_board()[0])
+
+
+TRUTH = np.array(straight_on()[1])
+"""Of both videos."""
+
+
+def write_keys(path: Path, *frames: int, gone: tuple[int, ...] = ()) -> Path:
+    keys = [*(Key(frame, Box(*TRUTH[frame])) for frame in frames), *(Key(frame, None) for frame in gone)]
+    path.write_text(format_keys(Annotations.of(keys)))
+    return path
+
+
+def run(job: LabelJob) -> LabelSummary:
+    return label(job, lambda total: nullcontext(lambda frames, fps: None))
+
+
+def test_a_straight_way_is_labelled_exactly(straight: Path, tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.csv", 4, 40)
+    summary = run(LabelJob(str(straight), tmp_path / "out", boxes=keys, between="interpolate"))
+    assert summary == LabelSummary(tmp_path / "out" / "street", 2, [(tmp_path / "out" / "street", 37)])
+    (track,) = read_tracks(tmp_path / "out")
+    assert track.boxes == pytest.approx(TRUTH[4:41], abs=1e-3)
+    frames = straight_on()[0][4:41]
+    for image, frame in zip(decode_frames(track.folder), frames, strict=True):
+        assert np.abs(image.astype(int) - frame).mean() < 3
+
+
+def test_what_is_tracked_is_near_the_truth(straight: Path, tmp_path: Path) -> None:
+    run(LabelJob(str(straight), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 49), name="mine"))
+    (track,) = read_tracks(tmp_path)
+    assert track.name == "mine"
+    assert iou(track.boxes, TRUTH).min() > 0.8
+
+
+def test_frames_without_the_target_are_written_without_a_box(straight: Path, tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.csv", 0, 20, 30, 40, gone=(21, 25))
+    run(LabelJob(str(straight), tmp_path, boxes=keys, between="interpolate"))
+    (track,) = read_tracks(tmp_path)
+    assert np.flatnonzero(np.isnan(track.boxes[:, 0])).tolist() == list(range(21, 30))
+
+
+def test_thinned_out_frames_keep_their_boxes(straight: Path, tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.csv", 2, 41)
+    run(LabelJob(str(straight), tmp_path, boxes=keys, between="interpolate", every=4))
+    (track,) = read_tracks(tmp_path)
+    assert track.boxes == pytest.approx(TRUTH[2:42:4], abs=1e-3)
+
+
+def test_a_check_keeps_what_it_confirms_in_sequences_without_gaps(board: Path, tmp_path: Path) -> None:
+    summary = run(LabelJob(str(board), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0), check=True))
+    first, second = read_tracks(tmp_path)
+    assert [first.name, second.name] == ["board", "board-2"]
+    assert iou(first.boxes, TRUTH[: len(first.boxes)]).min() > 0.7
+    assert iou(second.boxes, TRUTH[-len(second.boxes) :]).min() > 0.7
+    assert 16 <= len(first.boxes) <= COVERED.start + 1
+    assert COVERED.stop - 1 <= 50 - len(second.boxes) <= 34
+    assert summary.confirmed is not None
+    kept, tried = summary.confirmed
+    assert tried == 50
+    assert kept >= len(first.boxes) + len(second.boxes)
+
+
+def test_frames_that_cannot_be_decoded_are_left_out(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "street", straight_on()[0][:12])
+    (folder / "5.png").write_bytes(b"")
+    job = LabelJob(str(folder), tmp_path / "out", boxes=write_keys(tmp_path / "keys.csv", 0, 11), between="interpolate")
+    run(job)
+    (track,) = read_tracks(tmp_path / "out")
+    assert track.boxes == pytest.approx(np.delete(TRUTH[:12], 5, axis=0), abs=1e-3)
+    assert len(list(decode_frames(track.folder))) == 11
+    with pytest.raises(UsageError, match=r"keys.csv: frame 5 cannot be decoded: take the one before or after"):
+        run(replace(job, boxes=write_keys(tmp_path / "keys.csv", 0, 5, 11)))
+
+
+def test_an_interrupted_run_goes_on_and_gives_the_same(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracker: Tracker
+) -> None:
+    keys = write_keys(tmp_path / "keys.csv", 0, 30)
+    job = LabelJob(str(straight), tmp_path / "out", boxes=keys)
+
+    def interrupt(job: LabelJob) -> Tracker:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "_load", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(job)
+    assert read_keys(tmp_path / "out" / "street" / "keyframes.csv") == read_keys(keys)
+    with pytest.raises(DataError, match="holds no sequence"):
+        read_tracks(tmp_path / "out")
+    monkeypatch.setattr(workflow, "_load", lambda job: tracker)
+    run(replace(job, boxes=tmp_path / "out" / "street" / "keyframes.csv"))
+    run(replace(job, out=tmp_path / "other"))
+    assert read_tracks(tmp_path / "out")[0].boxes == pytest.approx(read_tracks(tmp_path / "other")[0].boxes)
+
+
+def test_key_frames_that_a_file_lacks_are_not_lost(straight: Path, tmp_path: Path) -> None:
+    job = LabelJob(str(straight), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 20, 30), between="interpolate")
+    run(job)
+    with pytest.raises(UsageError, match=r"street has key frames that .*few.csv lacks or changes \(frame 20\)"):
+        run(replace(job, boxes=write_keys(tmp_path / "few.csv", 0, 30)))
+    run(replace(job, boxes=write_keys(tmp_path / "more.csv", 0, 20, 30, 40)))
+    assert len(read_tracks(tmp_path)[0].boxes) == 41
+
+
+def by_hand(monkeypatch: pytest.MonkeyPatch, *ends: Stage) -> list[Session]:
+    """Somebody who draws two boxes and ends as given; returns the sessions that were begun."""
+    begun: list[Session] = []
+    stages = iter(ends)
+
+    def in_window(session: Session, frames: object, follow: object, save: object, title: str) -> Session:
+        begun.append(session)
+        keys = Annotations.of([Key(0, Box(*TRUTH[0])), Key(9, Box(*TRUTH[9]))])
+        assert callable(save)
+        save(keys)
+        return replace(session, annotations=keys, stage=next(stages))
+
+    monkeypatch.setattr(window, "require_display", lambda: None)
+    monkeypatch.setattr(window, "label_in_window", in_window)
+    return begun
+
+
+def test_leaving_keeps_the_key_frames_for_the_next_time(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = by_hand(monkeypatch, Stage.LEAVE, Stage.SAVE)
+    job = LabelJob(str(straight), tmp_path, between="interpolate")
+    assert run(job) == LabelSummary(tmp_path / "street", 2)
+    assert not (tmp_path / "street" / "img").exists()
+    assert run(job).parts == [(tmp_path / "street", 10)]
+    assert len(begun[0].annotations) == 0
+    assert [key.frame for key in begun[1].annotations.keys] == [0, 9]
+    assert begun[1].frame == 9
+    assert not begun[1].can_follow
+
+
+@pytest.mark.parametrize(
+    ("lines", "error", "message"),
+    [
+        ("60,10,90,40,48", UsageError, r"frame 60 is outside the video, which has 50 frames \(0 to 49\)"),
+        ("-1,10,90,40,48", UsageError, "frame -1 is outside the video"),
+        ("0,10,90,0,48", BoxError, "frame 0: box 10,90,0,48 is empty"),
+        ("0,10,90,40,nan", BoxError, "frame 0: .* is not finite"),
+        ("0,400,90,40,48", BoxError, "frame 0: .* lies outside the frame"),
+        ("0,10,90,40,48", DataError, "fewer than two pictures would have a box: .* --check"),
+        ("0,nan,nan,nan,nan", DataError, "fewer than two pictures would have a box"),
+    ],
+)
+def test_key_frames_that_cannot_be_are_named(
+    straight: Path, tmp_path: Path, lines: str, error: type[Exception], message: str
+) -> None:
+    keys = tmp_path / "keys.csv"
+    keys.write_text(lines)
+    with pytest.raises(error, match=message):
+        run(LabelJob(str(straight), tmp_path, boxes=keys))
+
+
+def test_a_check_that_confirms_nothing_says_so(straight: Path, tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.csv", 0, gone=(5,))
+    with pytest.raises(DataError, match="agree in no 10 frames in a row: add key frames, or accept less with --agree"):
+        run(LabelJob(str(straight), tmp_path, boxes=keys, check=True))
+
+
+def test_options_that_cannot_be_are_told_before_anything_is_read(tmp_path: Path) -> None:
+    job = LabelJob("missing.mp4", tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 9))
+    for changed, message in (
+        (replace(job, agree=1.5), "--agree 1.5"),
+        (replace(job, every=0), "--every 0"),
+        (replace(job, check=True, between="interpolate"), "leave out --between interpolate"),
+        (replace(job, tracker="siamtrack-bax"), "did you mean 'siamtrack-box'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            run(changed)
+
+
+def test_the_video_itself_is_never_written_over(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "clips" / "street" / "img", straight_on()[0][:12])
+    job = LabelJob(
+        str(tmp_path / "clips" / "street" / "img"),
+        tmp_path / "clips",
+        name="street",
+        boxes=write_keys(tmp_path / "keys.csv", 0, 9),
+    )
+    with pytest.raises(UsageError, match="holds the video itself"):
+        run(job)
+    assert len(list((tmp_path / "clips" / "street" / "img").iterdir())) == 12
+
+
+def test_an_output_folder_that_is_a_file_is_a_clear_error(straight: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(SinkError, match="out"):
+        run(LabelJob(str(straight), tmp_path / "out", boxes=write_keys(tmp_path / "keys.csv", 0, 9)))
