@@ -31,7 +31,7 @@ def label(
         typer.Option(
             "--boxes",
             metavar="FILE",
-            help="Key frames, a line each: frame,x,y,w,h from 0, nan for x to h where the object is out of sight. "
+            help="Key frames, a line each: frame,x,y,w,h from 0; nan for x to h where the object goes out of sight. "
             "Without it a window opens to draw them in.",
         ),
     ] = None,

@@ -17,7 +17,7 @@ class Key(NamedTuple):
     frame: int
     """Index of the frame in the video, 0-based."""
     box: Box | None
-    """The target, in pixels, 0-based and continuous; None: it cannot be seen."""
+    """The target, in pixels, 0-based and continuous; None: it is out of sight from here to the next key frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,10 @@ class Span:
     frames: range
     """Without the key frames; never empty."""
     before: Box | None
-    """The box in the key frame before; None where the target is not seen there, or there is no such key frame."""
+    """The box in the key frame before; None where the target is out of sight, or there is no such key frame."""
     after: Box | None
-    """The same of the key frame after."""
+    """The box in the key frame after; None where the target is out of sight there or in these frames, or there is no
+    such key frame."""
     closed: bool
     """Whether there are key frames on both sides."""
 
@@ -82,7 +83,8 @@ class Annotations:
         for number, (before, after) in enumerate(pairwise(ends)):
             frames = range(before.frame + 1, after.frame)
             if frames:
-                yield Span(frames, before.box, after.box, closed=0 < number < len(self.keys))
+                hidden = number > 0 and before.box is None
+                yield Span(frames, before.box, None if hidden else after.box, closed=0 < number < len(self.keys))
 
 
 def _frame(key: Key) -> int:

@@ -32,7 +32,7 @@ class Command(StrEnum):
     PREVIOUS_KEY = "key frame before"
     CONFIRM = "the box is right: make this a key frame"
     FOLLOW = "follow the object from here; any key stops"
-    HIDE = "the object is out of sight here"
+    HIDE = "out of sight from here to the next key frame"
     REMOVE = "this is no key frame"
     UNDO = "undo"
     HELP = "show or hide these lines"

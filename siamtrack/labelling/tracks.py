@@ -66,7 +66,7 @@ def tracked(follow: Follow) -> Between:
     """Forwards from the key frame before and backwards from the one after, mixed by the distance to them.
 
     Where both ways lead to different places, the one from the nearer key frame counts. Where the target is out of sight
-    in one of the key frames, there is one way only. What comes before the first key frame or after the last gets no
+    in the key frame after, there is one way only. What comes before the first key frame or after the last gets no
     boxes: nobody said that the target is there.
     """
 

@@ -34,6 +34,11 @@ def test_spans_say_what_is_known_at_both_ends() -> None:
         Span(range(4, 6), B, None, closed=True),
         Span(range(7, 10), None, None, closed=False),
     ]
+    hidden = Annotations.of([Key(0, A), Key(3, None), Key(7, B)])
+    assert list(hidden.spans(8)) == [
+        Span(range(1, 3), A, None, closed=True),
+        Span(range(4, 7), None, None, closed=True),  # it comes back with the next key frame, not before
+    ]
     assert list(Annotations().spans(4)) == [Span(range(4), None, None, closed=False)]
 
 
