@@ -240,7 +240,7 @@ def _follow(session: Session) -> Session:
         session = _set_key(session, box[0])
     if session.end_of_following == session.frame + 1:
         return replace(session, note="there is nothing to follow: the next frame is a key frame, or the end")
-    return replace(session, stage=Stage.FOLLOW)
+    return replace(session, stage=Stage.FOLLOW, note="following; any key stops")
 
 
 def _take(session: Session, box: Box | None) -> Session:
@@ -254,7 +254,7 @@ def _take(session: Session, box: Box | None) -> Session:
     session = replace(session, frame=frame, followed=followed)
     if box is None and frame not in session.missing:
         return replace(session, stage=Stage.EDIT, note="lost: draw the box, or say that it is out of sight")
-    return replace(session, stage=Stage.EDIT if frame + 1 == stop else Stage.FOLLOW)
+    return replace(session, stage=Stage.EDIT, note="") if frame + 1 == stop else session
 
 
 def _set_key(session: Session, box: Box | None) -> Session:

@@ -145,7 +145,8 @@ def label_in_window(
                     key = session.annotations.at(session.frame)
                     if key is not None and key.box is not None:
                         found = follow(range(session.frame, session.end_of_following), key.box)
-            if session.stage is Stage.FOLLOW:
+            # Not before it was drawn: to load the tracker takes seconds, and the picture says what goes on.
+            if session.stage is Stage.FOLLOW and drawn.stage is Stage.FOLLOW:
                 session = advance(session, Found(next(found)))
     finally:
         cv2.destroyWindow(title)

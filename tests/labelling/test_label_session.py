@@ -133,7 +133,7 @@ def test_following_shows_a_box_a_frame_up_to_the_next_key_frame() -> None:
     assert (session.stage, session.frame) == (Stage.FOLLOW, 2)
     assert shown(session) == (BOX, Origin.FOLLOWED)
     session = after(session, Found(OTHER))
-    assert (session.stage, session.frame) == (Stage.EDIT, 3)
+    assert (session.stage, session.frame, session.note) == (Stage.EDIT, 3, "")
     assert session.annotations.keys == (Key(0, BOX), Key(4, OTHER))  # what is followed is no key frame by itself
 
 
