@@ -95,6 +95,12 @@ def validate_box(box: tuple[float, float, float, float], frame_width: int, frame
     return Box(x, y, width, height)
 
 
+def trackable_box(box: Box, frame_width: int, frame_height: int) -> Box:
+    """The box with sides that `validate_box` takes: one odd sequence must not end an experiment over hundreds."""
+    width = min(max(box.width, MIN_SIDE), frame_width)
+    return Box.from_center(*box.center, width, min(max(box.height, MIN_SIDE), frame_height))
+
+
 def iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intersection over union of two arrays of boxes, row by row.
 

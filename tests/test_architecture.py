@@ -20,7 +20,7 @@ LAYERS = [
     {"tracking"},
     {"backends"},
     {"models"},
-    {"boxes", "config", "machine", "interrupts"},
+    {"boxes", "config", "files", "machine", "interrupts"},
     {"errors"},
 ]
 """Top to bottom. A part imports itself and what lies below it, never its neighbours."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from siamtrack.evaluation.sequences import Kind
 
 Machine = "Machine"
 """Heading of what depends on the machine, in the help."""
@@ -40,3 +43,20 @@ Precision = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]
+
+
+def parse_kind(text: str | None) -> Kind | None:
+    """Read the kind of a data set as typed, in capitals or not; None stays None.
+
+    Raises:
+        UsageError: for an unknown one.
+    """
+    from siamtrack.errors import UsageError
+    from siamtrack.evaluation.sequences import Kind
+
+    if text is None:
+        return None
+    kinds = {kind.lower(): kind for kind in Kind}
+    if text.lower() not in kinds:
+        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
+    return kinds[text.lower()]

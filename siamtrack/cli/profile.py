@@ -47,8 +47,8 @@ def profile(
         typer.Option(
             "--vs",
             metavar="NAME",
-            help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil, or opencv:nano=DIR with "
-            "the folder of NanoTrack's two ONNX files.",
+            help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil, opencv:nano=DIR with "
+            "the folder of NanoTrack's two ONNX files, or opencv:vit=FILE with VitTrack's.",
         ),
     ] = None,
     frames: Annotated[int, typer.Option("--frames", metavar="N", help="Frames to measure in a round.")] = 200,

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
+from siamtrack.files import replace_file
 from siamtrack.models.registry import build_network, create_network, list_architectures
 
 if TYPE_CHECKING:
@@ -72,21 +73,9 @@ def save_network(path: str | Path, network: SiameseNetwork, card: ModelCard) -> 
     _check_fit(f"{path}: the network to save", state, card.architecture)
     data = save(state, {"format": "pt", "card": card.model_dump_json()})
     try:
-        _replace_file(path, data)
+        replace_file(path, data)
     except OSError as error:
         raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_network(path: str | Path) -> tuple[SiameseNetwork, ModelCard]:
