@@ -14,6 +14,9 @@ from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.peers import opencv_threads
 from siamtrack.interrupts import deaf_children
 
+CONNECT = "10s"
+"""How long a cluster's scheduler may take to answer."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -64,7 +67,7 @@ def on_cluster(work: Callable[[Task], Result], tasks: Iterable[Task], address: s
     except ImportError as error:
         raise UsageError("--dask needs dask: pip install 'siamtrack[cluster]'") from error
     try:
-        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]  # distributed has few types
+        client = Client(address, timeout=CONNECT)  # type: ignore[no-untyped-call]  # distributed has few types
     except (OSError, ValueError) as error:
         raise UsageError(f"no dask scheduler answers at '{address}': start one with 'dask scheduler'") from error
     try:
