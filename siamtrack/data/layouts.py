@@ -26,7 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.data.sequences import NumberedFiles, Track, read_boxes, read_rows, read_text
+from siamtrack.data.annotations import fit_boxes, mask_boxes, read_boxes, read_labels, read_rows, read_text
+from siamtrack.data.files import list_folders, numbered_files
+from siamtrack.data.sequences import Track
 from siamtrack.data.stills import StillObject, Stills
 from siamtrack.errors import DataError
 
@@ -64,7 +66,7 @@ def read_layouts(root: Path) -> Contents:
     """
     found = _fitting(root)
     if not found:
-        found = [fit for folder in _folders(root) for fit in _fitting(folder)]
+        found = [fit for folder in list_folders(root) for fit in _fitting(folder)]
     parts: list[Contents] = []
     for layout, folder in found:
         part = layout.read(folder)
@@ -135,12 +137,12 @@ def _read_got10k_subset(subset: Path) -> tuple[Track, ...]:
         folder = subset / name
         if not folder.is_dir():
             raise DataError(f"{listing} names {name}, and {folder} does not exist: unpack it, or remove the line")
-        files = _numbered_files(folder, "{:08d}.jpg", 1)
+        files = numbered_files(folder, "{:08d}.jpg", 1)
         truth = folder / "groundtruth.txt"
-        boxes = _fitted(read_boxes(truth), files, truth)
-        absent = _read_labels(folder / "absence.label", len(boxes)) != 0
-        covered = _read_labels(folder / "cover.label", len(boxes)) == 0
-        tracks.append(Track(name, folder, _without(boxes, absent | covered), files))
+        boxes = fit_boxes(read_boxes(truth), files.count, truth)
+        absent = read_labels(folder / "absence.label", len(boxes)) != 0
+        covered = read_labels(folder / "cover.label", len(boxes)) == 0
+        tracks.append(Track(name, folder, mask_boxes(boxes, absent | covered), files))
     return tuple(tracks)
 
 
@@ -161,11 +163,11 @@ def read_lasot(root: Path) -> Contents:
     for folder in _lasot_folders(root):
         if folder.name not in split:
             continue
-        files = _numbered_files(folder, "img/{:08d}.jpg", 1)
+        files = numbered_files(folder, "img/{:08d}.jpg", 1)
         truth = folder / "groundtruth.txt"
-        boxes = _fitted(read_boxes(truth), files, truth)
-        hidden = [_read_labels(folder / name, len(boxes)) != 0 for name in ("full_occlusion.txt", "out_of_view.txt")]
-        tracks.append(Track(folder.name, folder, _without(boxes, hidden[0] | hidden[1]), files))
+        boxes = fit_boxes(read_boxes(truth), files.count, truth)
+        hidden = [read_labels(folder / name, len(boxes)) != 0 for name in ("full_occlusion.txt", "out_of_view.txt")]
+        tracks.append(Track(folder.name, folder, mask_boxes(boxes, hidden[0] | hidden[1]), files))
     if not tracks:
         raise DataError(f"{root} holds no sequence of LaSOT's training split, and others are not trained on: add some")
     return Contents(tuple(tracks))
@@ -173,10 +175,10 @@ def read_lasot(root: Path) -> Contents:
 
 def _lasot_folders(root: Path) -> Iterator[Path]:
     """`root/car/car-1`, `root/car/car-2` ..., in the order of their numbers."""
-    for category in _folders(root):
+    for category in list_folders(root):
         pattern = re.compile(re.escape(category.name) + r"-(\d+)")
         numbered = [
-            (int(match[1]), folder) for folder in _folders(category) if (match := pattern.fullmatch(folder.name))
+            (int(match[1]), folder) for folder in list_folders(category) if (match := pattern.fullmatch(folder.name))
         ]
         yield from (folder for _, folder in sorted(numbered))
 
@@ -203,16 +205,16 @@ def read_trackingnet(root: Path) -> Contents:
             folder = chunk / "frames" / truth.stem
             if not folder.is_dir():
                 raise DataError(f"{truth} has no frames: unpack {truth.stem}.zip to {folder}, or remove the file")
-            files = _numbered_files(folder, "{:d}.jpg", 0)
-            boxes = _fitted(read_rows(truth), files, truth)
-            tracks.append(Track(truth.stem, folder, _without(boxes), files))
+            files = numbered_files(folder, "{:d}.jpg", 0)
+            boxes = fit_boxes(read_rows(truth), files.count, truth)
+            tracks.append(Track(truth.stem, folder, mask_boxes(boxes), files))
     return Contents(tuple(tracks))
 
 
 def _trackingnet_chunks(root: Path) -> list[Path]:
     chunks = [
         folder
-        for folder in _folders(root)
+        for folder in list_folders(root)
         if re.fullmatch(r"TRAIN_\d+", folder.name) and ((folder / "anno").is_dir() or (folder / "frames").is_dir())
     ]
     return sorted(chunks, key=lambda folder: int(folder.name.removeprefix("TRAIN_")))
@@ -234,8 +236,8 @@ def read_vid(root: Path) -> Contents:
         if not folder.is_dir():
             raise DataError(f"{folder} does not exist: ILSVRC2015 VID needs both Data/VID and Annotations/VID")
     sequences = [
-        *(folder for group in _folders(data / "train") for folder in _folders(group)),
-        *_folders(data / "val"),
+        *(folder for group in list_folders(data / "train") for folder in list_folders(group)),
+        *list_folders(data / "val"),
     ]
     if not sequences:
         raise DataError(f"{data} holds no sequence: train/GROUP/NAME/000000.JPEG or val/NAME/000000.JPEG is needed")
@@ -244,8 +246,8 @@ def read_vid(root: Path) -> Contents:
     tracks: list[Track] = []
     for folder in sequences:
         annotations = root / "Annotations" / folder.relative_to(root / "Data")
-        files = _numbered_files(folder, "{:06d}.JPEG", 0)
-        pages = _numbered_files(annotations, "{:06d}.xml", 0)
+        files = numbered_files(folder, "{:06d}.JPEG", 0)
+        pages = numbered_files(annotations, "{:06d}.xml", 0)
         if pages.count != files.count:
             raise DataError(
                 f"{annotations} has {pages.count} annotations for the {files.count} pictures in {folder}:"
@@ -257,7 +259,7 @@ def read_vid(root: Path) -> Contents:
                 boxes.setdefault(target, np.full((files.count, 4), np.nan))[index] = box
         for target, rows in sorted(boxes.items()):
             if np.isfinite(rows[:, 0]).sum() > 1:
-                tracks.append(Track(f"{folder.name}.{target}", folder, _without(rows), files))
+                tracks.append(Track(f"{folder.name}.{target}", folder, mask_boxes(rows), files))
     return Contents(tuple(tracks))
 
 
@@ -350,74 +352,6 @@ def _boil_down(item: dict[str, Any]) -> object:
     if "file_name" in item:
         return _CocoImage(int(item["id"]), str(item["file_name"]), float(item["width"]), float(item["height"]))
     return item
-
-
-def _folders(root: Path) -> list[Path]:
-    """The folders in a folder, by name."""
-    if not root.is_dir():
-        return []
-    try:
-        entries = list(os.scandir(root))
-    except PermissionError:  # a folder of somebody else's is no data set
-        return []
-    return sorted(root / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _numbered_files(folder: Path, pattern: str, first: int) -> NumberedFiles:
-    """The files of a folder that are called by number, of which none may be missing.
-
-    Args:
-        folder: of the sequence.
-        pattern: as of `NumberedFiles`.
-        first: the first number.
-
-    Raises:
-        DataError: when there is none, or a gap.
-    """
-    place, name, suffix = (folder / pattern).parent, Path(pattern).name, Path(pattern).suffix
-    try:
-        names = {entry.name for entry in os.scandir(place) if entry.name.endswith(suffix) and entry.name[0] != "."}
-    except OSError as error:
-        raise DataError(f"{place} cannot be read: {error.strerror or error}; unpack sequence {folder.name}") from error
-    expected = map(name.format, range(first, first + max(len(names), 1)))
-    missing = next((each for each in expected if each not in names), None)
-    if missing is not None:
-        raise DataError(
-            f"{place / missing} is missing from the {len(names)} *{suffix} there, which are numbered without a gap:"
-            f" unpack sequence {folder.name} again"
-        )
-    return NumberedFiles(pattern, first, len(names))
-
-
-def _fitted(boxes: NDArray[np.float64], files: NumberedFiles, truth: Path) -> NDArray[np.float64]:
-    """The boxes, if there is one a frame."""
-    if len(boxes) != files.count:
-        raise DataError(
-            f"{truth} has {len(boxes)} boxes for {files.count} pictures, one a picture is needed:"
-            " unpack the sequence again"
-        )
-    return boxes
-
-
-def _read_labels(path: Path, count: int) -> NDArray[np.intp]:
-    """A file with a whole number a frame, separated by commas, blanks or lines."""
-    text = read_text(path)
-    try:
-        labels = np.array([int(part) for part in text.replace(",", " ").split()], np.intp)
-    except ValueError as error:
-        raise DataError(f"{path} is not whole numbers: {error}; unpack the sequence again") from error
-    if len(labels) != count:
-        raise DataError(
-            f"{path} has {len(labels)} numbers for {count} boxes, one a box is needed: unpack the sequence again"
-        )
-    return labels
-
-
-def _without(boxes: NDArray[np.float64], hidden: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """The boxes, with NaN where the target is hidden or the box is empty, which is how the sets write `no box`."""
-    empty = ~(boxes[:, 2:] > 0).all(axis=1)
-    boxes[empty if hidden is None else empty | hidden] = np.nan
-    return boxes
 
 
 LAYOUTS = (

@@ -21,25 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
+from siamtrack.data.annotations import read_boxes
+from siamtrack.data.files import NumberedFiles, read_picture
 from siamtrack.errors import DataError
 
 MIN_SIDE = 4.0
 """Shortest side of a box to train on, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class NumberedFiles:
-    """The frames of a sequence that is a folder of numbered pictures already: a pattern and a count, no list."""
-
-    pattern: str
-    """Name of a picture below the folder of the sequence, with a place for its number: `img/{:08d}.jpg`."""
-    first: int
-    """Number of the first picture."""
-    count: int
-
-    def path(self, folder: Path, index: int) -> Path:
-        """The file of a frame, counted from 0."""
-        return folder / self.pattern.format(self.first + index)
 
 
 @dataclass(frozen=True)
@@ -62,60 +49,6 @@ class Track:
     def box(self, frame: int) -> Box:
         """The box in a frame."""
         return Box(*(float(value) for value in self.boxes[frame]))
-
-
-def read_text(path: Path) -> str:
-    """The text of a file of annotations.
-
-    Raises:
-        DataError: when it is not there, or is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; unpack or copy it again") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text: {error}; unpack or copy it again") from error
-
-
-def read_rows(path: Path) -> NDArray[np.float64]:
-    """Read a file of boxes, four numbers a line, separated by commas, tabs or blanks, as they stand there.
-
-    Returns:
-        `(frames, 4)`.
-
-    Raises:
-        DataError: when it cannot be read, or a line does not hold four numbers. Blank lines are allowed at the end
-            only: elsewhere, leaving them out would move every later box to the frame before.
-    """
-    rows: list[list[float]] = []
-    for number, line in enumerate(read_text(path).rstrip().splitlines(), start=1):
-        parts = line.replace(",", " ").split()
-        if not parts:
-            raise DataError(f"{path}, line {number} is blank: write nan,nan,nan,nan for a frame without a box")
-        try:
-            rows.append([float(part) for part in parts])
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: '{line}' is not four numbers x,y,w,h") from error
-        if len(parts) != 4:
-            raise DataError(f"{path}, line {number}: {len(parts)} numbers, 4 are needed: x,y,w,h")
-    if not rows:
-        raise DataError(f"{path} is empty")
-    return np.array(rows, np.float64)
-
-
-def read_boxes(path: Path) -> NDArray[np.float64]:
-    """Read a ground-truth file whose first pixel is 1 as 0-based boxes.
-
-    Returns:
-        `(frames, 4)` boxes.
-
-    Raises:
-        DataError: as of `read_rows`.
-    """
-    boxes = read_rows(path)
-    boxes[:, :2] -= 1
-    return boxes
 
 
 def read_tracks(root: Path) -> tuple[Track, ...]:
@@ -142,10 +75,7 @@ def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:
     pictures = _pictures(folder)
     if pictures:
         for picture in pictures:
-            image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
-            if image is None:
-                raise DataError(f"{picture} cannot be read as a picture")
-            yield np.asarray(image, np.uint8)
+            yield read_picture(picture, folder.name)
         return
     video = folder / f"{folder.name}.mp4"
     capture = cv2.VideoCapture(str(video))
@@ -207,11 +137,7 @@ class FrameFiles:
         """
         if self._rest is not None and folder not in self._files:
             return self._rest.frame(folder, index)
-        path = self._files[folder].path(folder, index)
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-        if image is None:
-            raise DataError(f"{path} cannot be read as a picture: unpack sequence {folder.name} again")
-        return np.asarray(image, np.uint8)
+        return read_picture(self._files[folder].path(folder, index), folder.name)
 
 
 class FrameCache:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siamtrack.data.sequences import FrameCache, decode_frames, read_boxes, read_tracks
+from siamtrack.data.annotations import read_boxes
+from siamtrack.data.sequences import FrameCache, decode_frames, read_tracks
 from siamtrack.errors import DataError
 
 
