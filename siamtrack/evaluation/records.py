@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from siamtrack.config import Frozen
-from siamtrack.data.sequences import read_text
+from siamtrack.data.annotations import read_text
 from siamtrack.errors import DataError
 from siamtrack.evaluation.results import write_text
 from siamtrack.evaluation.sequences import Kind

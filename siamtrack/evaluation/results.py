@@ -11,13 +11,14 @@ Nothing here runs a tracker: results of any program are read if they stand in th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.data.sequences import read_text
+from siamtrack.data.annotations import read_numbers
 from siamtrack.errors import DataError, SinkError
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind
 from siamtrack.files import replace_file
@@ -122,9 +123,7 @@ def read_boxes(path: Path, length: int) -> NDArray[np.float64]:
     Raises:
         DataError: as of `read_result`.
     """
-    boxes = _table(path, length)
-    if boxes.shape[1] != 4:
-        raise DataError(f"{path} has {boxes.shape[1]} numbers a line, 4 are needed, x,y,width,height: {REMEDY}")
+    boxes = _finite(path, read_lines(path, length, (4,), "a box x,y,width,height"))
     boxes[:, :2] -= 1
     return boxes
 
@@ -135,19 +134,18 @@ def read_times(path: Path, length: int) -> NDArray[np.float64]:
     Raises:
         DataError: as of `read_result`, and when a time is negative.
     """
-    times = _table(path, length)
-    if (times < 0).any():
-        raise DataError(f"{path}, line {1 + int((times < 0).any(axis=1).argmax())}: a time below zero; {REMEDY}")
+    rows = read_lines(path, length, range(1, 1000), "a time a repetition")
+    odd = next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None)
+    if odd is not None:
+        raise DataError(f"{path}, line {odd}: {len(rows[odd - 1])} numbers instead of {len(rows[0])}; {REMEDY}")
+    times = _finite(path, rows)
+    negative = (times < 0).any(axis=1)
+    if negative.any():
+        raise DataError(f"{path}, line {1 + int(negative.argmax())}: a time below zero; {REMEDY}")
     return times
 
 
-def _table(path: Path, length: int) -> NDArray[np.float64]:
-    """A table of finite numbers with a row a frame."""
-    rows = read_numbers(path, length)
-    widths = [len(row) for row in rows]
-    odd = next((number for number, width in enumerate(widths, 1) if width != widths[0]), None)
-    if odd is not None:
-        raise DataError(f"{path}, line {odd}: {widths[odd - 1]} numbers instead of {widths[0]}; {REMEDY}")
+def _finite(path: Path, rows: list[list[float]]) -> NDArray[np.float64]:
     table = np.array(rows, np.float64)
     bad = ~np.isfinite(table).all(axis=1)
     if bad.any():
@@ -155,23 +153,24 @@ def _table(path: Path, length: int) -> NDArray[np.float64]:
     return table
 
 
-def read_numbers(path: Path, length: int) -> list[list[float]]:
-    """Read lines of numbers, separated by commas, tabs or blanks, one line a frame.
+def read_lines(path: Path, length: int, counts: Sequence[int], meaning: str) -> list[list[float]]:
+    """Read a file of results with one line of numbers a frame.
+
+    Args:
+        path: the file.
+        length: frames of the sequence.
+        counts: how many numbers a line may hold.
+        meaning: what a line is, for errors.
 
     Raises:
         DataError: when the file is missing, holds something else, or has another number of lines.
     """
     if not path.is_file():
         raise DataError(f"{path} is missing: run 'siamtrack benchmark' again, which adds what is missing")
-    rows: list[list[float]] = []
-    for number, line in enumerate(read_text(path).rstrip().splitlines(), start=1):
-        try:
-            row = list(map(float, line.replace(",", " ").split()))
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: '{line[:40]}' is not numbers; {REMEDY}") from error
-        if not row:
-            raise DataError(f"{path}, line {number} is blank; {REMEDY}")
-        rows.append(row)
+    try:
+        rows = read_numbers(path, counts, meaning, "every frame has a result")
+    except DataError as error:
+        raise DataError(f"{error}; {REMEDY}") from error
     if len(rows) != length:
         size = "short" if len(rows) < length else "long"
         raise DataError(f"{path} is too {size}: {len(rows)} lines for {length} frames; {REMEDY}")

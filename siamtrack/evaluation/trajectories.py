@@ -14,11 +14,13 @@ import numpy as np
 
 from siamtrack.errors import DataError
 from siamtrack.evaluation.following import Code, Trajectory
-from siamtrack.evaluation.results import REMEDY, read_numbers, tracker_folder, write_text
+from siamtrack.evaluation.results import REMEDY, read_lines, tracker_folder, write_text
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet
 
 EXPERIMENT = "baseline"
 """What VOT calls the supervised experiment in its folders."""
+WORDS = "0, 1, 2 or a box x,y,width,height"
+"""What a line is, for errors."""
 
 
 def trajectory_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str) -> Path:
@@ -34,18 +36,20 @@ def read_trajectory(root: Path, dataset: EvaluationSet, tracker: str, sequence: 
     """
     path, length = trajectory_file(root, dataset, tracker, sequence.name), len(sequence.frames)
     codes, boxes = np.empty(length, np.int8), np.full((length, 4), np.nan)
-    for index, row in enumerate(read_numbers(path, length)):
+    for index, row in enumerate(read_lines(path, length, (1, 4), WORDS)):
         if len(row) == 4 and all(map(math.isfinite, row)):
             codes[index] = Code.TRACKED
             boxes[index] = row[0] - 1, row[1] - 1, row[2], row[3]
         elif len(row) == 1 and row[0] in (Code.SKIPPED, Code.INITIALISED, Code.FAILED):
             codes[index] = int(row[0])
         else:
-            raise DataError(f"{path}, line {index + 1} is neither 0, 1, 2 nor a box x,y,width,height; {REMEDY}")
+            raise DataError(f"{path}, line {index + 1} is not {WORDS}; {REMEDY}")
     if codes[0] != Code.INITIALISED:
         raise DataError(f"{path} does not begin with 1, the tracker set in the first frame; {REMEDY}")
     times = path.with_name(f"{sequence.name}_time.txt")
-    seconds = np.array([row[0] for row in read_numbers(times, length)]) if times.is_file() else np.full(length, np.nan)
+    seconds = np.full(length, np.nan)
+    if times.is_file():
+        seconds[:] = [row[0] for row in read_lines(times, length, range(1, 1000), "a time a repetition")]
     return Trajectory(codes, boxes, seconds)
 
 

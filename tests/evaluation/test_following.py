@@ -200,11 +200,11 @@ VOT = evaluation_set(Kind.VOT)
     [
         ("1\n1,2,3,4\n2\n0\n0\n", "too short"),
         ("0\n1,2,3,4\n2\n0\n0\n0\n", "does not begin with 1"),
-        ("1\n1,2,3\n2\n0\n0\n0\n", "line 2 is neither"),
-        ("1\n1,2,3,nan\n2\n0\n0\n0\n", "line 2 is neither"),
-        ("1\n7\n2\n0\n0\n0\n", "line 2 is neither"),
-        ("1\n1,2,3,4,5,6,7,8\n2\n0\n0\n0\n", "line 2 is neither"),
-        ("one\n1,2,3,4\n2\n0\n0\n0\n", "line 1: 'one' is not numbers"),
+        ("1\n1,2,3\n2\n0\n0\n0\n", "line 2: 3 numbers, and a line is 0, 1, 2 or a box"),
+        ("1\n1,2,3,nan\n2\n0\n0\n0\n", "line 2 is not 0, 1, 2 or a box"),
+        ("1\n7\n2\n0\n0\n0\n", "line 2 is not 0, 1, 2 or a box"),
+        ("1\n1,2,3,4,5,6,7,8\n2\n0\n0\n0\n", "line 2: 8 numbers"),
+        ("one\n1,2,3,4\n2\n0\n0\n0\n", "line 1: 'one' is not 0, 1, 2 or a box"),
     ],
 )
 def test_trajectories_that_cannot_be_scored(tmp_path: Path, content: str, word: str) -> None:

@@ -150,12 +150,12 @@ def missing(path: Path) -> None:
         (long, "too long: 12 lines for 6 frames"),
         (nan_box, "line 4: a number that is not finite"),
         (infinite, "line 6: a number that is not finite"),
-        (text, "line 1: 'not a table' is not numbers"),
+        (text, "line 1: 'not a table' is not a box x,y,width,height"),
         (binary, "is not text"),
-        (nothing, "too short: 0 lines"),
+        (nothing, "is empty"),
         (blank_line, "line 2 is blank"),
-        (three_numbers, "3 numbers a line, 4 are needed"),
-        (ragged, "line 5: 3 numbers instead of 4"),
+        (three_numbers, "line 1: 3 numbers, and a line is a box"),
+        (ragged, "line 5: 3 numbers, and a line is a box"),
     ],
 )
 def test_a_spoilt_file_is_named(
@@ -171,7 +171,10 @@ def test_a_spoilt_file_is_named(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("spoil", "word"), [(short, "too short"), (text, "not numbers"), (nan_box, "line 4")])
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [(short, "too short"), (text, "is not a time a repetition"), (nan_box, "line 4: 4 numbers instead of 1")],
+)
 def test_spoilt_times_are_named(tmp_path: Path, spoil: Callable[[Path], None], word: str) -> None:
     write(tmp_path)
     path = times_file(tmp_path, OTB, "t", "a")
