@@ -116,8 +116,6 @@ def benchmark(
         dask=dask,
         subset=subset,
         command=_command_line(),
-        precision=precision,
-        device=device,
     )
     try:
         with console.benchmark_progress() as report:

@@ -20,7 +20,7 @@ from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.experiments import Experiment, OnePass
 from siamtrack.evaluation.following import Code, Tick, Trajectory
 from siamtrack.evaluation.processes import in_processes, on_cluster, one_thread
-from siamtrack.evaluation.records import RECORD_NAME, RunRecord, read_run, write_run
+from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.results import tracker_folder
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.evaluation.trackers import FrameTracker, TrackerFactory
@@ -46,8 +46,6 @@ class BenchmarkJob:
     subset: str | None = None
     """For the record, like the rest."""
     command: str = ""
-    precision: str = "float32"
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,8 @@ def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> 
         Where trackers failed; the other sequences are done.
 
     Raises:
-        UsageError: when there is nothing to run, results of another tracker are in the way, or no cluster answers.
+        UsageError: when there is nothing to run, results of another tracker, or of nobody knows which, are in the way,
+            or no cluster answers.
         DataError: when the truth of a sequence that has a result cannot be read.
         SinkError: when a result cannot be written.
         SiamTrackError: when processes die.
@@ -143,9 +142,7 @@ def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> 
     if job.workers < 1:
         raise UsageError(f"--workers {job.workers} can do nothing: give 1 or more")
     standing = _Standing(job, report)
-    tasks = _missing(job, standing)
-    for factory in {task.factory.name: task.factory for task in tasks}.values():
-        _record(job, factory)
+    tasks = [task for factory in job.trackers for task in _missing(job, factory, standing)]
     failures = []
     for outcome in _outcomes(job, tasks, standing.tick):
         task = outcome.task
@@ -158,28 +155,28 @@ def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> 
     return tuple(failures)
 
 
-def _missing(job: BenchmarkJob, standing: _Standing) -> list[_Task]:
-    """What is left to do; what is there counts from the start."""
+def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) -> list[_Task]:
+    """What is left to do for a tracker, whose record is begun; what is there counts from the start."""
+    wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
+    found = [
+        job.experiment.finished(job.results, job.dataset, factory.name, sequence, wanted)
+        for sequence in job.dataset.sequences
+    ]
+    begin_run(
+        tracker_folder(job.results, job.dataset, factory.name), _record(job, factory), has_results=any(map(len, found))
+    )
     tasks = []
-    for factory in job.trackers:
-        wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
-        for sequence in job.dataset.sequences:
-            found = job.experiment.finished(job.results, job.dataset, factory.name, sequence, wanted)
-            if len(found) < wanted:
-                tasks.append(_Task(job.experiment, factory, sequence, len(found), wanted))
-            else:
-                standing.add(factory.name, sequence, found)
+    for sequence, runs in zip(job.dataset.sequences, found, strict=True):
+        if len(runs) < wanted:
+            tasks.append(_Task(job.experiment, factory, sequence, len(runs), wanted))
+        else:
+            standing.add(factory.name, sequence, runs)
     return tasks
 
 
-def _record(job: BenchmarkJob, factory: TrackerFactory) -> None:
-    """Write down what the results are made with; those that are there must have been made with the same.
-
-    Raises:
-        UsageError: when they were not.
-    """
-    folder = tracker_folder(job.results, job.dataset, factory.name)
-    new = RunRecord(
+def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
+    """How results of a tracker come about here and now."""
+    return RunRecord(
         tracker=factory.name,
         spec=factory.spec,
         dataset=job.dataset.name,
@@ -188,27 +185,15 @@ def _record(job: BenchmarkJob, factory: TrackerFactory) -> None:
         subset=job.subset,
         command=job.command,
         commit=source_commit(),
-        machine=describe_machine(),
+        machine=describe_machine() | {"threads": 1},  # as of `one_thread`
         card=factory.card,
-        precision=job.precision,
-        device=job.device,
+        digest=factory.digest,
+        precision=factory.precision,
+        device=factory.device,
         workers=0 if job.dask else job.workers,
         siamtrack=siamtrack.__version__,
         date=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
     )
-    old = read_run(folder)
-    if old is None:
-        write_run(folder, new)
-        return
-    for what in ("spec", "card", "precision", "device"):
-        if getattr(old, what) != getattr(new, what):
-            told = "another model card" if what == "card" else f"{what} '{getattr(old, what)}'"
-            raise UsageError(
-                f"{folder} has results that were made with {told} ({RECORD_NAME} says so): name this tracker "
-                "differently, --tracker NAME@SPEC, choose another --results, or delete the folder"
-            )
-    if old.commit != new.commit:
-        _logger.warning("results of '%s' were begun with commit %s, this is %s", new.tracker, old.commit, new.commit)
 
 
 def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], tick: Callable[[str], None]) -> Iterator[_Outcome]:

@@ -66,9 +66,10 @@ class OnePass:
             if not path.is_file():
                 break
             try:
-                boxes = read_boxes(path, length)
-                # Times of repetitions share a file, that the next one is added to.
-                seconds = read_times(times, length)[:, number - 1] if wanted > 1 else np.full(length, np.nan)
+                boxes, seconds = read_boxes(path, length), np.full(length, np.nan)
+                # Times of repetitions share a file, that the next one is added to; one run can do without.
+                if wanted > 1 or times.is_file():
+                    seconds = read_times(times, length)[:, number - 1]
             except (DataError, IndexError) as error:
                 _logger.warning("%s is run again: %s", sequence.name, error)
                 break

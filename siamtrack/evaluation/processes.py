@@ -14,8 +14,8 @@ from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.peers import opencv_threads
 from siamtrack.interrupts import deaf_children
 
-CONNECT = "10s"
-"""How long a cluster's scheduler may take to answer."""
+PATIENCE = 10.0
+"""Seconds that a cluster's scheduler may take to answer, and its first worker to come."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -67,12 +67,16 @@ def on_cluster(work: Callable[[Task], Result], tasks: Iterable[Task], address: s
     except ImportError as error:
         raise UsageError("--dask needs dask: pip install 'siamtrack[cluster]'") from error
     try:
-        client = Client(address, timeout=CONNECT)  # type: ignore[no-untyped-call]  # distributed has few types
+        client = Client(address, timeout=PATIENCE)  # type: ignore[no-untyped-call]  # distributed has few types
     except (OSError, ValueError) as error:
         raise UsageError(f"no dask scheduler answers at '{address}': start one with 'dask scheduler'") from error
     try:
-        with client, parallel_config(backend="dask"):
+        with client, parallel_config(backend="dask", wait_for_workers_timeout=PATIENCE):
             yield from _parallel(-1)(delayed(work)(task) for task in tasks)
+    except TimeoutError as error:
+        raise UsageError(
+            f"the dask scheduler at '{address}' has no workers: start some with 'dask worker {address} --nthreads 1'"
+        ) from error
     except KilledWorker as error:
         raise SiamTrackError(f"the dask cluster lost its workers; what is finished is kept: {error}") from error
 

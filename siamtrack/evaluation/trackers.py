@@ -7,6 +7,7 @@ tracks makes its own tracker with it.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 from collections.abc import Sequence
@@ -73,6 +74,21 @@ class TrackerFactory(Protocol):
         """The model card of a model of siamtrack, as plain values."""
         ...
 
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the tracker's files; None where it has none, or they are not known."""
+        ...
+
+    @property
+    def precision(self) -> str | None:
+        """What a model of siamtrack computes in; None for other trackers."""
+        ...
+
+    @property
+    def device(self) -> str | None:
+        """Where a model of siamtrack runs; None for other trackers."""
+        ...
+
     def make(self) -> FrameTracker:
         """A tracker.
 
@@ -100,6 +116,11 @@ class ModelFactory:
         path = find_model(self.spec)
         return None if path.is_dir() else read_card(path).model_dump(mode="json")
 
+    @property
+    def digest(self) -> str | None:
+        """Of the weights file, or of the files of an exported model."""
+        return _digest(find_model(self.spec))
+
     def make(self) -> FrameTracker:
         """Load it."""
         from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
@@ -126,6 +147,14 @@ class PeerFactory:
     spec: str
     deterministic: bool
     card: None = None
+    precision: None = None
+    device: None = None
+
+    @property
+    def digest(self) -> str | None:
+        """Of its ONNX files."""
+        _, _, place = self.spec.partition("=")
+        return _digest(Path(place)) if place else None
 
     def make(self) -> FrameTracker:
         """Find it in the installed OpenCV."""
@@ -151,6 +180,9 @@ class ClassFactory:
     spec: str
     deterministic: bool
     card: None = None
+    digest: None = None
+    precision: None = None
+    device: None = None
 
     def make(self) -> FrameTracker:
         """Import its module and make one."""
@@ -266,3 +298,12 @@ def _whole(path: str) -> str:
 def _safe(name: str) -> str:
     """A name that can be a folder everywhere."""
     return re.sub(r"[^\w.+-]+", "-", name, flags=re.ASCII).lstrip(".-") or "tracker"
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and digests of the files in a folder."""
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.is_file())
+        return hashlib.sha256("".join(f"{each.name} {_digest(each)}\n" for each in files).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -128,7 +128,10 @@ class Factory:
     name: str = "orange"
     deterministic: bool = True
     spec: str = "test"
-    card: None = None
+    card: dict[str, Any] | None = None
+    digest: str | None = None
+    precision: str | None = None
+    device: str | None = None
 
     def make(self) -> FrameTracker:
         return self.kind()

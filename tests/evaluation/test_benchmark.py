@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from siamtrack.evaluation.experiments import WithResets
 from siamtrack.evaluation.following import follow_once
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import read_run
-from siamtrack.evaluation.results import boxes_file, find_trackers, read_result
+from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file
 from siamtrack.evaluation.sequences import EvaluationSequence, Kind
 from siamtrack.evaluation.trajectories import read_trajectory
 
@@ -99,13 +100,20 @@ def test_repetitions_go_on_where_they_stopped(tmp_path: Path) -> None:
     assert np.loadtxt(tmp_path / "GOT-10k/random/b/b_time.txt", delimiter=",").shape == (7, 3)
 
 
-def test_processes_and_a_cluster_find_the_same(tmp_path: Path) -> None:
+def test_processes_and_a_cluster_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_benchmark(make(tmp_path / "one", trackers=PAIR))
     run_benchmark(make(tmp_path / "two", trackers=PAIR, workers=2))
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=0, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
     ) as cluster:
-        run_benchmark(make(tmp_path / "dask", trackers=PAIR, dask=cluster.scheduler_address))
+        job = make(tmp_path / "dask", trackers=PAIR, dask=cluster.scheduler_address)
+        with monkeypatch.context() as patch:
+            patch.setattr("siamtrack.evaluation.processes.PATIENCE", 0.5)
+            with pytest.raises(UsageError, match="has no workers"):
+                run_benchmark(job)
+        cluster.scale(2)
+        cluster.wait_for_workers(2)
+        run_benchmark(job)
     serial = results_of(tmp_path / "one")
     assert len(serial) == 6
     assert results_of(tmp_path / "two") == serial
@@ -169,6 +177,19 @@ def test_a_damaged_result_is_told_and_run_again(
     assert str(path) in caplog.text
 
 
+def test_damaged_times_are_told_and_made_again(
+    tmp_path: Path, counting: Factory, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = make(tmp_path, trackers=(counting,))
+    run_benchmark(job)
+    path = times_file(tmp_path, job.dataset, "orange", "b")
+    path.write_text("no times\n")
+    run_benchmark(job)
+    assert Counting.started == 4
+    assert str(path) in caplog.text
+    assert read_result(tmp_path, job.dataset, "orange", job.dataset.sequences[1]).seconds is not None
+
+
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(make(tmp_path, trackers=(Factory(Interrupted),)))
@@ -206,15 +227,9 @@ def unreadable() -> Any:
     raise DataError("b.txt is damaged")
 
 
-def end_process(_: int) -> None:
-    import os
-
-    os._exit(1)
-
-
 def test_a_process_that_is_killed() -> None:
     with pytest.raises(SiamTrackError, match="fewer --workers"):
-        list(in_processes(end_process, [1, 2], 2))
+        list(in_processes(os._exit, [1, 2], 2))
 
 
 # Records
@@ -227,7 +242,8 @@ def test_a_record_says_how_results_came_about(tmp_path: Path) -> None:
     assert (record.tracker, record.spec, record.dataset, record.kind) == ("orange", "test", "OTB2015", Kind.OTB2015)
     assert (record.root, record.subset, record.command) == ("rendered", "val", "siamtrack benchmark x")
     assert {"cpu", "cores", "torch"} <= set(record.machine)
-    assert (record.card, record.precision, record.device, record.workers) == (None, "float32", "auto", 1)
+    assert (record.card, record.digest, record.precision, record.device) == (None, None, None, None)
+    assert (record.workers, record.machine["threads"]) == (1, 1)
     assert record.commit
     assert record.date[:2] == "20"
 
@@ -235,19 +251,35 @@ def test_a_record_says_how_results_came_about(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"trackers": (replace(ORANGE, spec="other"),)}, "spec 'test'"),
+        ({"spec": "other"}, "tracker 'test'"),
+        ({"digest": "1234"}, "other weights"),
+        ({"card": {"name": "other"}}, "another model card"),
         ({"precision": "bfloat16"}, "precision 'float32'"),
-        ({"device": "cuda"}, "device 'auto'"),
+        ({"device": "cuda"}, "device 'cpu'"),
     ],
 )
-def test_results_of_two_kinds_are_never_mixed(tmp_path: Path, changes: dict[str, Any], word: str) -> None:
-    job = make(tmp_path)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "in-part"])
+def test_results_of_two_makings_are_never_mixed(
+    tmp_path: Path, changes: dict[str, Any], word: str, whole: bool
+) -> None:
+    """Nor are whole ones taken for those that are asked for."""
+    first = Factory(precision="float32", device="cpu")
+    job = make(tmp_path, trackers=(first,))
     run_benchmark(job)
-    boxes_file(tmp_path, job.dataset, "orange", "b").unlink()
+    if not whole:
+        boxes_file(tmp_path, job.dataset, "orange", "b").unlink()
     before = results_of(tmp_path)
     with pytest.raises(UsageError, match=f"OTB2015/orange has results that were made with {word}.*NAME@SPEC"):
-        run_benchmark(replace(job, **changes))
+        run_benchmark(replace(job, trackers=(replace(first, **changes),)))
     assert results_of(tmp_path) == before
+
+
+def test_results_of_nobody_knows_what_are_left_alone(tmp_path: Path) -> None:
+    job = make(tmp_path)
+    run_benchmark(job)
+    (tmp_path / "OTB2015" / "orange" / "run.json").unlink()
+    with pytest.raises(UsageError, match=r"OTB2015/orange has results but no run\.json"):
+        run_benchmark(job)
 
 
 def test_a_record_of_another_commit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -257,7 +289,8 @@ def test_a_record_of_another_commit(tmp_path: Path, caplog: pytest.LogCaptureFix
     path.write_text(json.dumps(json.loads(path.read_text()) | {"commit": "abc", "of a later version": 1}))
     boxes_file(tmp_path, job.dataset, "orange", "b").unlink()
     run_benchmark(job)
-    assert "results of 'orange' were begun with commit abc" in caplog.text
+    assert "results of 'orange' were begun with commit abc, now " in caplog.text
+    assert "torch" not in caplog.text
 
 
 def test_records_that_are_none(tmp_path: Path) -> None:
@@ -331,7 +364,7 @@ def test_inside_a_benchmark_there_is_one_thread() -> None:
 def test_jobs_that_cannot_be(
     tmp_path: Path, changes: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("siamtrack.evaluation.processes.CONNECT", "0.5s")
+    monkeypatch.setattr("siamtrack.evaluation.processes.PATIENCE", 0.5)
     with pytest.raises(UsageError, match=word):
         run_benchmark(make(tmp_path, **changes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from siamtrack.errors import UsageError, WeightsError
 from siamtrack.evaluation.following import follow_once
 from siamtrack.evaluation.peers import Peer
 from siamtrack.evaluation.trackers import ClassFactory, ModelFactory, PeerFactory, parse_tracker, parse_trackers
-from siamtrack.models.registry import list_models
+from siamtrack.models.registry import find_model, list_models
 from siamtrack.models.weights import ModelCard, save_network
 
 TOOLKIT = "rendered_sets:OrangeOfTheToolkit"
@@ -101,6 +102,24 @@ def test_two_trackers_of_one_name() -> None:
     assert [each.name for each in parse_trackers(["opencv:kcf", "b@opencv:kcf"])] == ["opencv-kcf", "b"]
     with pytest.raises(UsageError, match=r"two trackers are called 'opencv-kcf'.*NAME@SPEC"):
         parse_trackers(["opencv:kcf", "opencv:kcf"])
+
+
+# What tells one from another
+
+
+def test_a_digest_is_that_of_the_files(tmp_path: Path) -> None:
+    """Weights that are trained anew under the same name are another tracker."""
+    shipped = ModelFactory("m", "siamtrack-lite", "cpu", "float32")
+    assert shipped.digest == hashlib.sha256(find_model("siamtrack-lite").read_bytes()).hexdigest()
+    exported = ModelFactory("e", str(tmp_path), "cpu", "float32")
+    peer = PeerFactory("p", f"opencv:nano={tmp_path}", deterministic=True)
+    digests = []
+    for name, text in (("net.onnx", "one"), ("net.onnx", "two"), ("more.json", "two")):
+        (tmp_path / name).write_text(text)
+        digests.append(exported.digest)
+        assert peer.digest == exported.digest
+    assert len(set(digests)) == 3
+    assert PeerFactory("p", "opencv:kcf", deterministic=True).digest is None
 
 
 # What they do
