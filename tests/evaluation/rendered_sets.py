@@ -155,10 +155,13 @@ class OrangeOfTheToolkit(ToolkitTracker):
 
 
 def write_pictures(folder: Path, boxes: NDArray[np.float64]) -> None:
-    """The frames as JPEG, `00000001.jpg` and on."""
+    """The frames as `00000001.jpg` and on, which data sets are looked through for.
+
+    They are PNG in truth, which readers find out by themselves: JPEG would change the colours.
+    """
     folder.mkdir(parents=True)
     for index, box in enumerate(boxes, 1):
-        cv2.imwrite(str(folder / f"{index:08d}.jpg"), draw(box), [cv2.IMWRITE_JPEG_QUALITY, 100])
+        (folder / f"{index:08d}.jpg").write_bytes(cv2.imencode(".png", draw(box))[1].tobytes())
 
 
 def write_boxes(path: Path, boxes: NDArray[np.float64]) -> None:
