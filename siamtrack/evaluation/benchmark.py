@@ -19,7 +19,7 @@ from siamtrack.boxes import iou
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.experiments import Experiment, OnePass
 from siamtrack.evaluation.following import Code, Tick, Trajectory
-from siamtrack.evaluation.processes import in_processes, on_cluster, one_thread
+from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.results import tracker_folder
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
@@ -198,6 +198,10 @@ def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
 
 def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], tick: Callable[[str], None]) -> Iterator[_Outcome]:
     if job.dask is not None:
+        try:
+            from siamtrack.evaluation.cluster import on_cluster  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError("--dask needs dask: pip install 'siamtrack[cluster]'") from error
         return on_cluster(_work_elsewhere, tasks, job.dask)
     if job.workers > 1 and len(tasks) > 1:
         return in_processes(_work_elsewhere, tasks, min(job.workers, len(tasks)))
