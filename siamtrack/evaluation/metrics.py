@@ -144,8 +144,9 @@ def _distances(found: Array, truth: Array, units: Array) -> Array:
         elif not seen[i] or width <= 0 or height <= 0:
             distances[i] = np.inf
         else:
-            x = found[i, 0] + found[i, 2] / 2 - truth[i, 0] - truth[i, 2] / 2
-            y = found[i, 1] + found[i, 3] / 2 - truth[i, 1] - truth[i, 3] / 2
+            # Centre minus centre: equal boxes have a distance of exactly 0.
+            x = (found[i, 0] + found[i, 2] / 2) - (truth[i, 0] + truth[i, 2] / 2)
+            y = (found[i, 1] + found[i, 3] / 2) - (truth[i, 1] + truth[i, 3] / 2)
             distances[i] = np.sqrt((x / width) ** 2 + (y / height) ** 2)
     return distances
 

@@ -53,7 +53,7 @@ def score_tracker(
         _require_box_a_frame(tracker, sequence.name, truth, result)
         score = score_sequence(sequence.name, truth, result, convention)
         frames = score.scored * (1 + len(result.repeats))
-        weight = frames if convention.average is Average.FRAMES else min(score.scored, 1)
+        weight = frames if convention.average is Average.FRAMES else int(score.scored > 0)
         parts.append(_Part(score, weight, result.seconds, sequence.attributes))
     return _join(tracker, dataset.name, convention, parts)
 

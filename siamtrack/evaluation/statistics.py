@@ -23,6 +23,8 @@ EXACT_PAIRS = 50
 """Up to so many pairs the Wilcoxon test is exact; beyond, its sum of ranks is as good as normally distributed."""
 _CHUNK = 1 << 20
 """Draws that are held in memory at a time."""
+_SHOWN = 5
+"""Sequences that an error names."""
 
 
 def weighted_mean(values: Array, weights: Array) -> Array:
@@ -116,10 +118,12 @@ def _require_alike(first: TrackerScore, second: TrackerScore) -> None:
     names = f"'{first.tracker}' and '{second.tracker}'"
     if first.convention != second.convention:
         raise UsageError(f"{names} were scored by {first.convention} and {second.convention}: score both by one")
-    only_one = {each.name for each in first.sequences} ^ {each.name for each in second.sequences}
-    if first.dataset != second.dataset or only_one:
-        where = f"{first.dataset} and {second.dataset}" if first.dataset != second.dataset else ", ".join(only_one)
-        raise UsageError(f"{names} were not scored on the same sequences ({where}): score both on one data set")
+    differing = sorted({each.name for each in first.sequences} ^ {each.name for each in second.sequences})
+    if first.dataset != second.dataset:
+        differing = [f"{first.dataset} and {second.dataset}"]
+    if differing:
+        shown = ", ".join(differing[:_SHOWN]) + (", ..." if len(differing) > _SHOWN else "")
+        raise UsageError(f"{names} were not scored on the same sequences ({shown}): score both on one data set")
 
 
 def signed_rank_p_value(differences: Array) -> float:
