@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siamtrack.evaluation.benchmark import BenchmarkJob
+    from siamtrack.evaluation.sequences import EvaluationSet
 
 
 def benchmark(
@@ -142,6 +143,10 @@ def _command_line() -> str:
     return shlex.join(["siamtrack", *sys.argv[1:]])
 
 
+def _title(dataset: EvaluationSet) -> str:
+    return f"{dataset.name}, {'1 sequence' if len(dataset) == 1 else f'{len(dataset)} sequences'}"
+
+
 def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> None:
     """The figures of trackers that have all results."""
     from functools import partial
@@ -155,8 +160,8 @@ def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> N
     dataset, how = job.dataset, convention(convention_name, job.dataset.kind)
     scores = [score_tracker(name, dataset, partial(read_result, job.results, dataset, name), how) for name in trackers]
     out = console.output()
-    out.print(f"{dataset.name}, {len(dataset)} sequences, convention {convention_name}, 95 % intervals\n")
-    out.print(score_table(scores), soft_wrap=False)
+    out.print(f"{_title(dataset)}, convention {convention_name}, 95 % intervals\n")
+    console.show_table(score_table(scores))
     for note in dataset.notes:
         out.print(f"note: {note}")
 
@@ -176,8 +181,8 @@ def _show_resets(job: BenchmarkJob, trackers: Sequence[str]) -> None:
         for name in trackers
     }
     out = console.output()
-    out.print(f"{dataset.name}, {len(dataset)} sequences, with resets; robustness is failures in 100 frames\n")
-    out.print(reset_table(scores), soft_wrap=False)
+    out.print(f"{_title(dataset)}, with resets; robustness is failures in 100 frames\n")
+    console.show_table(reset_table(scores))
 
 
 def _show_files(job: BenchmarkJob, trackers: Sequence[str], *, in_part: bool) -> None:
