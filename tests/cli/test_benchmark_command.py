@@ -117,6 +117,14 @@ def test_a_tracker_that_fails_is_told_and_the_others_are_shown(
     assert "broken" not in done.out
 
 
+def test_progress_has_sequences_frames_and_the_overlap_so_far(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siamtrack.cli.console.SECONDS_BETWEEN_LINES", 0.0)
+    lines = command("--tracker", "opencv:kcf").err.splitlines()
+    assert lines[0] == "siamtrack: 0 of 2 sequences, 1 of 16 frames"
+    assert lines[8].startswith("siamtrack: 1 of 2 sequences, 8 of 16 frames, opencv-kcf AO 0.")
+    assert lines[-1].startswith("siamtrack: 2 of 2 sequences, 16 of 16 frames, opencv-kcf AO 0.")
+
+
 def test_quiet(command: Run) -> None:
     done = command("--tracker", "opencv:kcf", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
