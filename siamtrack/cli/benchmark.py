@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Machine, Quiet, parse_kind
+from siamtrack.cli.options import DataKind, Debug, Device, Machine, Quiet, Subset, parse_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +30,8 @@ def benchmark(
             "its results. Give it several times to compare.",
         ),
     ],
-    kind: Annotated[
-        str | None,
-        typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
-    ] = None,
-    subset: Annotated[
-        str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val or test.")
-    ] = None,
+    kind: DataKind = None,
+    subset: Subset = None,
     only: Annotated[
         str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
     ] = None,
