@@ -52,7 +52,10 @@ def open_custom(root: Path, subset: str | None) -> EvaluationSet:
         words = truth.parent / "attributes.txt"
         attributes = frozenset(read_text(words).replace(",", " ").split()) if words.is_file() else frozenset()
         sequences.append(EvaluationSequence(unique, frames, partial(read_one_based, truth, frames), attributes))
-    return EvaluationSet(root.resolve().name, Kind.CUSTOM, root, tuple(sequences), notes=tuple(notes))
+    whole = root.resolve().name
+    # Another subset may have a sequence of the same name: its results must not be taken for those of this one.
+    name = whole if subset is None else f"{whole}-{'+'.join(part.name for part in parts)}"
+    return EvaluationSet(name, Kind.CUSTOM, root, tuple(sequences), notes=tuple(notes))
 
 
 def _find(root: Path, notes: list[str]) -> Iterator[tuple[str, Path, Frames]]:
