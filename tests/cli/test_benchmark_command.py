@@ -82,6 +82,27 @@ def test_a_second_run_shows_the_same_and_runs_nothing(command: Run) -> None:
     assert times.read_bytes() == before
 
 
+def test_results_of_any_program_are_scored_without_a_run(command: Run, videos: Path) -> None:
+    folder = Path("results/videos/perfect")
+    folder.mkdir(parents=True)
+    for name in ("early", "late"):
+        shutil.copy(videos / name / "groundtruth_rect.txt", folder / f"{name}.txt")
+    done = command()
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[3].split() == ["perfect", "1.000", "1.000", "1.000", "0.952", "1.000", "0"]
+    assert sorted(path.name for path in folder.iterdir()) == ["early.txt", "late.txt"]
+    (folder / "late.txt").unlink()
+    done = command()
+    assert done.code == 1
+    assert f"{folder / 'late.txt'} is missing" in done.err
+
+
+def test_nothing_to_score_and_nothing_to_run(command: Run) -> None:
+    done = command("--results", "nowhere")
+    assert done.code == 2
+    assert "nowhere/videos holds no results: say with --tracker what is to be run" in done.err
+
+
 def test_only_some_sequences_and_another_convention(command: Run) -> None:
     done = command("--tracker", "opencv:kcf", "--only", "late", "--convention", "pysot")
     assert done.out.startswith("videos, 1 sequence, convention pysot")
