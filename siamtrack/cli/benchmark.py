@@ -12,10 +12,7 @@ from siamtrack.cli.options import Debug, Device, Machine, Quiet, parse_kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from siamtrack.evaluation.benchmark import BenchmarkJob
-    from siamtrack.evaluation.scores import TrackerScore
 
 
 def benchmark(
@@ -71,7 +68,8 @@ def benchmark(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Scheduler of a dask cluster that tracks instead; its machines see the same folders.",
+            help="Scheduler of a dask cluster that tracks instead; its machines see the same folders, and its workers "
+            "have one thread each.",
             rich_help_panel=Machine,
         ),
     ] = None,
@@ -106,7 +104,7 @@ def benchmark(
     trackers = parse_trackers(tracker, device, precision)
     dataset = open_dataset(data.expanduser(), parse_kind(kind), subset)
     if only is not None:
-        dataset = select_sequences(dataset, only.split(","))
+        dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
     job = BenchmarkJob(
         dataset=dataset,
         trackers=trackers,
@@ -123,10 +121,15 @@ def benchmark(
     except KeyboardInterrupt:
         console.show_note("what is finished is kept, the same command goes on with the rest")
         raise
-    failed = {failure.tracker for failure in failures}
     if not quiet:
+        failed = {failure.tracker for failure in failures}
         whole = [factory.name for factory in trackers if factory.name not in failed]
-        _show_resets(job, whole) if resets else _show(job, whole, convention)
+        if not dataset.has_truth:
+            _show_files(job, whole, in_part=only is not None)
+        elif resets:
+            _show_resets(job, whole)
+        else:
+            _show(job, whole, convention)
     for failure in failures:
         console.show_error(str(failure))
     return 1 if failures else 0
@@ -140,72 +143,54 @@ def _command_line() -> str:
 
 
 def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> None:
-    """The figures of trackers that have all results, or the files for the server that has the truth."""
+    """The figures of trackers that have all results."""
     from functools import partial
 
     from siamtrack.cli import console
-    from siamtrack.evaluation.results import read_result, tracker_folder
+    from siamtrack.cli.tables import score_table
+    from siamtrack.evaluation.conventions import convention
+    from siamtrack.evaluation.results import read_result
+    from siamtrack.evaluation.scoring import score_tracker
 
-    out, dataset = console.output(), job.dataset
-    if dataset.has_truth:
-        from siamtrack.evaluation.conventions import convention
-        from siamtrack.evaluation.scoring import score_tracker
-
-        how = convention(convention_name, dataset.kind)
-        scores = [
-            score_tracker(name, dataset, partial(read_result, job.results, dataset, name), how) for name in trackers
-        ]
-        out.print(f"{dataset.name}, {len(dataset)} sequences, convention {convention_name}\n")
-        out.print(_table(scores), soft_wrap=False)
-        for note in dataset.notes:
-            out.print(f"note: {note}")
-        return
-    out.print(f"{dataset.name} keeps its boxes on a server")
-    for name in trackers:
-        if dataset.kind == "GOT-10k":
-            from siamtrack.evaluation.submission import write_submission
-
-            out.print(f"wrote {write_submission(job.results, dataset, name)}")
-        else:
-            out.print(f"results in {tracker_folder(job.results, dataset, name)}")
-
-
-def _table(scores: Sequence[TrackerScore]) -> Table:
-    """A row a tracker, the best first."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("tracker", "AO", "95 %", "SR@0.5", "SR@0.75", "AUC", "P@20", "fps", "failures"):
-        table.add_column(column, justify="left" if column == "tracker" else "right", no_wrap=True)
-    for score in sorted(scores, key=lambda each: -each.figures.ao):
-        figures, (low, high) = score.figures, score.interval["ao"]
-        values = (figures.sr50, figures.sr75, figures.auc, figures.precision)
-        table.add_row(
-            score.tracker,
-            f"{figures.ao:.3f}",
-            f"{low:.3f}-{high:.3f}",
-            *(f"{value:.3f}" for value in values),
-            "" if score.speed is None else f"{score.speed.fps:.1f}",
-            str(score.failures),
-        )
-    return table
+    dataset, how = job.dataset, convention(convention_name, job.dataset.kind)
+    scores = [score_tracker(name, dataset, partial(read_result, job.results, dataset, name), how) for name in trackers]
+    out = console.output()
+    out.print(f"{dataset.name}, {len(dataset)} sequences, convention {convention_name}, 95 % intervals\n")
+    out.print(score_table(scores), soft_wrap=False)
+    for note in dataset.notes:
+        out.print(f"note: {note}")
 
 
 def _show_resets(job: BenchmarkJob, trackers: Sequence[str]) -> None:
-    """How often trackers failed where they were set anew after each failure."""
-    from rich.table import Table
+    """How well and how long trackers kept to their targets where they were set anew after each failure."""
+    from functools import partial
 
     from siamtrack.cli import console
-    from siamtrack.evaluation.following import Code
+    from siamtrack.cli.tables import reset_table
+    from siamtrack.evaluation.resets import score_with_resets
     from siamtrack.evaluation.trajectories import read_trajectory
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("tracker", "failures", "a sequence"):
-        table.add_column(column, justify="left" if column == "tracker" else "right", no_wrap=True)
-    for name in trackers:
-        runs = (read_trajectory(job.results, job.dataset, name, sequence) for sequence in job.dataset.sequences)
-        failures = sum(int((run.codes == Code.FAILED).sum()) for run in runs)
-        table.add_row(name, str(failures), f"{failures / len(job.dataset):.2f}")
+    dataset = job.dataset
+    scores = {
+        name: score_with_resets(name, dataset, partial(read_trajectory, job.results, dataset, name))[0]
+        for name in trackers
+    }
     out = console.output()
-    out.print(f"{job.dataset.name}, {len(job.dataset)} sequences, with resets\n")
-    out.print(table, soft_wrap=False)
+    out.print(f"{dataset.name}, {len(dataset)} sequences, with resets; robustness is failures in 100 frames\n")
+    out.print(reset_table(scores), soft_wrap=False)
+
+
+def _show_files(job: BenchmarkJob, trackers: Sequence[str], *, in_part: bool) -> None:
+    """Where the results are that only a server can score; for that of GOT-10k they are packed."""
+    from siamtrack.cli import console
+    from siamtrack.evaluation.results import tracker_folder
+    from siamtrack.evaluation.sequences import Kind
+    from siamtrack.evaluation.submission import write_submission
+
+    out = console.output()
+    out.print(f"{job.dataset.name} keeps its boxes on a server")
+    for name in trackers:
+        if job.dataset.kind is Kind.GOT10K and not in_part:
+            out.print(f"wrote {write_submission(job.results, job.dataset, name)}")
+        else:
+            out.print(f"results in {tracker_folder(job.results, job.dataset, name)}")

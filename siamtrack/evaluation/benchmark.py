@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import siamtrack
-from siamtrack.boxes import iou
 from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.evaluation import metrics
 from siamtrack.evaluation.experiments import Experiment, OnePass
 from siamtrack.evaluation.following import Code, Tick, Trajectory
-from siamtrack.evaluation.processes import in_processes, on_cluster, one_thread
+from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.results import tracker_folder
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
@@ -198,6 +198,10 @@ def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
 
 def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], tick: Callable[[str], None]) -> Iterator[_Outcome]:
     if job.dask is not None:
+        try:
+            from siamtrack.evaluation.cluster import on_cluster  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError("--dask needs dask: pip install 'siamtrack[cluster]'") from error
         return on_cluster(_work_elsewhere, tasks, job.dask)
     if job.workers > 1 and len(tasks) > 1:
         return in_processes(_work_elsewhere, tasks, min(job.workers, len(tasks)))
@@ -278,12 +282,12 @@ class _Standing:
 
 
 def average_overlap(runs: Sequence[Trajectory], truth: Truth) -> float | None:
-    """Mean IoU over the frames in which a tracker tracked and the truth is known; None without any.
+    """Mean IoU over the frames in which a tracker tracked and the target is there; None without any.
 
     A quick figure to watch a run by: `siamtrack.evaluation.scoring` knows the conventions of benchmarks.
     """
-    known = np.isfinite(truth.boxes).all(axis=1)
+    known = metrics.has_target(truth.boxes)
     counted = [(run.codes == Code.TRACKED) & known for run in runs]
-    overlaps = [iou(run.boxes[each], truth.boxes[each]) for run, each in zip(runs, counted, strict=True)]
+    overlaps = [metrics.overlaps(run.boxes[each], truth.boxes[each]) for run, each in zip(runs, counted, strict=True)]
     joined = np.concatenate(overlaps)
-    return float(joined.mean()) if len(joined) else None
+    return metrics.average_overlap(joined) if len(joined) else None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError, SiamTrackError
+from siamtrack.evaluation.metrics import has_target
 from siamtrack.evaluation.sequences import EvaluationSequence, Truth
 from siamtrack.evaluation.trackers import FrameTracker
 
@@ -78,7 +79,7 @@ def follow_with_resets(tracker: FrameTracker, sequence: EvaluationSequence, tick
     """
     log = _Log(sequence)
     truth = sequence.read_truth()
-    known = np.asarray(np.isfinite(truth.boxes).all(axis=1))
+    known = has_target(truth.boxes)
     _first_box(truth, sequence)
     start: float = 0
     """The frame to set the tracker in; infinite while it tracks."""
@@ -131,10 +132,9 @@ class _Log:
 
 
 def _first_box(truth: Truth, sequence: EvaluationSequence) -> Box:
-    box = truth.boxes[0]
-    if not np.isfinite(box).all():
+    if not has_target(truth.boxes[:1])[0]:
         raise DataError(f"sequence {sequence.name} has no box in its first frame: nothing can be tracked in it")
-    return Box(*map(float, box))
+    return Box(*map(float, truth.boxes[0]))
 
 
 def _timed_init(tracker: FrameTracker, frame: Image, box: Box) -> tuple[Box, float]:

@@ -71,7 +71,8 @@ class Peer:
             SiamTrackError: when the tracker refuses a target.
         """
         try:
-            self._trackers = [self._factory() for _ in boxes]
+            with _without_warnings():
+                self._trackers = [self._factory() for _ in boxes]
         except cv2.error as error:
             raise UsageError(f"'{self.name}' cannot be loaded: {error.err}") from error
         for tracker, box in zip(self._trackers, boxes, strict=True):
@@ -85,6 +86,17 @@ class Peer:
     def step(self, frame: NDArray[np.uint8]) -> list[Box | None]:
         """Where each target is in the next frame, `(H, W, 3)` uint8 BGR; None where it is lost."""
         return [Box(*map(float, box)) if found else None for found, box in (t.update(frame) for t in self._trackers)]
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Inside, OpenCV prints errors only: its networks warn on stderr each time that one is read."""
+    log = cv2.utils.logging
+    before = log.setLogLevel(log.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        log.setLogLevel(before)
 
 
 def _find(kind: str, name: str) -> Callable[..., Any]:

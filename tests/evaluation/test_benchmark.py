@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from rendered_sets import (
     ReadTruth,
     RenderedFrames,
     evaluation_set,
+    process_of,
     square_boxes,
 )
 
@@ -36,10 +38,11 @@ from siamtrack.evaluation.benchmark import (
     run_benchmark,
     select_sequences,
 )
+from siamtrack.evaluation.cluster import on_cluster
 from siamtrack.evaluation.experiments import WithResets
 from siamtrack.evaluation.following import follow_once
 from siamtrack.evaluation.processes import in_processes, one_thread
-from siamtrack.evaluation.records import read_run
+from siamtrack.evaluation.records import RunRecord, read_run
 from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file
 from siamtrack.evaluation.sequences import EvaluationSequence, Kind
 from siamtrack.evaluation.trajectories import read_trajectory
@@ -57,6 +60,13 @@ def results_of(root: Path) -> dict[str, str]:
     """Every file of boxes; times differ from run to run."""
     files = [path for path in root.rglob("*.txt") if not path.name.endswith("_time.txt")]
     return {str(path.relative_to(root)): path.read_text() for path in files}
+
+
+def record_of(root: Path) -> RunRecord:
+    """How the results of the orange tracker came about."""
+    record = read_run(root / "OTB2015" / "orange")
+    assert record is not None
+    return record
 
 
 # Results
@@ -100,26 +110,36 @@ def test_repetitions_go_on_where_they_stopped(tmp_path: Path) -> None:
     assert np.loadtxt(tmp_path / "GOT-10k/random/b/b_time.txt", delimiter=",").shape == (7, 3)
 
 
-def test_processes_and_a_cluster_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_find_the_same(tmp_path: Path) -> None:
     run_benchmark(make(tmp_path / "one", trackers=PAIR))
     run_benchmark(make(tmp_path / "two", trackers=PAIR, workers=2))
-    with LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
-    ) as cluster:
-        job = make(tmp_path / "dask", trackers=PAIR, dask=cluster.scheduler_address)
-        with monkeypatch.context() as patch:
-            patch.setattr("siamtrack.evaluation.processes.PATIENCE", 0.5)
-            with pytest.raises(UsageError, match="has no workers"):
-                run_benchmark(job)
-        cluster.scale(2)
-        cluster.wait_for_workers(2)
-        run_benchmark(job)
-    serial = results_of(tmp_path / "one")
-    assert len(serial) == 6
-    assert results_of(tmp_path / "two") == serial
-    assert results_of(tmp_path / "dask") == serial
-    workers = [read_run(tmp_path / name / "OTB2015" / "orange") for name in ("one", "two", "dask")]
-    assert [record.workers for record in workers if record is not None] == [1, 2, 0]
+    assert results_of(tmp_path / "two") == results_of(tmp_path / "one")
+    assert len(results_of(tmp_path / "one")) == 6
+    assert [record_of(tmp_path / name).workers for name in ("one", "two")] == [1, 2]
+
+
+def local_cluster(workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
+
+
+def test_a_cluster_finds_the_same(tmp_path: Path) -> None:
+    run_benchmark(make(tmp_path / "one", trackers=PAIR))
+    with local_cluster(workers=2) as cluster:
+        run_benchmark(make(tmp_path / "dask", trackers=PAIR, dask=cluster.scheduler_address))
+        cluster.scale(1)  # joblib's own backend would do the work of a single worker in this process
+        (process,) = on_cluster(process_of, ["a task"], cluster.scheduler_address)
+    assert process != os.getpid()
+    assert results_of(tmp_path / "dask") == results_of(tmp_path / "one")
+    assert record_of(tmp_path / "dask").workers == 0
+
+
+def test_a_cluster_without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siamtrack.evaluation.cluster.PATIENCE", 0.5)
+    with local_cluster(workers=0) as cluster, pytest.raises(UsageError, match="has no workers"):
+        run_benchmark(make(tmp_path, dask=cluster.scheduler_address))
+    assert results_of(tmp_path) == {}
 
 
 def test_resets(tmp_path: Path) -> None:
@@ -237,8 +257,7 @@ def test_a_process_that_is_killed() -> None:
 
 def test_a_record_says_how_results_came_about(tmp_path: Path) -> None:
     run_benchmark(make(tmp_path, command="siamtrack benchmark x", subset="val"))
-    record = read_run(tmp_path / "OTB2015" / "orange")
-    assert record is not None
+    record = record_of(tmp_path)
     assert (record.tracker, record.spec, record.dataset, record.kind) == ("orange", "test", "OTB2015", Kind.OTB2015)
     assert (record.root, record.subset, record.command) == ("rendered", "val", "siamtrack benchmark x")
     assert {"cpu", "cores", "torch"} <= set(record.machine)
@@ -364,9 +383,15 @@ def test_inside_a_benchmark_there_is_one_thread() -> None:
 def test_jobs_that_cannot_be(
     tmp_path: Path, changes: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("siamtrack.evaluation.processes.PATIENCE", 0.5)
+    monkeypatch.setattr("siamtrack.evaluation.cluster.PATIENCE", 0.5)
     with pytest.raises(UsageError, match=word):
         run_benchmark(make(tmp_path, **changes))
+
+
+def test_dask_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "siamtrack.evaluation.cluster", None)
+    with pytest.raises(UsageError, match=r"pip install 'siamtrack\[cluster\]'"):
+        run_benchmark(make(tmp_path, dask="tcp://127.0.0.1:1"))
 
 
 def test_some_sequences() -> None:
