@@ -219,7 +219,8 @@ def success_rate(values: Array, threshold: float) -> float:
         values: `(N,)` overlaps; NaN does not count.
         threshold: usually 0.5 or 0.75.
     """
-    return float(success_curve(values, np.array([threshold]))[0])
+    count = np.count_nonzero(~np.isnan(values))
+    return np.count_nonzero(values > threshold) / count if count else float("nan")
 
 
 @njit(cache=CACHE)

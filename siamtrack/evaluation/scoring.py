@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -174,7 +174,8 @@ def _join(tracker: str, dataset: str, convention: Convention, parts: Sequence[_P
     weights = np.array([part.weight for part in parts], np.float64)
     scores = tuple(part.score for part in parts)
     thresholds = convention.overlap_thresholds
-    table = _table([astuple(score.figures) for score in scores], len(FIGURES))
+    figures = attrgetter(*FIGURES)
+    table = _table([figures(score.figures) for score in scores], len(FIGURES))
     intervals = bootstrap_intervals(table, weights, np.random.default_rng(SEED))
     return TrackerScore(
         tracker=tracker,

@@ -21,8 +21,8 @@ FIGURES = tuple(field.name for field in fields(Figures))
 """Names of the figures."""
 EXACT_PAIRS = 50
 """Up to so many pairs the Wilcoxon test is exact; beyond, its sum of ranks is as good as normally distributed."""
-_CHUNK = 1 << 20
-"""Draws that are held in memory at a time."""
+_CHUNK = 1 << 16
+"""Draws that are held in memory at a time: what the processor's cache holds."""
 _SHOWN = 5
 """Sequences that an error names."""
 

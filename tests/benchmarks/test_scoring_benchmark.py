@@ -35,4 +35,4 @@ def test_ten_trackers_are_scored_in_two_seconds(benchmark: BenchmarkFixture, kin
 
     score_tracker("warm", dataset, lambda _: result, how)  # compiles
     assert len(benchmark.pedantic(score_all, rounds=3)) == TRACKERS
-    assert benchmark.stats.stats.min < 2
+    assert benchmark.stats.stats.min < 2  # the least: what else runs on the machine only adds
