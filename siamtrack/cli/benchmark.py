@@ -113,7 +113,7 @@ def benchmark(
         workers=workers,
         dask=dask,
         subset=subset,
-        command=_command_line(),
+        command=console.command_line(),
     )
     try:
         with console.benchmark_progress() as report:
@@ -133,13 +133,6 @@ def benchmark(
     for failure in failures:
         console.show_error(str(failure))
     return 1 if failures else 0
-
-
-def _command_line() -> str:
-    import shlex
-    import sys
-
-    return shlex.join(["siamtrack", *sys.argv[1:]])
 
 
 def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> None:

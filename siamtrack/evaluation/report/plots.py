@@ -185,7 +185,7 @@ def time_plot(
 
 def _round_step(span: int) -> int:
     """1, 2 or 5 times a power of ten, for at most ten steps."""
-    steps = (digit * 10**power for power in range(9) for digit in (1, 2, 5))
+    steps = (digit * int(10.0**power) for power in range(9) for digit in (1, 2, 5))
     return next(step for step in steps if span / step <= 10)
 
 
