@@ -2,107 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from siamtrack.evaluation.report.contents import Failure, Picture, Report
-from siamtrack.evaluation.report.palette import Style, heat, ink_on, styles
-from siamtrack.evaluation.report.plots import Plot, curve_plots, figure_text, speed_plot, time_plot
-from siamtrack.evaluation.report.svg import draw_svg
-from siamtrack.evaluation.report.tables import COLUMNS, Column, Scored, best_value
-from siamtrack.evaluation.scores import Comparison, SequenceScore
+from siamtrack.evaluation.report.contents import Report
+from siamtrack.evaluation.report.palette import CIVIDIS, styles
+from siamtrack.evaluation.report.plots import curve_plots, speed_plot
+from siamtrack.evaluation.report.tables import COLUMNS
+from siamtrack.evaluation.report.views import (
+    PANEL_COLUMNS,
+    Card,
+    attribute_rows,
+    comparison_cell,
+    drawing_of,
+    facts,
+    figure_rows,
+    grouped,
+    heat_row,
+    intervals_of,
+    of_sequence,
+    panel_of,
+    reach_of,
+    shown_pictures,
+)
 
 TEMPLATES = "templates"
-TIME_SIZE = 900, 250
-"""Of a plot over time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A figure in a table."""
-
-    value: float
-    """What it is sorted by; NaN where there is none."""
-    text: str
-    best: bool = False
-    low: float = math.nan
-    """Ends of its interval; NaN where it has none."""
-    high: float = math.nan
-    color: str = ""
-    ink: str = ""
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether it has one."""
-        return not math.isnan(self.low)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a table: a tracker, a sequence or an attribute, with its figures."""
-
-    name: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture with the overlap of every tracker in its frame."""
-
-    picture: Picture
-    overlaps: tuple[tuple[str, str], ...]
-    """Trackers and figures."""
-
-    @property
-    def source(self) -> str:
-        """The picture itself, as a URI."""
-        return "data:image/jpeg;base64," + base64.b64encode(self.picture.jpeg).decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """What opens for a sequence."""
-
-    name: str
-    length: int
-    scored: int
-    rows: tuple[Row, ...]
-    """A tracker each."""
-    plot: Markup
-    strip: tuple[Shown, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A plot with its legend."""
-
-    title: str
-    svg: Markup
-    legend: tuple[tuple[str, str], ...]
-    """Trackers and figures; empty where the plot itself names them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A failure in the gallery."""
-
-    failure: Failure
-    panel: int
-    """Number of the sequence."""
-    shown: tuple[Shown, ...]
-
-
-PANEL_COLUMNS = tuple(
-    column for column in COLUMNS if column.key in ("ao", "sr50", "sr75", "precision", "failures", "fps")
-)
 
 
 def render_page(report: Report) -> str:
@@ -115,7 +42,7 @@ def render_page(report: Report) -> str:
     """
     looks = styles(report.trackers)
     numbers = {name: number for number, name in enumerate(report.sequences)}
-    by_sequence = [_of_sequence(report, number) for number in range(len(numbers))]
+    by_sequence = [of_sequence(report, number) for number in range(len(numbers))]
     speed = speed_plot(report.scores, looks)
     scored = dict(zip(report.sequences, by_sequence, strict=True))
     return (
@@ -126,22 +53,23 @@ def render_page(report: Report) -> str:
             looks=looks,
             css=_asset("report.css"),
             script=_asset("report.js"),
+            cividis=CIVIDIS,
             columns=COLUMNS,
             panel_columns=PANEL_COLUMNS,
-            summary=_rows(COLUMNS, [(score.tracker, score) for score in report.scores], _intervals(report)),
-            curves=[_drawing(plot) for plot in curve_plots(report.scores, looks)],
-            speed=None if speed is None else _drawing(speed),
-            heat=[_heat_row(name, [each.figures.ao for _, each in scored[name]]) for name in report.sequences],
-            panels=[_panel(report, each, looks) for each in by_sequence],
-            attributes=_attributes(report),
+            summary=figure_rows(COLUMNS, [(score.tracker, score) for score in report.scores], intervals_of(report)),
+            curves=[drawing_of(plot) for plot in curve_plots(report.scores, looks)],
+            speed=None if speed is None else drawing_of(speed),
+            heat=[heat_row(name, [each.figures.ao for _, each in scored[name]]) for name in report.sequences],
+            panels=[panel_of(report, each, looks) for each in by_sequence],
+            attributes=attribute_rows(report),
             cards=[
-                Card(each, numbers[each.moment.sequence], _shown(each.pictures, scored[each.moment.sequence]))
+                Card(each, numbers[each.moment.sequence], shown_pictures(each.pictures, scored[each.moment.sequence]))
                 for each in report.failures
             ],
-            comparisons=[(each, _comparison_cell(each)) for each in report.comparisons],
-            reach=max((abs(end) for each in report.comparisons for end in each.interval), default=1.0),
-            commands=_grouped(report, lambda record: str(record["command"])),
-            machines=_grouped(
+            comparisons=[(each, comparison_cell(each)) for each in report.comparisons],
+            reach=reach_of(report.comparisons),
+            commands=grouped(report, lambda record: str(record["command"])),
+            machines=grouped(
                 report, lambda record: ", ".join(f"{key} {value}" for key, value in facts(record["machine"]))
             ),
             records={name: list(facts(record.model_dump(mode="json"))) for name, record in report.records.items()},
@@ -163,108 +91,3 @@ def _environment() -> Environment:
 def _asset(name: str) -> Markup:
     """A file of our own that goes into the page as it is."""
     return Markup((resources.files("siamtrack.evaluation.report") / TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _of_sequence(report: Report, number: int) -> list[tuple[str, SequenceScore]]:
-    """Every tracker on a sequence."""
-    return [(score.tracker, score.sequences[number]) for score in report.scores]
-
-
-def _intervals(report: Report) -> Mapping[str, Mapping[str, tuple[float, float]]]:
-    return {score.tracker: score.interval for score in report.scores}
-
-
-def _rows(
-    columns: Sequence[Column],
-    scored: Sequence[tuple[str, Scored]],
-    intervals: Mapping[str, Mapping[str, tuple[float, float]]],
-) -> tuple[Row, ...]:
-    """A row a tracker; what is best in its column is marked as it is written, so that equals are all the best."""
-    nothing = (math.nan, math.nan)
-    best = {
-        column.key: figure_text(best_value(column, (each for _, each in scored)), column.digits) for column in columns
-    }
-
-    def cell(name: str, each: Scored, column: Column) -> Cell:
-        value = column.value(each)
-        text = figure_text(value, column.digits)
-        low, high = intervals.get(name, {}).get(column.key, nothing)
-        return Cell(value, text, not math.isnan(value) and text == best[column.key], low, high)
-
-    return tuple(Row(name, tuple(cell(name, each, column) for column in columns)) for name, each in scored)
-
-
-def _drawing(plot: Plot) -> Drawing:
-    return Drawing(plot.title, Markup(draw_svg(plot)), tuple((line.name, line.figure) for line in plot.lines))
-
-
-def _heat_row(name: str, values: Sequence[float]) -> Row:
-    """Figures from 0 to 1 on their colours."""
-    texts = [figure_text(value, 2) for value in values]
-    best = figure_text(max((value for value in values if not math.isnan(value)), default=math.nan), 2)
-    return Row(
-        name,
-        tuple(
-            Cell(value, text, not math.isnan(value) and text == best, color=heat(value), ink=ink_on(heat(value)))
-            for value, text in zip(values, texts, strict=True)
-        ),
-    )
-
-
-def _attributes(report: Report) -> list[Row]:
-    """Average overlap over the sequences with each attribute, a column a tracker."""
-    names = sorted({name for score in report.scores for name in score.attributes})
-    found = []
-    for name in names:
-        having = [score.attributes.get(name) for score in report.scores]
-        found.append(_heat_row(name, [math.nan if each is None else each.ao for each in having]))
-    return found
-
-
-def _panel(report: Report, trackers: Sequence[tuple[str, SequenceScore]], looks: Mapping[str, Style]) -> Panel:
-    score = trackers[0][1]
-    strip = report.strips.get(score.name, ())
-    plot = time_plot(trackers, looks, [picture.frame for picture in strip])
-    return Panel(
-        score.name,
-        score.length,
-        score.scored,
-        _rows(PANEL_COLUMNS, trackers, {}),
-        Markup(draw_svg(plot, *TIME_SIZE)),
-        _shown(strip, trackers),
-    )
-
-
-def _shown(pictures: Iterable[Picture], trackers: Sequence[tuple[str, SequenceScore]]) -> tuple[Shown, ...]:
-    return tuple(
-        Shown(picture, tuple((name, figure_text(float(each.overlaps[picture.frame]), 2)) for name, each in trackers))
-        for picture in pictures
-    )
-
-
-def _comparison_cell(comparison: Comparison) -> Cell:
-    low, high = comparison.interval
-    text = figure_text(comparison.difference, sign="+")
-    return Cell(comparison.difference, text, low > 0 or high < 0, low, high)
-
-
-def _grouped(report: Report, describe: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, list[str]]]:
-    """What was said about the making of results, each with the trackers that it is true for."""
-    groups: dict[str, list[str]] = {}
-    for name in report.trackers:
-        if name in report.records:
-            groups.setdefault(describe(report.records[name].model_dump(mode="json")), []).append(name)
-    return list(groups.items())
-
-
-def facts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names and texts of all values in a mapping of mappings; what is empty or None is left out."""
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from facts(value, f"{name}.")
-        elif isinstance(value, list | tuple):
-            if value:
-                yield name, "\n".join(map(str, value))
-        elif value is not None and value != "":
-            yield name, str(value)

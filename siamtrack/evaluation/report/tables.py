@@ -63,7 +63,7 @@ COLUMNS = (
     _accuracy("ao", "AO", "average overlap: mean IoU with the truth over the scored frames"),
     _accuracy("sr50", "SR 0.5", "share of the scored frames with an IoU above 0.5"),
     _accuracy("sr75", "SR 0.75", "share of the scored frames with an IoU above 0.75"),
-    _accuracy("auc", "AUC", "mean of the success curve"),
+    _accuracy("auc", "AUC", "mean of the success curve; a perfect tracker stays below 1, as no overlap is above 1"),
     _accuracy("precision", "P@20", "share of the scored frames with a centre error of at most 20 pixels"),
     _accuracy("norm_precision", "NP", "mean of the normalised precision curve"),
     Column(
