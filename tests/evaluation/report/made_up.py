@@ -114,7 +114,7 @@ def report(
     trackers: Sequence[str] = ("good", "bad"), sequences: Sequence[str] = ("one", "two"), **changes: Any
 ) -> Report:
     """The first tracker is good everywhere, the others are bad; everything that a report may have is there."""
-    scores = tuple(
+    scores = changes.pop("scores", None) or tuple(
         tracker_score(
             name,
             dict.fromkeys(sequences, BAD if number else GOOD),
@@ -122,6 +122,7 @@ def report(
         )
         for number, name in enumerate(trackers)
     )
+    trackers, sequences = [each.tracker for each in scores], [each.name for each in scores[0].sequences]
     moment = Moment(trackers[-1], sequences[0], 2, 3, lost=2, drop=0.7)
     values: dict[str, Any] = {
         "dataset": "OTB2015",
