@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Machine, Quiet, parse_kind
+from siamtrack.cli.options import DataKind, Debug, Device, Machine, Quiet, Subset, parse_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from siamtrack.evaluation.benchmark import BenchmarkJob
+    from siamtrack.evaluation.sequences import EvaluationSet
 
 
 def benchmark(
@@ -29,13 +30,8 @@ def benchmark(
             "its results. Give it several times to compare.",
         ),
     ],
-    kind: Annotated[
-        str | None,
-        typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
-    ] = None,
-    subset: Annotated[
-        str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val or test.")
-    ] = None,
+    kind: DataKind = None,
+    subset: Subset = None,
     only: Annotated[
         str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
     ] = None,
@@ -135,6 +131,10 @@ def benchmark(
     return 1 if failures else 0
 
 
+def _title(dataset: EvaluationSet) -> str:
+    return f"{dataset.name}, {'1 sequence' if len(dataset) == 1 else f'{len(dataset)} sequences'}"
+
+
 def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> None:
     """The figures of trackers that have all results."""
     from functools import partial
@@ -148,8 +148,8 @@ def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> N
     dataset, how = job.dataset, convention(convention_name, job.dataset.kind)
     scores = [score_tracker(name, dataset, partial(read_result, job.results, dataset, name), how) for name in trackers]
     out = console.output()
-    out.print(f"{dataset.name}, {len(dataset)} sequences, convention {convention_name}, 95 % intervals\n")
-    out.print(score_table(scores), soft_wrap=False)
+    out.print(f"{_title(dataset)}, convention {convention_name}, 95 % intervals\n")
+    console.show_table(score_table(scores))
     for note in dataset.notes:
         out.print(f"note: {note}")
 
@@ -169,8 +169,8 @@ def _show_resets(job: BenchmarkJob, trackers: Sequence[str]) -> None:
         for name in trackers
     }
     out = console.output()
-    out.print(f"{dataset.name}, {len(dataset)} sequences, with resets; robustness is failures in 100 frames\n")
-    out.print(reset_table(scores), soft_wrap=False)
+    out.print(f"{_title(dataset)}, with resets; robustness is failures in 100 frames\n")
+    console.show_table(reset_table(scores))
 
 
 def _show_files(job: BenchmarkJob, trackers: Sequence[str], *, in_part: bool) -> None:

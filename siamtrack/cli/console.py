@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from siamtrack.evaluation.benchmark import BenchmarkProgress
     from siamtrack.runner import Advance
@@ -22,6 +23,8 @@ _logger = logging.getLogger("siamtrack")
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often progress is reported where there is no terminal."""
+_WIDEST = 1000
+"""Columns of a table that no terminal limits."""
 
 
 class _Lines(logging.Handler):
@@ -64,6 +67,13 @@ def output() -> Console:
     from rich.console import Console
 
     return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def show_table(table: Table) -> None:
+    """Print a table of figures, as wide as it is: a figure that is cut short is another figure."""
+    from rich.console import Console
+
+    Console(width=_WIDEST, highlight=False, markup=False).print(table)
 
 
 @contextmanager

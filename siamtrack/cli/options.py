@@ -41,6 +41,13 @@ Precision = Annotated[
         rich_help_panel=Machine,
     ),
 ]
+DataKind = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
+]
+Subset = Annotated[
+    str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val or test.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]
 

@@ -1,4 +1,4 @@
-"""Tables of scores as `siamtrack benchmark` prints them."""
+"""Tables of figures as commands print them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,19 @@ _FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "prec
 """Columns by the name of the figure."""
 
 
+def figure_table(*columns: str) -> Table:
+    """An empty table whose first column is text and whose others are figures."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
 def score_table(scores: Sequence[TrackerScore]) -> Table:
     """Two lines a tracker, the best first: its figures, and below them their 95 % intervals."""
-    table = _table("tracker", *_FIGURES.values(), "fps", "failures")
+    table = figure_table("tracker", *_FIGURES.values(), "fps", "failures")
     for score in sorted(scores, key=lambda each: _descending(each.figures.ao)):
         cells = [_with_interval(getattr(score.figures, name), *score.interval[name]) for name in _FIGURES]
         fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
@@ -29,24 +39,14 @@ def score_table(scores: Sequence[TrackerScore]) -> Table:
 
 def reset_table(scores: Mapping[str, ResetScore]) -> Table:
     """A line a tracker, the one that fails least first."""
-    table = _table("tracker", "accuracy", "robustness", "failures")
+    table = figure_table("tracker", "accuracy", "robustness", "failures")
     for name, score in sorted(scores.items(), key=lambda each: each[1].robustness):
         table.add_row(name, f"{score.accuracy:.3f}", f"{score.robustness:.3f}", str(score.failures))
     return table
 
 
-def _table(first: str, *others: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for column in others:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
 def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}\n{low:.3f}-{high:.3f}"
+    return f"{value:.3f}\n{low:.2f}-{high:.2f}"
 
 
 def _descending(value: float) -> float:

@@ -157,16 +157,11 @@ def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> 
 
 def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) -> list[_Task]:
     """What is left to do for a tracker, whose record is begun; what is there counts from the start."""
+    begin_run(tracker_folder(job.results, job.dataset, factory.name), _record(job, factory))
     wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
-    found = [
-        job.experiment.finished(job.results, job.dataset, factory.name, sequence, wanted)
-        for sequence in job.dataset.sequences
-    ]
-    begin_run(
-        tracker_folder(job.results, job.dataset, factory.name), _record(job, factory), has_results=any(map(len, found))
-    )
     tasks = []
-    for sequence, runs in zip(job.dataset.sequences, found, strict=True):
+    for sequence in job.dataset.sequences:
+        runs = job.experiment.finished(job.results, job.dataset, factory.name, sequence, wanted)
         if len(runs) < wanted:
             tasks.append(_Task(job.experiment, factory, sequence, len(runs), wanted))
         else:

@@ -19,11 +19,11 @@ from siamtrack.tracking.kernels import CACHE
 Array = NDArray[np.float64]
 
 PRECISION_THRESHOLDS: Array = np.arange(51, dtype=np.float64)
-"""Centre errors in pixels of a precision curve (Wu et al. 2013, section 4)."""
+"""Centre errors in pixels of a precision curve (Wu et al. 2013)."""
 PRECISION_PIXELS = 20
-"""The centre error at which precision is given as one number (Wu et al. 2013, section 4)."""
+"""The centre error at which precision is given as one number (Wu et al. 2013)."""
 NORM_PRECISION_THRESHOLDS: Array = np.arange(51) / 100
-"""Centre errors relative to the target's size of a normalised precision curve (Müller et al. 2018, section 4.1)."""
+"""Centre errors relative to the target's size of a normalised precision curve (TrackingNet, Müller et al. 2018)."""
 
 
 @njit(cache=CACHE)
@@ -120,7 +120,7 @@ def center_errors(found: Array, truth: Array) -> Array:
 
 
 def normalized_center_errors(found: Array, truth: Array) -> Array:
-    """Distances of the centres where the target's width and height are units (Müller et al. 2018, section 4.1).
+    """Distances of the centres where the target's width and height are units (TrackingNet, Müller et al. 2018).
 
     Args:
         found: `(N, 4)` boxes.

@@ -93,7 +93,7 @@ def read_run(folder: Path) -> RunRecord | None:
         raise DataError(f"{path} is no record of a run: {where}: {first['msg']}; delete it") from error
 
 
-def begin_run(folder: Path, new: RunRecord, *, has_results: bool) -> None:
+def begin_run(folder: Path, new: RunRecord) -> None:
     """Write down what the results of a tracker's folder are made with, or see that those there are made with the same.
 
     A difference in the commit, the machine or the place of the data set, which may matter, is logged.
@@ -101,7 +101,6 @@ def begin_run(folder: Path, new: RunRecord, *, has_results: bool) -> None:
     Args:
         folder: of the tracker.
         new: how results would come about now.
-        has_results: whether there are any.
 
     Raises:
         UsageError: when results are there that were made with something else, or nobody knows what with.
@@ -111,7 +110,7 @@ def begin_run(folder: Path, new: RunRecord, *, has_results: bool) -> None:
     old = read_run(folder)
     remedy = "name this tracker differently, --tracker NAME@SPEC, choose another --results, or delete the folder"
     if old is None:
-        if has_results:
+        if next(folder.rglob("*.txt"), None) is not None:
             raise UsageError(f"{folder} has results but no {RECORD_NAME} that says what they were made with: {remedy}")
         write_run(folder, new)
         return

@@ -18,8 +18,8 @@ from siamtrack.evaluation.metrics import has_target
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
 
 BURN_IN = 10
-"""Frames from one in which the tracker was set, itself included, that say little of its accuracy (Kristan et al. 2016,
-section 4.2)."""
+"""Frames from one in which the tracker was set, itself included, that say little of its accuracy: as many as
+`ExperimentVOT` of the GOT-10k toolkit leaves out."""
 
 
 @dataclass(frozen=True, slots=True)

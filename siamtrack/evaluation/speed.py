@@ -28,6 +28,6 @@ def measure_speed(seconds: Sequence[NDArray[np.float64]], average: Average) -> S
         return None
     rates = [1 / times[times > 0] for times in seconds if (times > 0).any()]
     mean_rate = np.concatenate(rates).mean() if average is Average.FRAMES else np.mean([each.mean() for each in rates])
-    # As np.percentile, which takes longer than all the rest.
+    # As np.percentile, with less around it: this runs for every sequence.
     p50, p95 = 1000 * np.interp(np.array((0.50, 0.95)) * (len(latencies) - 1), np.arange(len(latencies)), latencies)
     return Speed(float(len(latencies) / latencies.sum()), float(mean_rate), float(p50), float(p95))

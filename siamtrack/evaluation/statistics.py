@@ -130,7 +130,7 @@ def signed_rank_p_value(differences: Array) -> float:
     """Two-sided p-value of the Wilcoxon signed-rank test (Wilcoxon 1945); differences of 0 are left out, as there.
 
     Up to `EXACT_PAIRS` differences all ways to set their signs are counted, equal ones sharing their mean rank; beyond,
-    the sum of ranks is taken as normal, with its variance corrected for equal ones (Hollander and Wolfe, section 3.1).
+    the sum of ranks is taken as normal, with its variance corrected for equal ones.
 
     Args:
         differences: `(N,)` between pairs.

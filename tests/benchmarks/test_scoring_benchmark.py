@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ SEQUENCES, LENGTH, TRACKERS = 180, 1000, 10
 
 @pytest.mark.parametrize("kind", [Kind.GOT10K, Kind.OTB2015])
 @pytest.mark.usefixtures("only_when_asked")
+# Processor time of all threads: on a machine that does other things as well, the clock would measure those.
+@pytest.mark.benchmark(timer=time.process_time)
 def test_ten_trackers_are_scored_in_two_seconds(benchmark: BenchmarkFixture, kind: Kind) -> None:
     rng = np.random.default_rng(0)
     truth = Truth(
@@ -34,5 +37,5 @@ def test_ten_trackers_are_scored_in_two_seconds(benchmark: BenchmarkFixture, kin
         return [score_tracker(f"t{i}", dataset, lambda _: result, how) for i in range(TRACKERS)]
 
     score_tracker("warm", dataset, lambda _: result, how)  # compiles
-    assert len(benchmark.pedantic(score_all, rounds=3)) == TRACKERS
-    assert benchmark.stats.stats.min < 2  # the least: what else runs on the machine only adds
+    assert len(benchmark.pedantic(score_all, rounds=5)) == TRACKERS
+    assert benchmark.stats.stats.median < 2
