@@ -17,7 +17,7 @@ def report(
     results: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RESULTS...",
+            metavar="RESULTS",
             help="Folders of results, as 'siamtrack benchmark' or the GOT-10k toolkit writes them: of all, of those on "
             "a data set, or of a tracker.",
         ),
