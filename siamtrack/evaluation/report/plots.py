@@ -192,7 +192,7 @@ def _round_step(span: int) -> int:
 def thin(values: Array, most: int) -> NDArray[np.intp]:
     """Which of `(N,)` values to draw where there are too many: the least and the greatest of each stretch.
 
-    Places of values that are not finite are kept only where a whole stretch has no other.
+    A place without a value, NaN, is kept only where a whole stretch has no other.
 
     Returns:
         At most `most` rising places; all where there are no more.
@@ -200,12 +200,10 @@ def thin(values: Array, most: int) -> NDArray[np.intp]:
     count = len(values)
     if count <= most:
         return np.arange(count)
-    edges = np.linspace(0, count, most // 2 + 1).astype(np.intp)
-    kept: set[int] = set()
-    for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        part = values[begin:end]
-        if np.isfinite(part).any():
-            kept |= {begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))}
-        else:
-            kept.add(begin)
-    return np.array(sorted(kept), np.intp)
+    stretch = -(-count // (most // 2))
+    table = np.full((-(-count // stretch), stretch), np.nan)
+    table.flat[:count] = values
+    begins = stretch * np.arange(len(table))
+    least = begins + np.where(np.isnan(table), np.inf, table).argmin(axis=1)
+    greatest = begins + np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
+    return np.union1d(least, greatest)

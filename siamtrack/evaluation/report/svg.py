@@ -14,7 +14,7 @@ import numpy as np
 from siamtrack.evaluation.report.moments import runs
 from siamtrack.evaluation.report.plots import Array, Axis, Dot, Line, Plot
 
-LEFT, TOP, RIGHT, BOTTOM = 46.0, 10.0, 12.0, 42.0
+LEFT, TOP, RIGHT, BOTTOM = 52.0, 10.0, 12.0, 42.0
 """Margins for what is written at the axes, on a phone in larger letters."""
 LETTER = 6.2
 """Width of a letter, about: labels are kept apart by it."""
