@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from siamtrack.evaluation.report.contents import Report
 from siamtrack.evaluation.report.palette import CIVIDIS, styles
-from siamtrack.evaluation.report.plots import curve_plots, speed_plot
+from siamtrack.evaluation.report.plots import curve_plots, figure_text, speed_plot
 from siamtrack.evaluation.report.tables import COLUMNS
 from siamtrack.evaluation.report.views import (
     PANEL_COLUMNS,
@@ -53,6 +53,7 @@ def render_page(report: Report) -> str:
             looks=looks,
             css=_asset("report.css"),
             script=_asset("report.js"),
+            figure_text=figure_text,
             cividis=CIVIDIS,
             columns=COLUMNS,
             panel_columns=PANEL_COLUMNS,

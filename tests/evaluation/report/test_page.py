@@ -127,7 +127,7 @@ def test_the_best_is_bold() -> None:
 
 
 def test_intervals_are_beside_their_figures() -> None:
-    assert "<small>0.800\N{EN DASH}0.890</small>" in render_page(report())
+    assert "<small>0.800 to 0.890</small>" in render_page(report())
 
 
 def test_trackers_without_figures() -> None:
