@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,24 @@ def test_resets(command: Run) -> None:
     assert accuracy == "nan"  # all frames are within the first ten, which say little
     assert float(robustness) == pytest.approx(100 * int(failures) / 16, abs=1e-3)
     assert Path("results/videos/opencv-kcf/baseline/late/late_001.txt").is_file()
+
+
+def test_a_test_set_of_got10k_is_packed_for_its_server(run: Run, videos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "GOT-10k" / "test"
+    for name in ("early", "late"):
+        shutil.copytree(videos / name / "img", folder / name)
+        first, *_ = (videos / name / "groundtruth_rect.txt").read_text().splitlines()
+        (folder / name / "groundtruth.txt").write_text(first + "\n")
+    (folder / "list.txt").write_text("early\nlate\n")
+    job = ("benchmark", folder.parent, "--subset", "test", "--tracker", "opencv:kcf")
+    done = run(*job, "--only", "late")
+    assert done.out == "GOT-10k keeps its boxes on a server\nresults in results/GOT-10k/opencv-kcf\n"
+    done = run(*job)
+    assert done.code == 0, done.err
+    assert done.out == "GOT-10k keeps its boxes on a server\nwrote results/GOT-10k/opencv-kcf.zip\n"
+    with zipfile.ZipFile("results/GOT-10k/opencv-kcf.zip") as archive:
+        assert "late/late_001.txt" in archive.namelist()
+        assert len(archive.read("early/early_001.txt").splitlines()) == 8
 
 
 def test_a_tracker_that_fails_is_told_and_the_others_are_shown(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,77 +15,53 @@ from rendered_sets import (
     SIDE,
     WIDTH,
     OrangeOfTheToolkit,
-    evaluation_set,
     square_boxes,
     write_boxes,
     write_pictures,
 )
 
-from siamtrack.data.files import read_picture
 from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark
+from siamtrack.evaluation.datasets import open_dataset
 from siamtrack.evaluation.results import find_trackers, read_result
-from siamtrack.evaluation.sequences import EvaluationSet, Kind
+from siamtrack.evaluation.sequences import EvaluationSet
 from siamtrack.evaluation.trackers import ClassFactory
 
 NAMES = ("Boy", "Coke", "Deer")
 OURS = ClassFactory("ours", "rendered_sets:OrangeOfTheToolkit", deterministic=True)
 
 
-class Pictures:
-    """Frames that are read from disk, as both programs do it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._files = sorted(folder.glob("*.jpg"))
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __iter__(self) -> Any:
-        return (read_picture(file, "a sequence") for file in self._files)
-
-    def paths(self) -> list[Path]:
-        return self._files
-
-
-def with_names(kind: Kind, pictures: Callable[[str], Path]) -> EvaluationSet:
-    """The rendered set under these names, its frames on disk."""
-    dataset = evaluation_set(kind)
-    sequences = []
-    for each, name in zip(dataset.sequences, NAMES, strict=True):
-        folder = pictures(name)
-        write_pictures(folder, each.read_truth().boxes)
-        sequences.append(replace(each, name=name, frames=Pictures(folder)))
-    return replace(dataset, sequences=tuple(sequences))
+def write_sequences(folders: dict[str, Path], truth: str) -> None:
+    """Sequences of 6, 7 and 8 frames, as of `evaluation_set`: pictures in a folder each, boxes in a file `truth`."""
+    for index, (name, pictures) in enumerate(folders.items()):
+        boxes = square_boxes(6 + index, index)
+        write_pictures(pictures, boxes)
+        write_boxes(pictures.parent / truth.format(name), boxes)
 
 
 @pytest.fixture
 def otb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[EvaluationSet, ExperimentOTB]:
-    """A copy of OTB2015 with three sequences; the toolkit's experiment would download the rest."""
+    """A copy of OTB2015 that consists of three sequences; the toolkit's experiment would download it."""
     root = tmp_path / "OTB"
-    dataset = with_names(Kind.OTB2015, lambda name: root / name / "img")
-    for each in dataset.sequences:
-        write_boxes(root / each.name / "groundtruth_rect.txt", each.read_truth().boxes)
-    monkeypatch.setattr(OTB, "_OTB__version_dict", {2015: list(NAMES)})
+    write_sequences({name: root / name / "img" for name in NAMES}, "groundtruth_rect.txt")
+    monkeypatch.setattr(OTB, "_OTB__version_dict", {2013: [*NAMES, "Girl"], 2015: list(NAMES)})
     monkeypatch.setattr(OTB, "_download", lambda *_: None)
-    return dataset, ExperimentOTB(str(root), 2015, str(tmp_path / "results"), str(tmp_path / "reports"))
+    experiment = ExperimentOTB(str(root), 2015, str(tmp_path / "results"), str(tmp_path / "reports"))
+    return open_dataset(root), experiment
 
 
 @pytest.fixture
 def got10k(tmp_path: Path) -> tuple[EvaluationSet, ExperimentGOT10k]:
-    """A copy of GOT-10k's val with three sequences."""
-    folder = tmp_path / "GOT-10k" / "val"
-    dataset = with_names(Kind.GOT10K, lambda name: folder / name)
-    (folder / "list.txt").write_text("\n".join(NAMES))
-    for each in dataset.sequences:
-        place, length = folder / each.name, len(each.frames)
-        write_boxes(place / "groundtruth.txt", each.read_truth().boxes)
+    """A copy of GOT-10k's val that consists of three sequences."""
+    root = tmp_path / "GOT-10k"
+    write_sequences({name: root / "val" / name for name in NAMES}, "{}/groundtruth.txt")
+    (root / "val" / "list.txt").write_text("\n".join(NAMES))
+    for index, name in enumerate(NAMES):
+        place = root / "val" / name
         (place / "meta_info.ini").write_text(f"[METAINFO]\nresolution: ({WIDTH}, {HEIGHT})\n")
-        for name, value in (("cover", 8), ("absence", 0), ("cut_by_image", 0)):
-            (place / f"{name}.label").write_text(f"{value}\n" * length)
-    experiment = ExperimentGOT10k(
-        str(tmp_path / "GOT-10k"), "val", str(tmp_path / "results"), str(tmp_path / "reports")
-    )
-    return dataset, experiment
+        for label, value in (("cover", 8), ("absence", 0), ("cut_by_image", 0)):
+            (place / f"{label}.label").write_text(f"{value}\n" * (6 + index))
+    experiment = ExperimentGOT10k(str(root), "val", str(tmp_path / "results"), str(tmp_path / "reports"))
+    return open_dataset(root, subset="val"), experiment
 
 
 def test_otb(tmp_path: Path, otb: tuple[EvaluationSet, ExperimentOTB]) -> None:
