@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from siamtrack.evaluation.records import RunRecord
 from siamtrack.evaluation.report.contents import Failure, Moment, Origin, Picture, Report
@@ -21,6 +22,22 @@ NO_FIGURES = Figures(*[math.nan] * len(fields(Figures)))
 SPEED = Speed(fps=25.0, mean_inverse_fps=30.0, p50_ms=40.0, p95_ms=60.5)
 
 
+@dataclass(frozen=True)
+class Length:
+    """As many frames, without a picture."""
+
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return iter(())
+
+    def paths(self) -> None:
+        return None
+
+
 def figures_of(overlaps: Sequence[float]) -> Figures:
     """Figures that fit some overlaps; those of centre errors are as good as any."""
     known = np.array([each for each in overlaps if not math.isnan(each)])
@@ -30,7 +47,7 @@ def figures_of(overlaps: Sequence[float]) -> Figures:
     return Figures(ao, sr50, sr75, float(success_of(overlaps).mean()), ao / 2, ao / 4)
 
 
-def success_of(overlaps: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def success_of(overlaps: Sequence[float]) -> NDArray[np.float64]:
     known = np.array([each for each in overlaps if not math.isnan(each)], np.float64)
     return np.asarray((known[:, None] > THRESHOLDS).mean(axis=0) if len(known) else np.full(21, math.nan))
 

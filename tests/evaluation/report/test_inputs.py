@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import run_record
-from test_toolkit_json import Length
+from made_up import Length, run_record
 
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.records import write_run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from math import nan
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from got10k.experiments import ExperimentGOT10k, ExperimentOTB
-from made_up import NO_FIGURES, ORIGIN, report, tracker_score
+from made_up import NO_FIGURES, ORIGIN, Length, report, tracker_score
 from numpy.typing import NDArray
 
 from siamtrack.evaluation.conventions import convention
@@ -25,22 +24,6 @@ from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Ki
 
 SIZE = (200, 150)
 ONE_BASED = np.array([1.0, 1, 0, 0])
-
-
-@dataclass(frozen=True)
-class Length:
-    """As many frames, without a picture."""
-
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        return iter(())
-
-    def paths(self) -> None:
-        return None
 
 
 def written_set(kind: Kind, results: Path) -> tuple[EvaluationSet, dict[str, Truth]]:
