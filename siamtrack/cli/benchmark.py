@@ -114,7 +114,7 @@ def benchmark(
         workers=workers,
         dask=dask,
         subset=subset,
-        command=_command_line(),
+        command=console.command_line(),
     )
     try:
         with console.benchmark_progress() as report:
@@ -156,13 +156,6 @@ def _how_to_show(
     if resets:
         return partial(_show_resets, dataset, results)
     return partial(_show, dataset, results, convention)
-
-
-def _command_line() -> str:
-    import shlex
-    import sys
-
-    return shlex.join(["siamtrack", *sys.argv[1:]])
 
 
 def _title(dataset: EvaluationSet) -> str:

@@ -7,9 +7,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import cv2
 import pytest
-from command_clips import Outcome, Run, render
+from command_clips import Outcome, Run
 
 BROKEN = """
 import numpy as np
@@ -28,20 +27,6 @@ class Broken(Tracker):
             raise RuntimeError("no idea where it is")
         return self.box
 """
-
-
-@pytest.fixture
-def videos(tmp_path: Path) -> Path:
-    """Two sequences of the same square, the second begins later."""
-    root = tmp_path / "videos"
-    frames, boxes = render(14)
-    for name, first in (("early", 0), ("late", 6)):
-        (root / name / "img").mkdir(parents=True)
-        for index, frame in enumerate(frames[first : first + 8], 1):
-            cv2.imwrite(str(root / name / "img" / f"{index:04d}.jpg"), frame)
-        lines = [f"{box.x + 1:g},{box.y + 1:g},{box.width:g},{box.height:g}" for box in boxes[first : first + 8]]
-        (root / name / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
-    return root
 
 
 @pytest.fixture
