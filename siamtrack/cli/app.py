@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli import data, explain, export, info, label, models, profile, track, train, tune
+from siamtrack.cli import benchmark, data, explain, export, info, label, models, profile, report, track, train, tune
 
 app = typer.Typer(
     name="siamtrack",
@@ -39,6 +39,8 @@ app.command("track")(track.track)
 app.command("explain")(explain.explain)
 app.command("profile")(profile.profile)
 app.command("export")(export.export)
+app.command("benchmark")(benchmark.benchmark)
+app.command("report")(report.report)
 app.command("label")(label.label)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 import time
 import warnings
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+    from siamtrack.evaluation.benchmark import BenchmarkProgress
     from siamtrack.runner import Advance
     from siamtrack.training.loop import Progress as TrainingProgress
 
@@ -20,6 +23,8 @@ _logger = logging.getLogger("siamtrack")
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often progress is reported where there is no terminal."""
+_WIDEST = 1000
+"""Columns of a table that no terminal limits."""
 
 
 class _Lines(logging.Handler):
@@ -47,11 +52,28 @@ def show_error(message: str) -> None:
     _logger.error("%s", line, exc_info=_logger.isEnabledFor(logging.DEBUG))
 
 
+def show_note(message: str) -> None:
+    """Say something beside the results, unless the run is quiet."""
+    _logger.info("%s", message)
+
+
+def command_line() -> str:
+    """The command line of this run, as one would type it."""
+    return shlex.join(["siamtrack", *sys.argv[1:]])
+
+
 def output() -> Console:
     """The console for results: stdout, without wrapping, so that a path stays in one piece."""
     from rich.console import Console
 
     return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def show_table(table: Table) -> None:
+    """Print a table of figures, as wide as it is: a figure that is cut short is another figure."""
+    from rich.console import Console
+
+    Console(width=_WIDEST, highlight=False, markup=False).print(table)
 
 
 @contextmanager
@@ -172,3 +194,47 @@ def tuning_progress(trials: int) -> Iterator[Callable[[int, float, float], None]
 
 def _overlaps(first: float, best: float) -> str:
     return f"average overlap {first:.3f} at first, {best:.3f} at best"
+
+
+@contextmanager
+def benchmark_progress() -> Iterator[Callable[[BenchmarkProgress], None]]:
+    """Show how far a benchmark is: a live bar on a terminal, a log line now and then elsewhere.
+
+    Yields:
+        A function to call with what is done.
+    """
+    if not _logger.isEnabledFor(logging.INFO):
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _benchmark_bar() as report:
+            yield report
+    else:
+        yield _benchmark_lines()
+
+
+@contextmanager
+def _benchmark_bar() -> Iterator[Callable[[BenchmarkProgress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("benchmark"), BarColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("benchmark", total=None, figures="")
+        yield lambda now: bar.update(task, completed=now.frames, total=now.of_frames, figures=_standing(now))
+
+
+def _benchmark_lines() -> Callable[[BenchmarkProgress], None]:
+    last = time.monotonic()
+
+    def report(now: BenchmarkProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            _logger.info("%s", _standing(now))
+
+    return report
+
+
+def _standing(now: BenchmarkProgress) -> str:
+    ao = "" if now.ao is None else f", {now.tracker} AO {now.ao:.3f}"
+    return f"{now.sequences} of {now.of_sequences} sequences, {now.frames} of {now.of_frames} frames{ao}"

@@ -1,4 +1,4 @@
-"""`siamtrack data`: look at what a network is fed."""
+"""`siamtrack data`: look at what a network is fed, and whether a data set is whole."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Quiet
+from siamtrack.cli.options import DataKind, Debug, Quiet, Subset, parse_kind
 
-app = typer.Typer(help="Look at training data.", no_args_is_help=True)
+app = typer.Typer(help="Look at training data, and check data sets.", no_args_is_help=True)
 
 
 @app.callback()
@@ -39,3 +39,32 @@ def preview(
     write_preview(read_recipe(recipe), data, output, range(first, first + count))
     if not quiet:
         console.output().print(f"wrote {output}")
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a data set, in the layout of its kind.")],
+    *,
+    kind: DataKind = None,
+    subset: Subset = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """List everything that is wrong with a data set for benchmarks: missing files, wrong counts, unreadable boxes."""
+    from siamtrack.cli import console
+
+    console.configure_logging(quiet=quiet, debug=debug)
+
+    from siamtrack.evaluation.datasets import check_dataset, open_dataset
+
+    root, known = data.expanduser(), parse_kind(kind)
+    lines = check_dataset(root, known, subset)
+    for line in lines:
+        console.show_error(line)
+    if not lines and not quiet:
+        dataset = open_dataset(root, known, subset)
+        frames = sum(len(sequence.frames) for sequence in dataset.sequences)
+        console.output().print(
+            f"{data}: nothing is wrong with {dataset.name} ({dataset.kind}): {len(dataset)} sequences, {frames} frames"
+        )
+    return 1 if lines else 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from siamtrack.evaluation.sequences import Kind
 
 Machine = "Machine"
 """Heading of what depends on the machine, in the help."""
@@ -38,5 +41,29 @@ Precision = Annotated[
         rich_help_panel=Machine,
     ),
 ]
+DataKind = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
+]
+Subset = Annotated[
+    str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val or test.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]
+
+
+def parse_kind(text: str | None) -> Kind | None:
+    """Read the kind of a data set as typed, in capitals or not; None stays None.
+
+    Raises:
+        UsageError: for an unknown one.
+    """
+    from siamtrack.errors import UsageError
+    from siamtrack.evaluation.sequences import Kind
+
+    if text is None:
+        return None
+    kinds = {kind.lower(): kind for kind in Kind}
+    if text.lower() not in kinds:
+        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
+    return kinds[text.lower()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siamtrack.cli.options import Debug, Device, Precision, Quiet, ScaleSearch, Threads
+from siamtrack.cli.tables import figure_table
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def profile(
         typer.Option(
             "--vs",
             metavar="NAME",
-            help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil, or opencv:nano=DIR with "
-            "the folder of NanoTrack's two ONNX files.",
+            help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil, opencv:nano=DIR with "
+            "the folder of NanoTrack's two ONNX files, or opencv:vit=FILE with VitTrack's.",
         ),
     ] = None,
     frames: Annotated[int, typer.Option("--frames", metavar="N", help="Frames to measure in a round.")] = 200,
@@ -104,7 +105,7 @@ def profile(
     out.print(_headline(report))
     for table in (_stages(report), _speeds(report), _limits(report)):
         out.print()
-        out.print(table, soft_wrap=False)
+        console.show_table(table)
     if job.json is not None:
         out.print(f"\nwrote {job.json}")
 
@@ -123,23 +124,13 @@ def _headline(report: Report) -> str:
     )
 
 
-def _table(*columns: str) -> Table:
-    """A table whose first column is text and whose others are figures."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    return table
-
-
 def _short(name: str) -> str:
     """The name of a tracker without folders: `opencv:nano` of `opencv:nano=DIR`, a file's or folder's own name."""
     return Path(name.partition("=")[0]).name
 
 
 def _stages(report: Report) -> Table:
-    table = _table("ms a frame", "median", "p95", "share")
+    table = figure_table("ms a frame", "median", "p95", "share")
     for tracker in report.trackers:
         table.add_row(_short(tracker.name))
         for stage, figures in (tracker.stages | {"frame": tracker.frame}).items():
@@ -152,7 +143,7 @@ def _stages(report: Report) -> Table:
 def _speeds(report: Report) -> Table:
     """The trackers alone, without decoding, drawing and encoding."""
     peers = [tracker.name for tracker in report.trackers if tracker.model is None]
-    table = _table("fps of the tracker", "median", "mean", *(f"x {_short(peer)}" for peer in peers))
+    table = figure_table("fps of the tracker", "median", "mean", *(f"x {_short(peer)}" for peer in peers))
     for tracker in report.trackers:
         ratios = (f"{tracker.ratios[peer]:.2f}" if peer in tracker.ratios else "" for peer in peers)
         table.add_row(_short(tracker.name), f"{tracker.median_fps:.1f}", f"{tracker.mean_fps:.1f}", *ratios)
@@ -161,7 +152,7 @@ def _speeds(report: Report) -> Table:
 
 def _limits(report: Report) -> Table:
     """The networks beside a large matrix product."""
-    table = _table("limit of the network", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached")
+    table = figure_table("limit of the network", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached")
     for tracker in report.trackers:
         limit = tracker.limit
         if limit is not None:

@@ -25,13 +25,16 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path} is not text: {error}; unpack or copy it again") from error
 
 
-def read_numbers(path: Path, counts: Sequence[int], meaning: str) -> list[list[float]]:
+def read_numbers(
+    path: Path, counts: Sequence[int], meaning: str, blank: str = "write nan,nan,nan,nan for a frame without a box"
+) -> list[list[float]]:
     """Read a file of numbers, separated by commas, tabs or blanks.
 
     Args:
         path: the file.
         counts: how many numbers a line may hold.
         meaning: what they are, for errors: `four numbers x,y,w,h`.
+        blank: what to do about a blank line, for errors.
 
     Returns:
         The numbers of each line.
@@ -44,7 +47,7 @@ def read_numbers(path: Path, counts: Sequence[int], meaning: str) -> list[list[f
     for number, line in enumerate(read_text(path).rstrip().splitlines(), start=1):
         parts = line.replace(",", " ").split()
         if not parts:
-            raise DataError(f"{path}, line {number} is blank: write nan,nan,nan,nan for a frame without a box")
+            raise DataError(f"{path}, line {number} is blank: {blank}")
         try:
             rows.append([float(part) for part in parts])
         except ValueError as error:

@@ -148,7 +148,7 @@ def _read_got10k_subset(subset: Path) -> tuple[Track, ...]:
 
 def is_lasot(root: Path) -> bool:
     """Some folder `car` with a folder `car-1`."""
-    return next(_lasot_folders(root), None) is not None
+    return next(lasot_folders(root), None) is not None
 
 
 def read_lasot(root: Path) -> Contents:
@@ -160,7 +160,7 @@ def read_lasot(root: Path) -> Contents:
     splits = json.loads((resources.files("got10k") / "datasets" / "lasot.json").read_text())
     split = frozenset(splits["train"])
     tracks: list[Track] = []
-    for folder in _lasot_folders(root):
+    for folder in lasot_folders(root):
         if folder.name not in split:
             continue
         files = numbered_files(folder, "img/{:08d}.jpg", 1)
@@ -173,7 +173,7 @@ def read_lasot(root: Path) -> Contents:
     return Contents(tuple(tracks))
 
 
-def _lasot_folders(root: Path) -> Iterator[Path]:
+def lasot_folders(root: Path) -> Iterator[Path]:
     """`root/car/car-1`, `root/car/car-2` ..., in the order of their numbers."""
     for category in list_folders(root):
         pattern = re.compile(re.escape(category.name) + r"-(\d+)")

@@ -19,8 +19,10 @@ from siamtrack.errors import SiamTrackError, UsageError
 _CLASSES = {"opencv:csrt": "TrackerCSRT", "opencv:kcf": "TrackerKCF", "opencv:mil": "TrackerMIL"}
 """Those that need no weights of their own."""
 
+_NANO, _VIT = "opencv:nano", "opencv:vit"
 
-_NANO = "opencv:nano"
+_RANDOM = {"opencv:mil"}
+"""Those that draw random features, which no seed reaches."""
 
 
 def list_peers() -> list[str]:
@@ -32,7 +34,8 @@ class Peer:
     """A tracker of OpenCV, one of its objects for each target.
 
     Args:
-        name: one of `list_peers()`, or `opencv:nano=DIR` with the folder of NanoTrack's two ONNX files.
+        name: one of `list_peers()`, `opencv:nano=DIR` with the folder of NanoTrack's two ONNX files, or
+            `opencv:vit=FILE` with the ONNX file of VitTrack.
 
     Raises:
         UsageError: for an unknown name, when the installed OpenCV lacks the tracker, or when its files are not there.
@@ -40,16 +43,20 @@ class Peer:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        kind, _, folder = name.partition("=")
+        self.deterministic = name not in _RANDOM
+        """Whether it finds the same boxes every time."""
+        kind, _, place = name.partition("=")
         self._factory: Callable[[], Any]
         if kind == _NANO:
-            self._factory = partial(_find("TrackerNano", name), _nano_files(name, Path(folder).expanduser()))
+            self._factory = partial(_find("TrackerNano", name), _nano_files(name, Path(place).expanduser()))
+        elif kind == _VIT:
+            self._factory = partial(_find("TrackerVit", name), _vit_file(name, Path(place).expanduser()))
         elif name in _CLASSES:
             self._factory = _find(_CLASSES[name], name)
         else:
             nearest = difflib.get_close_matches(name, _CLASSES, n=1, cutoff=0.4)
             hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(_CLASSES)}, {_NANO}=DIR)")
+            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(_CLASSES)}, {_NANO}=DIR, {_VIT}=FILE)")
         self._trackers: list[Any] = []
 
     def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
@@ -60,9 +67,14 @@ class Peer:
             boxes: one a target.
 
         Raises:
+            UsageError: when OpenCV cannot read the tracker's files.
             SiamTrackError: when the tracker refuses a target.
         """
-        self._trackers = [self._factory() for _ in boxes]
+        try:
+            with _without_warnings():
+                self._trackers = [self._factory() for _ in boxes]
+        except cv2.error as error:
+            raise UsageError(f"'{self.name}' cannot be loaded: {error.err}") from error
         for tracker, box in zip(self._trackers, boxes, strict=True):
             inside = _whole_pixels(box, frame.shape[1], frame.shape[0])
             try:
@@ -74,6 +86,17 @@ class Peer:
     def step(self, frame: NDArray[np.uint8]) -> list[Box | None]:
         """Where each target is in the next frame, `(H, W, 3)` uint8 BGR; None where it is lost."""
         return [Box(*map(float, box)) if found else None for found, box in (t.update(frame) for t in self._trackers)]
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Inside, OpenCV prints errors only: its networks warn on stderr each time that one is read."""
+    log = cv2.utils.logging
+    before = log.setLogLevel(log.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        log.setLogLevel(before)
 
 
 def _find(kind: str, name: str) -> Callable[..., Any]:
@@ -101,6 +124,19 @@ def _nano_files(name: str, folder: Path) -> Any:
         if len(files) != 1:
             raise UsageError(f"'{name}': the folder has {len(files)} files '*{part}*.onnx' instead of one")
         setattr(parameters, setting, str(files[0]))
+    return parameters
+
+
+def _vit_file(name: str, file: Path) -> Any:
+    """VitTrack's network, as its parameters.
+
+    Raises:
+        UsageError: when it is not there.
+    """
+    if not file.is_file():
+        raise UsageError(f"'{name}': there is no such file, the ONNX file of VitTrack is needed")
+    parameters = cv2.TrackerVit.Params()
+    parameters.net = str(file)
     return parameters
 
 

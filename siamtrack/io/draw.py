@@ -103,15 +103,15 @@ def _unit(image: NDArray[np.uint8]) -> float:
     return math.sqrt(height * width)
 
 
-def draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, dashed: bool) -> None:
-    """Draw a box into a picture.
+def draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, *, dashed: bool = False) -> None:
+    """Draw the outline of a box, with a dark rim, into a picture.
 
     Args:
-        canvas: `(H, W, 3)` uint8 BGR; it is drawn into.
-        box: in pixels of the picture.
-        color: of the line, which gets a dark rim.
+        canvas: `(H, W, 3)` uint8 BGR; it is changed.
+        box: finite; it may hang over the border.
+        color: BGR.
         thickness: of the line, in pixels.
-        dashed: whether the line is dashed.
+        dashed: whether the line is broken.
     """
     height, width = canvas.shape[:2]
     # Far outside the frame nothing is seen, and OpenCV's coordinates are 16-bit at heart.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import MIN_SIDE, Box
+from siamtrack.boxes import Box, trackable_box
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -36,19 +36,14 @@ def as_got10k_tracker(tracker: Tracker, name: str | None = None) -> Any:
         def init(self, image: Any, box: NDArray[np.float64]) -> None:
             """Set the target; `box` is `x, y, width, height`, 1-based."""
             frame = _to_bgr(image)
-            tracker.init(frame, _trackable(Box.from_one_based(*(float(value) for value in box)), frame))
+            height, width = frame.shape[:2]
+            tracker.init(frame, trackable_box(Box.from_one_based(*(float(value) for value in box)), width, height))
 
         def update(self, image: Any) -> NDArray[np.float64]:
             """Follow it; returns `(4,)` `x, y, width, height`, 1-based."""
             return np.array(tracker.update(_to_bgr(image)).box.to_one_based())
 
     return Adapter(name=name or (tracker.card.name if tracker.card else "siamtrack"), is_deterministic=True)
-
-
-def _trackable(box: Box, frame: NDArray[np.uint8]) -> Box:
-    """The box with sides that `validate_box` takes: one odd sequence must not end an experiment over hundreds."""
-    height, width = frame.shape[:2]
-    return Box.from_center(*box.center, min(max(box.width, MIN_SIDE), width), min(max(box.height, MIN_SIDE), height))
 
 
 def _to_bgr(image: Any) -> NDArray[np.uint8]:

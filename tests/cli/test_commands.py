@@ -17,7 +17,16 @@ SLOW = {"torch", "numba", "cv2", "av", "numpy", "safetensors", "matplotlib", "go
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--help"], ["--version"], ["track", "--help"], ["explain", "--help"], ["profile", "--help"], ["info", "-h"]],
+    [
+        [],
+        ["--help"],
+        ["--version"],
+        ["track", "--help"],
+        ["explain", "--help"],
+        ["profile", "--help"],
+        ["benchmark", "--help"],
+        ["info", "-h"],
+    ],
 )
 def test_help_and_version_import_nothing_slow(arguments: list[str]) -> None:
     script = (

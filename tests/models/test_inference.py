@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from siamtrack.backends.choice import torch_precisions
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.inference import (
     FusedConv2d,
@@ -61,7 +62,7 @@ def test_no_activation_is_left_after_a_convolution(architecture: str) -> None:
     assert all(isinstance(module, FusedConv2d) for module in prepared.modules() if isinstance(module, nn.Conv2d))
 
 
-@needs_onednn
+@pytest.mark.skipif("bfloat16" not in torch_precisions(torch.device("cpu")), reason="this CPU has no bfloat16")
 def test_bfloat16_answers_nearly_the_same() -> None:
     network = create_network("lite0", torch.Generator().manual_seed(0)).eval()
     prepared = prepare_for_inference(network, "cpu", "bfloat16")

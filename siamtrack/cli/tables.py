@@ -1,0 +1,54 @@
+"""Tables of figures as commands print them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
+    from siamtrack.evaluation.resets import ResetScore
+    from siamtrack.evaluation.scores import TrackerScore
+
+_FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
+"""Columns by the name of the figure."""
+
+
+def figure_table(*columns: str) -> Table:
+    """An empty table whose first column is text and whose others are figures."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def score_table(scores: Sequence[TrackerScore]) -> Table:
+    """Two lines a tracker, the best first: its figures, and below them their 95 % intervals."""
+    table = figure_table("tracker", *_FIGURES.values(), "fps", "failures")
+    for score in sorted(scores, key=lambda each: _descending(each.figures.ao)):
+        cells = [_with_interval(getattr(score.figures, name), *score.interval[name]) for name in _FIGURES]
+        fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
+        table.add_row(score.tracker, *cells, fps, str(score.failures))
+    return table
+
+
+def reset_table(scores: Mapping[str, ResetScore]) -> Table:
+    """A line a tracker, the one that fails least first."""
+    table = figure_table("tracker", "accuracy", "robustness", "failures")
+    for name, score in sorted(scores.items(), key=lambda each: each[1].robustness):
+        table.add_row(name, f"{score.accuracy:.3f}", f"{score.robustness:.3f}", str(score.failures))
+    return table
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3f}\n{low:.2f}-{high:.2f}"
+
+
+def _descending(value: float) -> float:
+    """A key to sort by; what could not be scored comes last."""
+    return math.inf if math.isnan(value) else -value

@@ -1,0 +1,288 @@
+"""Trackers run over the sequences of a data set, in as many processes as there are; a run that was killed goes on."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import siamtrack
+from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.evaluation import metrics
+from siamtrack.evaluation.experiments import Experiment, OnePass
+from siamtrack.evaluation.following import Code, Tick, Trajectory
+from siamtrack.evaluation.processes import in_processes, one_thread
+from siamtrack.evaluation.records import RunRecord, begin_run
+from siamtrack.evaluation.results import tracker_folder
+from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
+from siamtrack.evaluation.trackers import FrameTracker, TrackerFactory
+from siamtrack.machine import describe_machine, source_commit
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BenchmarkJob:
+    """Which trackers to run over what, how, and where the results go."""
+
+    dataset: EvaluationSet
+    trackers: tuple[TrackerFactory, ...]
+    """Their names differ."""
+    results: Path
+    """Folder that holds a folder for each data set."""
+    experiment: Experiment = field(default_factory=OnePass)
+    workers: int = 1
+    """Processes of this machine; 1 tracks in this one."""
+    dask: str | None = None
+    """Address of a dask scheduler, whose workers do it instead."""
+    subset: str | None = None
+    """For the record, like the rest."""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class BenchmarkProgress:
+    """How far a run is; what was on disk before it counts as done."""
+
+    tracker: str
+    """The one that was busy last."""
+    sequences: int
+    """Sequences done, of all trackers together."""
+    of_sequences: int
+    frames: int
+    """Frames done; those of other processes come a sequence at a time."""
+    of_frames: int
+    ao: float | None
+    """Mean over its sequences so far of the average overlap of that tracker; None before there is any."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A tracker that failed on a sequence."""
+
+    tracker: str
+    sequence: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line that names both."""
+        return f"tracker '{self.tracker}' failed on sequence {self.sequence}: {self.message}"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The runs of a tracker over a sequence that are missing."""
+
+    experiment: Experiment
+    factory: TrackerFactory
+    sequence: EvaluationSequence
+    done: int
+    """Runs that are on disk."""
+    wanted: int
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of a task."""
+
+    task: _Task
+    runs: tuple[Trajectory, ...]
+    error: str | None = None
+    trace: str = ""
+
+
+Report = Callable[[BenchmarkProgress], None]
+
+
+def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> EvaluationSet:
+    """The set with some of its sequences, in its own order.
+
+    Raises:
+        UsageError: for a name that it does not have.
+    """
+    known = [sequence.name for sequence in dataset.sequences]
+    for name in names:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+            raise UsageError(f"{dataset.name} has no sequence '{name}'{hint}")
+    return replace(dataset, sequences=tuple(each for each in dataset.sequences if each.name in names))
+
+
+def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> tuple[Failure, ...]:
+    """Run every tracker over every sequence that it has no result for yet.
+
+    Each sequence is written when it is done: whatever ends the run, the next one goes on from there. With trackers
+    that are deterministic, results do not depend on the number of processes.
+
+    Args:
+        job: what to do.
+        report: called as often as there is something new.
+
+    Returns:
+        Where trackers failed; the other sequences are done.
+
+    Raises:
+        UsageError: when there is nothing to run, results of another tracker, or of nobody knows which, are in the way,
+            or no cluster answers.
+        DataError: when the truth of a sequence that has a result cannot be read.
+        SinkError: when a result cannot be written.
+        SiamTrackError: when processes die.
+    """
+    if not job.trackers or not job.dataset.sequences:
+        raise UsageError(f"nothing to run: {len(job.trackers)} trackers on {len(job.dataset)} sequences")
+    if job.workers < 1:
+        raise UsageError(f"--workers {job.workers} can do nothing: give 1 or more")
+    standing = _Standing(job, report)
+    tasks = [task for factory in job.trackers for task in _missing(job, factory, standing)]
+    failures = []
+    for outcome in _outcomes(job, tasks, standing.tick):
+        task = outcome.task
+        if outcome.error is not None:
+            failures.append(Failure(task.factory.name, task.sequence.name, outcome.error))
+            _logger.debug("%s\n%s", failures[-1], outcome.trace)
+        for number, run in enumerate(outcome.runs, task.done + 1):
+            job.experiment.write(job.results, job.dataset, task.factory.name, task.sequence, run, number)
+        standing.add(task.factory.name, task.sequence, outcome.runs)
+    return tuple(failures)
+
+
+def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) -> list[_Task]:
+    """What is left to do for a tracker, whose record is begun; what is there counts from the start."""
+    begin_run(tracker_folder(job.results, job.dataset, factory.name), _record(job, factory))
+    wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
+    tasks = []
+    for sequence in job.dataset.sequences:
+        runs = job.experiment.finished(job.results, job.dataset, factory.name, sequence, wanted)
+        if len(runs) < wanted:
+            tasks.append(_Task(job.experiment, factory, sequence, len(runs), wanted))
+        else:
+            standing.add(factory.name, sequence, runs)
+    return tasks
+
+
+def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
+    """How results of a tracker come about here and now."""
+    return RunRecord(
+        tracker=factory.name,
+        spec=factory.spec,
+        dataset=job.dataset.name,
+        kind=job.dataset.kind,
+        root=str(job.dataset.root),
+        subset=job.subset,
+        command=job.command,
+        commit=source_commit(),
+        machine=describe_machine() | {"threads": 1},  # as of `one_thread`
+        card=factory.card,
+        digest=factory.digest,
+        precision=factory.precision,
+        device=factory.device,
+        workers=0 if job.dask else job.workers,
+        siamtrack=siamtrack.__version__,
+        date=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+    )
+
+
+def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], tick: Callable[[str], None]) -> Iterator[_Outcome]:
+    if job.dask is not None:
+        try:
+            from siamtrack.evaluation.cluster import on_cluster  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError("--dask needs dask: pip install 'siamtrack[cluster]'") from error
+        return on_cluster(_work_elsewhere, tasks, job.dask)
+    if job.workers > 1 and len(tasks) > 1:
+        return in_processes(_work_elsewhere, tasks, min(job.workers, len(tasks)))
+    return (_work(task, partial(tick, task.factory.name)) for task in tasks)
+
+
+def _work_elsewhere(task: _Task) -> _Outcome:
+    return _work(task, lambda: None)
+
+
+def _work(task: _Task, tick: Tick) -> _Outcome:
+    """Do the runs that are missing."""
+    runs: list[Trajectory] = []
+    try:
+        tracker = _made.tracker(task.factory)
+        with one_thread():
+            for _ in range(task.done, task.wanted):
+                runs.append(task.experiment.follow(tracker, task.sequence, tick))
+    except Exception as error:  # noqa: BLE001  # whatever a tracker raises: the other sequences go on
+        message = str(error) if isinstance(error, SiamTrackError) else f"{type(error).__name__}: {error}"
+        return _Outcome(task, tuple(runs), " ".join(message.split()), traceback.format_exc())
+    return _Outcome(task, tuple(runs))
+
+
+class _Made(threading.local):
+    """The tracker of this process, or of this thread where a cluster has threads; making one may take seconds."""
+
+    def __init__(self) -> None:
+        self._factory: TrackerFactory | None = None
+        self._tracker: FrameTracker | None = None
+
+    def tracker(self, factory: TrackerFactory) -> FrameTracker:
+        """The one that was made last, or another."""
+        if self._tracker is None or self._factory != factory:
+            self._factory, self._tracker = None, None  # two at once may not fit
+            self._tracker = factory.make()
+            self._factory = factory
+        return self._tracker
+
+
+_made = _Made()
+
+
+class _Standing:
+    """Counts what is done and tells it."""
+
+    def __init__(self, job: BenchmarkJob, report: Report) -> None:
+        self._job = job
+        self._report = report
+        self._overlaps: dict[str, list[float]] = {factory.name: [] for factory in job.trackers}
+        self._lengths = {sequence.name: len(sequence.frames) for sequence in job.dataset.sequences}
+        self._of_frames = sum(self._lengths.values()) * len(job.trackers)
+        self._sequences = self._frames = self._ticks = 0
+
+    def tick(self, tracker: str) -> None:
+        """A frame of a sequence that is not done."""
+        self._ticks += 1
+        self._tell(tracker)
+
+    def add(self, tracker: str, sequence: EvaluationSequence, runs: Sequence[Trajectory]) -> None:
+        """A sequence that is done, or given up."""
+        self._sequences += 1
+        self._frames += self._lengths[sequence.name]
+        self._ticks = 0
+        if runs and self._job.dataset.has_truth:
+            overlap = average_overlap(runs, sequence.read_truth())
+            if overlap is not None:
+                self._overlaps[tracker].append(overlap)
+        self._tell(tracker)
+
+    def _tell(self, tracker: str) -> None:
+        overlaps, all_frames = self._overlaps[tracker], self._of_frames
+        # Repetitions tick more than once a frame.
+        frames = min(self._frames + self._ticks, all_frames)
+        ao = float(np.mean(overlaps)) if overlaps else None
+        of_sequences = len(self._lengths) * len(self._overlaps)
+        self._report(BenchmarkProgress(tracker, self._sequences, of_sequences, frames, all_frames, ao))
+
+
+def average_overlap(runs: Sequence[Trajectory], truth: Truth) -> float | None:
+    """Mean IoU over the frames in which a tracker tracked and the target is there; None without any.
+
+    A quick figure to watch a run by: `siamtrack.evaluation.scoring` knows the conventions of benchmarks.
+    """
+    known = metrics.has_target(truth.boxes)
+    counted = [(run.codes == Code.TRACKED) & known for run in runs]
+    overlaps = [metrics.overlaps(run.boxes[each], truth.boxes[each]) for run, each in zip(runs, counted, strict=True)]
+    joined = np.concatenate(overlaps)
+    return metrics.average_overlap(joined) if len(joined) else None

@@ -1,0 +1,72 @@
+"""Results of the supervised experiment, in VOT's format and where the GOT-10k toolkit keeps them.
+
+`ROOT/DATASET/TRACKER/baseline/SEQUENCE/SEQUENCE_001.txt` has a line a frame: 1 where the tracker was set, 2 where it
+failed, 0 where it was skipped, else its box `x,y,width,height`, 1-based. `SEQUENCE_time.txt` has the seconds of every
+frame, `NaN` where it was skipped.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from siamtrack.errors import DataError
+from siamtrack.evaluation.following import Code, Trajectory
+from siamtrack.evaluation.results import REMEDY, read_lines, tracker_folder, write_text
+from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet
+
+EXPERIMENT = "baseline"
+"""What VOT calls the supervised experiment in its folders."""
+WORDS = "0, 1, 2 or a box x,y,width,height"
+"""What a line is, for errors."""
+
+
+def trajectory_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str) -> Path:
+    """The file of a tracker's trajectory on a sequence."""
+    return tracker_folder(root, dataset, tracker) / EXPERIMENT / sequence / f"{sequence}_001.txt"
+
+
+def read_trajectory(root: Path, dataset: EvaluationSet, tracker: str, sequence: EvaluationSequence) -> Trajectory:
+    """Read what a tracker did on a sequence with resets; where it was set, `boxes` has no number.
+
+    Raises:
+        DataError: when a file is missing or no such table, or has another number of lines than there are frames.
+    """
+    path, length = trajectory_file(root, dataset, tracker, sequence.name), len(sequence.frames)
+    codes, boxes = np.empty(length, np.int8), np.full((length, 4), np.nan)
+    for index, row in enumerate(read_lines(path, length, (1, 4), WORDS)):
+        if len(row) == 4 and all(map(math.isfinite, row)):
+            codes[index] = Code.TRACKED
+            boxes[index] = row[0] - 1, row[1] - 1, row[2], row[3]
+        elif len(row) == 1 and row[0] in (Code.SKIPPED, Code.INITIALISED, Code.FAILED):
+            codes[index] = int(row[0])
+        else:
+            raise DataError(f"{path}, line {index + 1} is not {WORDS}; {REMEDY}")
+    if codes[0] != Code.INITIALISED:
+        raise DataError(f"{path} does not begin with 1, the tracker set in the first frame; {REMEDY}")
+    times = path.with_name(f"{sequence.name}_time.txt")
+    seconds = np.full(length, np.nan)
+    if times.is_file():
+        seconds[:] = [row[0] for row in read_lines(times, length, range(1, 1000), "a time a repetition")]
+    return Trajectory(codes, boxes, seconds)
+
+
+def write_trajectory(
+    root: Path, dataset: EvaluationSet, tracker: str, sequence: EvaluationSequence, trajectory: Trajectory
+) -> None:
+    """Write it; each file is there as a whole or not at all, and the trajectory comes last.
+
+    Raises:
+        SinkError: when a file cannot be written.
+    """
+    path = trajectory_file(root, dataset, tracker, sequence.name)
+    one_based = trajectory.boxes + np.array([1.0, 1.0, 0.0, 0.0])
+    lines = [
+        ",".join(f"{value:.4f}" for value in box) if code == Code.TRACKED else f"{code}"
+        for code, box in zip(trajectory.codes, one_based, strict=True)
+    ]
+    times = ["NaN" if math.isnan(seconds) else f"{seconds:.4f}" for seconds in trajectory.seconds]
+    write_text(path.with_name(f"{sequence.name}_time.txt"), "\n".join(times))
+    write_text(path, "\n".join(lines))
