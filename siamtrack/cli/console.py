@@ -197,6 +197,39 @@ def _overlaps(first: float, best: float) -> str:
 
 
 @contextmanager
+def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much is done: a live bar on a terminal, a log line now and then elsewhere.
+
+    Args:
+        what: is counted.
+
+    Yields:
+        A function to call with how many are done, and of how many.
+    """
+    if not _logger.isEnabledFor(logging.INFO):
+        yield lambda done, total: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+    else:
+        last = time.monotonic()
+
+        def advance(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= SECONDS_BETWEEN_LINES:
+                last = now
+                _logger.info("%d of %d %s", done, total, what)
+
+        yield advance
+
+
+@contextmanager
 def benchmark_progress() -> Iterator[Callable[[BenchmarkProgress], None]]:
     """Show how far a benchmark is: a live bar on a terminal, a log line now and then elsewhere.
 

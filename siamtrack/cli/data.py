@@ -42,6 +42,38 @@ def preview(
 
 
 @app.command()
+def stats(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
+    *,
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Training data, as of train.")],
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many pairs to look at.")] = 500,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Count what there is to train on, and measure pairs as the recipe makes them."""
+    from siamtrack.cli import console
+
+    console.configure_logging(quiet=quiet, debug=debug)
+
+    from siamtrack.cli.tables import holdings_line, spread_table
+    from siamtrack.feed_stats import measure_feed
+    from siamtrack.training.recipe import read_recipe
+
+    with console.counting_progress("pairs") as advance:
+        holdings, found = measure_feed(read_recipe(recipe), data, count, advance)
+    if quiet:
+        return
+    out = console.output()
+    out.print(holdings_line(holdings))
+    out.print(
+        f"{found.pairs} pairs of {found.groups} videos and photographs: {found.negatives} without the target, "
+        f"{found.gray} gray"
+    )
+    out.print("most often: " + ", ".join(f"{name} ({times})" for name, times in found.most) + "\n")
+    console.show_table(spread_table(found.spreads))
+
+
+@app.command()
 def check(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a data set, in the layout of its kind.")],
     *,

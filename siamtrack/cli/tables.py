@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from siamtrack.evaluation.resets import ResetScore
     from siamtrack.evaluation.scores import TrackerScore
+    from siamtrack.feed_stats import Holdings, Spread
 
 _FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
 """Columns by the name of the figure."""
@@ -43,6 +44,23 @@ def reset_table(scores: Mapping[str, ResetScore]) -> Table:
     for name, score in sorted(scores.items(), key=lambda each: each[1].robustness):
         table.add_row(name, f"{score.accuracy:.3f}", f"{score.robustness:.3f}", str(score.failures))
     return table
+
+
+def spread_table(spreads: Mapping[str, Spread]) -> Table:
+    """A line a figure of training pairs."""
+    table = figure_table("search crop", "5 %", "median", "95 %")
+    for name, spread in spreads.items():
+        table.add_row(name, *(f"{value:.4g}" for value in (spread.low, spread.median, spread.high)))
+    return table
+
+
+def holdings_line(holdings: Holdings) -> str:
+    """What a folder of training data holds, in one sentence."""
+    return (
+        f"{holdings.tracks} tracks with {holdings.frames} boxes to train on, {holdings.validation} to validate with; "
+        f"{holdings.objects} objects in {holdings.photos} photographs ({holdings.masked} with a mask), "
+        f"{holdings.cutouts} cut-outs"
+    )
 
 
 def _with_interval(value: float, low: float, high: float) -> str:

@@ -90,3 +90,15 @@ def test_tune_prints_what_it_found(run: Run, training_folder: Path, tmp_path: Pa
     assert f"wrote {output}" in done.out
     assert "2 of 2 trials" in done.err
     assert output.is_file()
+
+
+def test_stats_count_what_there_is_and_what_is_fed(run: Run, recipe: Path, training_folder: Path) -> None:
+    done = run("data", "stats", recipe, "--data", training_folder, "--count", 4)
+    assert done.code == 0, done.err
+    first, second, *_ = done.out.splitlines()
+    assert " tracks with " in first
+    assert second.startswith("4 pairs of ")
+    table = {line.rsplit(maxsplit=3)[0].strip(): line.split()[-3:] for line in done.out.splitlines()[-5:]}
+    assert set(table) == {"target side", "aspect ratio", "offset", "scale", "brightness"}
+    low, median, high = map(float, table["brightness"])
+    assert 0 < low <= median <= high < 255
