@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli import benchmark, data, explain, export, info, models, profile, track, train, tune
+from siamtrack.cli import benchmark, data, explain, export, info, models, profile, report, track, train, tune
 
 app = typer.Typer(
     name="siamtrack",
@@ -40,6 +40,7 @@ app.command("explain")(explain.explain)
 app.command("profile")(profile.profile)
 app.command("export")(export.export)
 app.command("benchmark")(benchmark.benchmark)
+app.command("report")(report.report)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.add_typer(data.app, name="data")

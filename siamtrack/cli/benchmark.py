@@ -10,9 +10,8 @@ import typer
 from siamtrack.cli.options import DataKind, Debug, Device, Machine, Quiet, Subset, parse_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from siamtrack.evaluation.benchmark import BenchmarkJob
     from siamtrack.evaluation.sequences import EvaluationSet
 
 
@@ -20,16 +19,17 @@ def benchmark(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of a data set, in the layout of its kind.")],
     *,
     tracker: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--tracker",
             "-t",
             metavar="SPEC",
             help="A model (see 'siamtrack models') or a weights file; opencv:csrt, opencv:kcf, opencv:mil, "
             "opencv:nano=DIR or opencv:vit=FILE; module:Class for a tracker of the GOT-10k toolkit. NAME@SPEC names "
-            "its results. Give it several times to compare.",
+            "its results. Give it several times to compare. Without it nothing is run, and all that --results holds is "
+            "scored.",
         ),
-    ],
+    ] = None,
     kind: DataKind = None,
     subset: Subset = None,
     only: Annotated[
@@ -97,19 +97,24 @@ def benchmark(
     from siamtrack.evaluation.experiments import OnePass, WithResets
     from siamtrack.evaluation.trackers import parse_trackers
 
-    trackers = parse_trackers(tracker, device, precision)
     dataset = open_dataset(data.expanduser(), parse_kind(kind), subset)
     if only is not None:
         dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
+    results = results.expanduser()
+    show = _how_to_show(dataset, results, convention, resets=resets, in_part=only is not None)
+    if not tracker:
+        show(_found(results, dataset))
+        return 0
+    trackers = parse_trackers(tracker, device, precision)
     job = BenchmarkJob(
         dataset=dataset,
         trackers=trackers,
-        results=results.expanduser(),
+        results=results,
         experiment=WithResets() if resets else OnePass(),
         workers=workers,
         dask=dask,
         subset=subset,
-        command=_command_line(),
+        command=console.command_line(),
     )
     try:
         with console.benchmark_progress() as report:
@@ -119,30 +124,45 @@ def benchmark(
         raise
     if not quiet:
         failed = {failure.tracker for failure in failures}
-        whole = [factory.name for factory in trackers if factory.name not in failed]
-        if not dataset.has_truth:
-            _show_files(job, whole, in_part=only is not None)
-        elif resets:
-            _show_resets(job, whole)
-        else:
-            _show(job, whole, convention)
+        show([factory.name for factory in trackers if factory.name not in failed])
     for failure in failures:
         console.show_error(str(failure))
     return 1 if failures else 0
 
 
-def _command_line() -> str:
-    import shlex
-    import sys
+def _found(results: Path, dataset: EvaluationSet) -> list[str]:
+    """Names of the trackers that have results.
 
-    return shlex.join(["siamtrack", *sys.argv[1:]])
+    Raises:
+        UsageError: when there are none.
+    """
+    from siamtrack.errors import UsageError
+    from siamtrack.evaluation.results import find_trackers
+
+    names = find_trackers(results, dataset)
+    if not names:
+        raise UsageError(f"{results / dataset.name} holds no results: say with --tracker what is to be run")
+    return names
+
+
+def _how_to_show(
+    dataset: EvaluationSet, results: Path, convention: str, *, resets: bool, in_part: bool
+) -> Callable[[list[str]], None]:
+    """What prints the results of trackers, by name, as the experiment and the data set want it."""
+    from functools import partial
+
+    if not dataset.has_truth:
+        return partial(_show_files, dataset, results, in_part=in_part)
+    if resets:
+        return partial(_show_resets, dataset, results)
+    return partial(_show, dataset, results, convention)
 
 
 def _title(dataset: EvaluationSet) -> str:
     return f"{dataset.name}, {'1 sequence' if len(dataset) == 1 else f'{len(dataset)} sequences'}"
 
 
-def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> None:
+def _show(dataset: EvaluationSet, results: Path, convention_name: str, trackers: Sequence[str]) -> None:
     """The figures of trackers that have all results."""
     from functools import partial
 
@@ -152,8 +172,8 @@ def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> N
     from siamtrack.evaluation.results import read_result
     from siamtrack.evaluation.scoring import score_tracker
 
-    dataset, how = job.dataset, convention(convention_name, job.dataset.kind)
-    scores = [score_tracker(name, dataset, partial(read_result, job.results, dataset, name), how) for name in trackers]
+    how = convention(convention_name, dataset.kind)
+    scores = [score_tracker(name, dataset, partial(read_result, results, dataset, name), how) for name in trackers]
     out = console.output()
     out.print(f"{_title(dataset)}, convention {convention_name}, 95 % intervals\n")
     console.show_table(score_table(scores))
@@ -161,7 +181,7 @@ def _show(job: BenchmarkJob, trackers: Sequence[str], convention_name: str) -> N
         out.print(f"note: {note}")
 
 
-def _show_resets(job: BenchmarkJob, trackers: Sequence[str]) -> None:
+def _show_resets(dataset: EvaluationSet, results: Path, trackers: Sequence[str]) -> None:
     """How well and how long trackers kept to their targets where they were set anew after each failure."""
     from functools import partial
 
@@ -170,17 +190,15 @@ def _show_resets(job: BenchmarkJob, trackers: Sequence[str]) -> None:
     from siamtrack.evaluation.resets import score_with_resets
     from siamtrack.evaluation.trajectories import read_trajectory
 
-    dataset = job.dataset
     scores = {
-        name: score_with_resets(name, dataset, partial(read_trajectory, job.results, dataset, name))[0]
-        for name in trackers
+        name: score_with_resets(name, dataset, partial(read_trajectory, results, dataset, name))[0] for name in trackers
     }
     out = console.output()
     out.print(f"{_title(dataset)}, with resets; robustness is failures in 100 frames\n")
     console.show_table(reset_table(scores))
 
 
-def _show_files(job: BenchmarkJob, trackers: Sequence[str], *, in_part: bool) -> None:
+def _show_files(dataset: EvaluationSet, results: Path, trackers: Sequence[str], *, in_part: bool) -> None:
     """Where the results are that only a server can score; for that of GOT-10k they are packed."""
     from siamtrack.cli import console
     from siamtrack.evaluation.results import tracker_folder
@@ -188,9 +206,9 @@ def _show_files(job: BenchmarkJob, trackers: Sequence[str], *, in_part: bool) ->
     from siamtrack.evaluation.submission import write_submission
 
     out = console.output()
-    out.print(f"{job.dataset.name} keeps its boxes on a server")
+    out.print(f"{dataset.name} keeps its boxes on a server")
     for name in trackers:
-        if job.dataset.kind is Kind.GOT10K and not in_part:
-            out.print(f"wrote {write_submission(job.results, job.dataset, name)}")
+        if dataset.kind is Kind.GOT10K and not in_part:
+            out.print(f"wrote {write_submission(results, dataset, name)}")
         else:
-            out.print(f"results in {tracker_folder(job.results, job.dataset, name)}")
+            out.print(f"results in {tracker_folder(results, dataset, name)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 import time
 import warnings
@@ -54,6 +55,11 @@ def show_error(message: str) -> None:
 def show_note(message: str) -> None:
     """Say something beside the results, unless the run is quiet."""
     _logger.info("%s", message)
+
+
+def command_line() -> str:
+    """The command line of this run, as one would type it."""
+    return shlex.join(["siamtrack", *sys.argv[1:]])
 
 
 def output() -> Console:

@@ -66,7 +66,7 @@ class OnePass:
             if not path.is_file():
                 break
             try:
-                boxes, seconds = read_boxes(path, length), np.full(length, np.nan)
+                boxes, seconds = read_boxes(path, length, dataset.kind), np.full(length, np.nan)
                 # Times of repetitions share a file, that the next one is added to; one run can do without.
                 if wanted > 1 or times.is_file():
                     seconds = read_times(times, length)[:, number - 1]

@@ -1,9 +1,9 @@
 """Results folders in the GOT-10k toolkit's own layouts, so that both programs read each other's.
 
 `ROOT/GOT-10k/TRACKER/SEQUENCE/SEQUENCE_001.txt` with `SEQUENCE_time.txt` for GOT-10k, and for all others
-`ROOT/DATASET/TRACKER/SEQUENCE.txt` with `times/SEQUENCE_time.txt`: a box a line, `x,y,width,height`, 1-based, and a
-time in seconds a line. GOT-10k runs a tracker that is not deterministic three times: `_001` to `_003`, and a column of
-times each.
+`ROOT/DATASET/TRACKER/SEQUENCE.txt` with `times/SEQUENCE_time.txt`: a box a line, `x,y,width,height`, 1-based (0-based
+where the annotations are so: TrackingNet, NfS), and a time in seconds a line. GOT-10k runs a tracker that is not
+deterministic three times: `_001` to `_003`, and a column of times each.
 
 Nothing here runs a tracker: results of any program are read if they stand in these layouts.
 """
@@ -83,7 +83,7 @@ def read_result(root: Path, dataset: EvaluationSet, tracker: str, sequence: Eval
             number that is not finite; the message names the file.
     """
     length = len(sequence.frames)
-    runs = [read_boxes(path, length) for path in _boxes_files(root, dataset, tracker, sequence.name)]
+    runs = [read_boxes(path, length, dataset.kind) for path in _boxes_files(root, dataset, tracker, sequence.name)]
     times = times_file(root, dataset, tracker, sequence.name)
     seconds = read_times(times, length)[:, 0] if times.is_file() else None
     return SequenceResult(runs[0], seconds, tuple(runs[1:]))
@@ -110,12 +110,13 @@ def _boxes_files(root: Path, dataset: EvaluationSet, tracker: str, sequence: str
     return wanted
 
 
-def read_boxes(path: Path, length: int) -> NDArray[np.float64]:
+def read_boxes(path: Path, length: int, kind: Kind) -> NDArray[np.float64]:
     """Read a file of results.
 
     Args:
-        path: boxes, 1-based.
+        path: a box a line.
         length: frames of the sequence.
+        kind: says what the first pixel is called.
 
     Returns:
         `(length, 4)` boxes, 0-based.
@@ -124,7 +125,7 @@ def read_boxes(path: Path, length: int) -> NDArray[np.float64]:
         DataError: as of `read_result`.
     """
     boxes = _finite(path, read_lines(path, length, (4,), "a box x,y,width,height"))
-    boxes[:, :2] -= 1
+    boxes[:, :2] -= kind.first_pixel
     return boxes
 
 
@@ -204,9 +205,12 @@ def write_result(
     times, columns = times_file(root, dataset, tracker, sequence.name), seconds[:, None]
     if repetition > 1:
         columns = np.concatenate([read_times(times, len(seconds))[:, : repetition - 1], columns], axis=1)
-    one_based = boxes + np.array([1.0, 1.0, 0.0, 0.0])
+    first = dataset.kind.first_pixel
     write_text(times, _lines(columns, "%.8f"))
-    write_text(boxes_file(root, dataset, tracker, sequence.name, repetition), _lines(one_based, "%.3f"))
+    write_text(
+        boxes_file(root, dataset, tracker, sequence.name, repetition),
+        _lines(boxes + np.array([first, first, 0.0, 0.0]), "%.3f"),
+    )
 
 
 def _lines(table: NDArray[np.float64], form: str) -> str:

@@ -30,6 +30,11 @@ class Kind(StrEnum):
     DAVIS = "DAVIS"
     CUSTOM = "custom"
 
+    @property
+    def first_pixel(self) -> int:
+        """Number of the first pixel in the files of this kind: those of its annotations, and so those of results."""
+        return 0 if self in (Kind.TRACKINGNET, Kind.NFS) else 1
+
 
 class Frames(Protocol):
     """The frames of a sequence, in order."""

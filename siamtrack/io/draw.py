@@ -72,7 +72,7 @@ def draw_targets(image: NDArray[np.uint8], rows: Iterable[Row], fps: float | Non
     taken: list[Rect] = []
     drawn = [(row, row.box) for row in rows if row.box is not None and all(map(math.isfinite, row.box))]
     for row, box in drawn:
-        _draw_box(canvas, box, COLORS[row.status], thickness, dashed=row.status is not Status.TRACKED)
+        draw_box(canvas, box, COLORS[row.status], thickness, dashed=row.status is not Status.TRACKED)
     # Labels come after all boxes, so that no line runs through a text.
     if fps is not None:
         _draw_label(canvas, [f"{fps:.1f} fps"], Look(WHITE, scale), [(0, 0)], taken)
@@ -86,7 +86,16 @@ def draw_targets(image: NDArray[np.uint8], rows: Iterable[Row], fps: float | Non
     return canvas
 
 
-def _draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, dashed: bool) -> None:
+def draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, *, dashed: bool = False) -> None:
+    """Draw the outline of a box, with a dark rim, into a picture.
+
+    Args:
+        canvas: `(H, W, 3)` uint8 BGR; it is changed.
+        box: finite; it may hang over the border.
+        color: BGR.
+        thickness: of the line, in pixels.
+        dashed: whether the line is broken.
+    """
     height, width = canvas.shape[:2]
     # Far outside the frame nothing is seen, and OpenCV's coordinates are 16-bit at heart.
     # A line of odd thickness is centred on a pixel, another one between two: thin lines stay crisp.

@@ -44,6 +44,20 @@ def images(tmp_path: Path) -> Clip:
 
 
 @pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """Two sequences of the same square, the second begins later."""
+    root = tmp_path / "videos"
+    frames, boxes = render(14)
+    for name, first in (("early", 0), ("late", 6)):
+        (root / name / "img").mkdir(parents=True)
+        for index, frame in enumerate(frames[first : first + 8], 1):
+            cv2.imwrite(str(root / name / "img" / f"{index:04d}.jpg"), frame)
+        lines = [f"{box.x + 1:g},{box.y + 1:g},{box.width:g},{box.height:g}" for box in boxes[first : first + 8]]
+        (root / name / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command, in an empty current folder."""
     folder = tmp_path / "current"

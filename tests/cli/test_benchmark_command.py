@@ -7,9 +7,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import cv2
 import pytest
-from command_clips import Outcome, Run, render
+from command_clips import Outcome, Run
 
 BROKEN = """
 import numpy as np
@@ -28,20 +27,6 @@ class Broken(Tracker):
             raise RuntimeError("no idea where it is")
         return self.box
 """
-
-
-@pytest.fixture
-def videos(tmp_path: Path) -> Path:
-    """Two sequences of the same square, the second begins later."""
-    root = tmp_path / "videos"
-    frames, boxes = render(14)
-    for name, first in (("early", 0), ("late", 6)):
-        (root / name / "img").mkdir(parents=True)
-        for index, frame in enumerate(frames[first : first + 8], 1):
-            cv2.imwrite(str(root / name / "img" / f"{index:04d}.jpg"), frame)
-        lines = [f"{box.x + 1:g},{box.y + 1:g},{box.width:g},{box.height:g}" for box in boxes[first : first + 8]]
-        (root / name / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
-    return root
 
 
 @pytest.fixture
@@ -80,6 +65,27 @@ def test_a_second_run_shows_the_same_and_runs_nothing(command: Run) -> None:
     before = times.read_bytes()
     assert command("--tracker", "opencv:kcf", "--results", "kept").out == first.out
     assert times.read_bytes() == before
+
+
+def test_results_of_any_program_are_scored_without_a_run(command: Run, videos: Path) -> None:
+    folder = Path("results/videos/perfect")
+    folder.mkdir(parents=True)
+    for name in ("early", "late"):
+        shutil.copy(videos / name / "groundtruth_rect.txt", folder / f"{name}.txt")
+    done = command()
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[3].split() == ["perfect", "1.000", "1.000", "1.000", "0.952", "1.000", "0"]
+    assert sorted(path.name for path in folder.iterdir()) == ["early.txt", "late.txt"]
+    (folder / "late.txt").unlink()
+    done = command()
+    assert done.code == 1
+    assert f"{folder / 'late.txt'} is missing" in done.err
+
+
+def test_nothing_to_score_and_nothing_to_run(command: Run) -> None:
+    done = command("--results", "nowhere")
+    assert done.code == 2
+    assert "nowhere/videos holds no results: say with --tracker what is to be run" in done.err
 
 
 def test_only_some_sequences_and_another_convention(command: Run) -> None:

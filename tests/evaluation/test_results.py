@@ -61,6 +61,16 @@ def test_bytes_are_those_of_the_toolkit(tmp_path: Path) -> None:
     assert len(ours) == 5
 
 
+@pytest.mark.parametrize(("kind", "first"), [(Kind.OTB2015, 1), (Kind.TRACKINGNET, 0), (Kind.NFS, 0)])
+def test_boxes_count_pixels_as_the_annotations_do(tmp_path: Path, kind: Kind, first: int) -> None:
+    dataset = evaluation_set(kind)
+    write(tmp_path, dataset)
+    written = np.loadtxt(boxes_file(tmp_path, dataset, "t", "a"), delimiter=",")
+    np.testing.assert_allclose(written[:, :2], BOXES[:, :2] + first, atol=5.001e-4)
+    read = read_result(tmp_path, dataset, "t", dataset.sequences[0]).boxes
+    np.testing.assert_allclose(read, BOXES, atol=5.001e-4)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(st.lists(st.tuples(*[st.floats(-1e5, 1e5)] * 4), min_size=6, max_size=6))
 def test_what_is_written_is_read_to_half_a_thousandth(tmp_path: Path, rows: list[tuple[float, ...]]) -> None:

@@ -46,7 +46,8 @@ def open_custom(root: Path, subset: str | None) -> EvaluationSet:
         UsageError: when one of the folders does not exist.
     """
     notes: list[str] = []
-    found = [item for part in _parts(root, subset) for item in _find(root, part, notes)]
+    parts = _parts(root, subset)
+    found = [item for part in parts for item in _find(root, part, notes)]
     if not found:
         raise DataError(
             f"{root} holds no sequence: one is a folder with groundtruth_rect.txt and pictures in img/, or a video with"
@@ -59,7 +60,11 @@ def open_custom(root: Path, subset: str | None) -> EvaluationSet:
         sequences.append(
             EvaluationSequence(name, item.frames, partial(read_one_based, item.truth, item.frames), attributes)
         )
-    return EvaluationSet(_name(root), Kind.CUSTOM, root, tuple(sequences), notes=tuple(notes))
+    whole = _name(root)
+    if subset is not None:
+        # Another subset may have a sequence of the same name: its results must not be taken for those of this one.
+        whole += "-" + "+".join("-".join(part.relative_to(root).parts) for part in parts)
+    return EvaluationSet(whole, Kind.CUSTOM, root, tuple(sequences), notes=tuple(notes))
 
 
 def _parts(root: Path, subset: str | None) -> list[Path]:

@@ -267,7 +267,9 @@ def test_custom_finds_sequences_at_any_depth(tmp_path: Path) -> None:
     assert [int(frame[0, 0, 0]) for frame in walk.frames] == [20, 25, 30]
     np.testing.assert_array_equal(flat.read_truth().boxes, [[2, 3, 5, 6], [np.nan] * 4])
     assert flat.attributes == {"blur", "night"}
-    assert [sequence.name for sequence in open_dataset(root, subset="b").sequences] == ["walk", "flat"]
+    part = open_dataset(root, subset="b")
+    assert part.name == f"{tmp_path.name}-b"
+    assert [sequence.name for sequence in part.sequences] == ["walk", "flat"]
     assert len(open_dataset(root, subset="b,a")) == 3
 
 

@@ -1,0 +1,88 @@
+"""`siamtrack report`: the results of trackers as a page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from siamtrack.cli.options import Debug, Quiet, parse_kind
+
+if TYPE_CHECKING:
+    from siamtrack.evaluation.sequences import EvaluationSet
+
+
+def report(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULTS",
+            help="Folders of results, as 'siamtrack benchmark' or the GOT-10k toolkit writes them: of all, of those on "
+            "a data set, or of a tracker.",
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where the report goes; one that is there is replaced.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="The folder of the data set; default: as the results say."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
+    ] = None,
+    subset: Annotated[
+        str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
+    ] = None,
+    convention: Annotated[
+        Literal["got10k", "pysot"],
+        typer.Option(help="How the figures are made: as the GOT-10k toolkit or as pysot does it."),
+    ] = "got10k",
+    filmstrips: Annotated[
+        int,
+        typer.Option(
+            "--filmstrips", metavar="N", min=0, help="Frames to show of each sequence, about 12 kB each; 0 for none."
+        ),
+    ] = 6,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the results of trackers as one page of HTML, with plots, tables and performance.json beside it.
+
+    siamtrack report results --out report
+    """
+    from siamtrack.cli import console
+    from siamtrack.errors import UsageError
+
+    console.configure_logging(quiet=quiet, debug=debug)
+    if data is None and (kind, subset) != (None, None):
+        raise UsageError("--kind and --subset say how to read --data: give that as well")
+    folders = [folder.expanduser() for folder in results]
+    dataset = _open(folders, data, kind, subset)
+
+    from siamtrack.evaluation.benchmark import select_sequences
+    from siamtrack.evaluation.report.workflow import ReportJob, make_report
+    from siamtrack.evaluation.report.writing import write_report
+
+    if only is not None:
+        dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
+    job = ReportJob(dataset, folders, convention, filmstrips, console.command_line())
+    written = write_report(make_report(job), out.expanduser())
+    if not quiet:
+        for path in written:
+            console.output().print(f"wrote {path}")
+
+
+def _open(folders: list[Path], data: Path | None, kind: str | None, subset: str | None) -> EvaluationSet:
+    """The data set that was asked for, or else the one that the results say they are of."""
+    from siamtrack.evaluation.datasets import open_dataset
+    from siamtrack.evaluation.report.inputs import Place, recorded_place
+
+    place = recorded_place(folders) if data is None else Place(data.expanduser(), parse_kind(kind), subset)
+    return open_dataset(place.root, place.kind, place.subset)

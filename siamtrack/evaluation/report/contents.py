@@ -1,0 +1,121 @@
+"""What a report shows, as values: they are put together before anything is drawn or written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from siamtrack.errors import UsageError
+from siamtrack.evaluation.records import RunRecord
+from siamtrack.evaluation.scores import Comparison, TrackerScore
+from siamtrack.evaluation.sequences import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A part of a frame with boxes drawn into it."""
+
+    frame: int
+    """Its number; the first frame is 0."""
+    width: int
+    height: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a tracker went wrong."""
+
+    tracker: str
+    sequence: str
+    first: int
+    """Number of the first bad frame."""
+    last: int
+    """Number of the last one."""
+    lost: int
+    """Scored frames without overlap; 0 where the overlap fell and something of it was left."""
+    drop: float
+    """How much the overlap fell: its mean over some scored frames before `first`, minus that from `first` on."""
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frames to look at: shortly before, the first bad one, and one in the middle."""
+        return tuple(sorted({max(self.first - LOOK_BACK, 0), self.first, (self.first + self.last) // 2}))
+
+
+LOOK_BACK = 5
+"""Frames before the first bad one in which a tracker is shown at its best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A moment with what can be seen of it."""
+
+    moment: Moment
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a report comes from."""
+
+    command: str
+    """The command line that makes it again."""
+    commit: str
+    """Of siamtrack's source."""
+    date: str
+    """ISO 8601."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Trackers on one data set, the best first."""
+
+    dataset: str
+    kind: Kind
+    scores: tuple[TrackerScore, ...]
+    """All of the same sequences, in the same order."""
+    origin: Origin
+    comparisons: tuple[Comparison, ...] = ()
+    attribute_sizes: Mapping[str, int] = field(default_factory=dict)
+    """How many sequences have an attribute."""
+    strips: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
+    """Frames of a sequence, by its name."""
+    failures: tuple[Failure, ...] = ()
+    """The worst first."""
+    records: Mapping[str, RunRecord] = field(default_factory=dict)
+    """How results came about, by tracker; results of other programs have none."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures should know."""
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """Names, in the order of the scores."""
+        return tuple(score.tracker for score in self.scores)
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """Names, in the order of the data set."""
+        return tuple(each.name for each in self.scores[0].sequences)
+
+
+def rank(scores: Sequence[TrackerScore]) -> tuple[TrackerScore, ...]:
+    """The best average overlap first; trackers without a figure come last.
+
+    Raises:
+        UsageError: when there is no score, two have one name, or they were not scored alike.
+    """
+    if not scores:
+        raise UsageError("no scores to report: run 'siamtrack benchmark' first")
+    twice = [name for name, times in Counter(score.tracker for score in scores).items() if times > 1]
+    if twice:
+        raise UsageError(f"two trackers are called '{twice[0]}': rename the folder of one")
+    first = scores[0]
+    for score in scores[1:]:
+        names = f"'{first.tracker}' and '{score.tracker}'"
+        if (score.dataset, score.convention) != (first.dataset, first.convention):
+            raise UsageError(f"{names} were scored on two data sets or by two conventions: score them alike")
+        if [each.name for each in score.sequences] != [each.name for each in first.sequences]:
+            raise UsageError(f"{names} were scored on different sequences: score both on the same")
+    return tuple(sorted(scores, key=lambda score: (score.figures.ao != score.figures.ao, -score.figures.ao)))

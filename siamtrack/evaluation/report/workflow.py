@@ -1,0 +1,73 @@
+"""From folders of results to a report: trackers are found, scored and compared."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.evaluation.conventions import convention
+from siamtrack.evaluation.records import read_run
+from siamtrack.evaluation.report.collecting import collect_report
+from siamtrack.evaluation.report.contents import Origin, Report, rank
+from siamtrack.evaluation.report.inputs import find_results
+from siamtrack.evaluation.results import read_result
+from siamtrack.evaluation.scoring import score_tracker
+from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet
+from siamtrack.evaluation.statistics import compare
+from siamtrack.machine import source_commit
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReportJob:
+    """What to report."""
+
+    dataset: EvaluationSet
+    folders: Sequence[Path]
+    """Of results, as of `find_results`."""
+    convention: str = "got10k"
+    """How figures are made, as of `siamtrack.evaluation.conventions`."""
+    frames: int = 6
+    """Pictures of each sequence."""
+    command: str = ""
+    """The command line that makes the report again."""
+
+
+def make_report(job: ReportJob) -> Report:
+    """Score all trackers that have results, and put the report together.
+
+    Raises:
+        UsageError: when there are no results, for an unknown convention, or a data set without truth.
+        DataError: when results, truth, frames or a record cannot be read; nothing is scored in part.
+    """
+    dataset = job.dataset
+    found = {each.tracker: each for each in find_results(job.folders, dataset)}
+    how = convention(job.convention, dataset.kind)
+    scores = []
+    for name, each in found.items():
+        _logger.info("scoring %s", name)
+        scores.append(score_tracker(name, dataset, partial(read_result, each.root, dataset, name), how))
+    ranked = rank(scores)
+    records = {name: read_run(each.folder(dataset)) for name, each in found.items()}
+
+    def read_boxes(tracker: str, sequence: EvaluationSequence) -> NDArray[np.float64]:
+        return read_result(found[tracker].root, dataset, tracker, sequence).boxes
+
+    return collect_report(
+        dataset,
+        ranked,
+        read_boxes,
+        Origin(job.command, source_commit(), datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")),
+        [compare(first, second) for first, second in combinations(ranked, 2)],
+        {name: record for name, record in records.items() if record is not None},
+        job.frames,
+    )
