@@ -124,6 +124,27 @@ def read_got10k(root: Path) -> Contents:
 def _read_got10k_subset(subset: Path) -> tuple[Track, ...]:
     if not subset.is_dir():
         return ()
+    tracks: list[Track] = []
+    for name in got10k_names(subset):
+        folder = subset / name
+        if not folder.is_dir():
+            raise DataError(
+                f"{subset / 'list.txt'} names {name}, and {folder} does not exist: unpack it, or remove the line"
+            )
+        files = numbered_files(folder, "{:08d}.jpg", 1)
+        truth = folder / "groundtruth.txt"
+        boxes = fit_boxes(read_boxes(truth), files.count, truth)
+        hidden, _ = got10k_visibility(folder, len(boxes))
+        tracks.append(Track(name, folder, mask_boxes(boxes, hidden), files))
+    return tuple(tracks)
+
+
+def got10k_names(subset: Path) -> list[str]:
+    """The sequences that `list.txt` of a subset of GOT-10k names.
+
+    Raises:
+        DataError: when there is no list, or it is empty.
+    """
     listing = subset / "list.txt"
     if not listing.is_file():
         raise DataError(
@@ -132,18 +153,25 @@ def _read_got10k_subset(subset: Path) -> tuple[Track, ...]:
     names = read_text(listing).split()
     if not names:
         raise DataError(f"{listing} is empty: it names the sequences, one a line")
-    tracks: list[Track] = []
-    for name in names:
-        folder = subset / name
-        if not folder.is_dir():
-            raise DataError(f"{listing} names {name}, and {folder} does not exist: unpack it, or remove the line")
-        files = numbered_files(folder, "{:08d}.jpg", 1)
-        truth = folder / "groundtruth.txt"
-        boxes = fit_boxes(read_boxes(truth), files.count, truth)
-        absent = read_labels(folder / "absence.label", len(boxes)) != 0
-        covered = read_labels(folder / "cover.label", len(boxes)) == 0
-        tracks.append(Track(name, folder, mask_boxes(boxes, absent | covered), files))
-    return tuple(tracks)
+    return names
+
+
+def got10k_visibility(folder: Path, count: int) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Where the target of a sequence of GOT-10k cannot be seen, and how much of it can.
+
+    Args:
+        folder: of the sequence.
+        count: of its boxes.
+
+    Returns:
+        `(count,)` whether it is absent or wholly covered, and `(count,)` `cover.label`, from 0, nothing, to 8.
+
+    Raises:
+        DataError: when a file of labels cannot be read, or does not have one a box.
+    """
+    absent = read_labels(folder / "absence.label", count) != 0
+    cover = read_labels(folder / "cover.label", count)
+    return absent | (cover == 0), cover
 
 
 def is_lasot(root: Path) -> bool:
@@ -157,8 +185,7 @@ def read_lasot(root: Path) -> Contents:
     A sequence `car/car-1` has `img/00000001.jpg` and so on, `groundtruth.txt`, 1-based, and one line with a number a
     frame in `full_occlusion.txt` and `out_of_view.txt` (1: the target cannot be seen).
     """
-    splits = json.loads((resources.files("got10k") / "datasets" / "lasot.json").read_text())
-    split = frozenset(splits["train"])
+    split = lasot_split("train")
     tracks: list[Track] = []
     for folder in lasot_folders(root):
         if folder.name not in split:
@@ -166,11 +193,26 @@ def read_lasot(root: Path) -> Contents:
         files = numbered_files(folder, "img/{:08d}.jpg", 1)
         truth = folder / "groundtruth.txt"
         boxes = fit_boxes(read_boxes(truth), files.count, truth)
-        hidden = [read_labels(folder / name, len(boxes)) != 0 for name in ("full_occlusion.txt", "out_of_view.txt")]
-        tracks.append(Track(folder.name, folder, mask_boxes(boxes, hidden[0] | hidden[1]), files))
+        tracks.append(Track(folder.name, folder, mask_boxes(boxes, lasot_hidden(folder, len(boxes))), files))
     if not tracks:
         raise DataError(f"{root} holds no sequence of LaSOT's training split, and others are not trained on: add some")
     return Contents(tuple(tracks))
+
+
+def lasot_split(name: str) -> frozenset[str]:
+    """Names of the sequences of a split of LaSOT, `train` or `test`, as the GOT-10k toolkit lists them."""
+    return frozenset(json.loads((resources.files("got10k") / "datasets" / "lasot.json").read_text())[name])
+
+
+def lasot_hidden(folder: Path, count: int) -> NDArray[np.bool_]:
+    """Where the target of a sequence of LaSOT is fully occluded or out of view, `(count,)`.
+
+    Raises:
+        DataError: when a file of labels cannot be read, or does not have one a box.
+    """
+    occluded, outside = (read_labels(folder / f"{name}.txt", count) for name in ("full_occlusion", "out_of_view"))
+    hidden: NDArray[np.bool_] = (occluded != 0) | (outside != 0)
+    return hidden
 
 
 def lasot_folders(root: Path) -> Iterator[Path]:

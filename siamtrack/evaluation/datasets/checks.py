@@ -13,7 +13,9 @@ from siamtrack.evaluation.sequences import EvaluationSequence, Kind
 
 
 def check_dataset(root: Path, kind: Kind | None = None, subset: str | None = None) -> list[str]:
-    """Read every annotation, list all frames and decode the first; what is wrong is a line that names the sequence.
+    """Read all annotations and videos, list all pictures and decode the first of a sequence.
+
+    What is wrong is told in lines, each of which names the sequence.
 
     Args:
         root: the folder.
@@ -47,14 +49,31 @@ def check_sequence(sequence: EvaluationSequence) -> list[str]:
         if not np.isfinite(truth.boxes[0]).all():
             lines.append("the target has no box in the first frame, and tracking starts there")
     try:
-        paths = sequence.frames.paths() or []
-        empty = [path for path in paths if path.stat().st_size == 0]
-        lines += [f"{path} is empty: unpack it again" for path in empty]
-        if not empty:
-            next(iter(sequence.frames))
+        lines += _check_frames(sequence)
     except DataError as error:
         if str(error) not in lines:
             lines.append(str(error))
-    except StopIteration:
-        lines.append("there are no frames")
     return lines
+
+
+def _check_frames(sequence: EvaluationSequence) -> list[str]:
+    """Decode a video as a whole, and of pictures the first; the others are there if they hold something.
+
+    Raises:
+        DataError: when they cannot be listed or decoded.
+    """
+    paths = sequence.frames.paths()
+    if paths is None:
+        promised, decoded = len(sequence.frames), sum(1 for _ in sequence.frames)
+        return [] if decoded == promised else [f"{decoded} of {promised} frames of the video are there: copy it again"]
+    empty = [path for path in paths if not _holds_something(path)]
+    if not empty:
+        next(iter(sequence.frames))
+    return [f"{path} is empty or cannot be read: unpack it again" for path in empty]
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from siamtrack.data.annotations import read_text
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation.datasets.frames import Pictures, Video
-from siamtrack.evaluation.datasets.truths import read_one_based
+from siamtrack.evaluation.datasets.truths import is_blank, read_one_based
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Frames, Kind
 from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key
 
@@ -26,58 +27,99 @@ TRUTHS = ("groundtruth_rect", "groundtruth")
 """How the names of truths begin; the first that is there counts."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """A target that was found."""
+
+    name: str
+    place: Path
+    """The folder that the sequence is in, which tells it from others of its name."""
+    truth: Path
+    frames: Frames
+
+
 def open_custom(root: Path, subset: str | None) -> EvaluationSet:
     """All sequences below a folder, or below some of the folders in it: `OTB,VOT`.
 
     Raises:
-        DataError: when there is none.
+        DataError: when there is none, or two cannot be told apart.
         UsageError: when one of the folders does not exist.
     """
-    parts = [root] if subset is None else [root / part.strip() for part in subset.split(",")]
-    for part in parts:
-        if not part.is_dir():
-            raise UsageError(f"{part} is not there; --subset names folders in {root}, with commas between")
     notes: list[str] = []
-    found = [item for part in parts for item in _find(part, notes)]
+    parts = _parts(root, subset)
+    found = [item for part in parts for item in _find(root, part, notes)]
     if not found:
         raise DataError(
             f"{root} holds no sequence: one is a folder with groundtruth_rect.txt and pictures in img/, or a video with"
             " a text file of boxes beside it"
         )
-    counts = Counter(name for name, _, _ in found)
     sequences = []
-    for name, truth, frames in found:
-        # Two of one name are told apart by their folders; the name is also that of a file.
-        unique = name if counts[name] == 1 else "-".join([*truth.parent.relative_to(root).parts[:-1], name])
-        words = truth.parent / "attributes.txt"
+    for name, item in zip(_unique_names(root, found), found, strict=True):
+        words = item.truth.parent / "attributes.txt"
         attributes = frozenset(read_text(words).replace(",", " ").split()) if words.is_file() else frozenset()
-        sequences.append(EvaluationSequence(unique, frames, partial(read_one_based, truth, frames), attributes))
-    whole = root.resolve().name
-    # Another subset may have a sequence of the same name: its results must not be taken for those of this one.
-    name = whole if subset is None else f"{whole}-{'+'.join(part.name for part in parts)}"
-    return EvaluationSet(name, Kind.CUSTOM, root, tuple(sequences), notes=tuple(notes))
+        sequences.append(
+            EvaluationSequence(name, item.frames, partial(read_one_based, item.truth, item.frames), attributes)
+        )
+    whole = _name(root)
+    if subset is not None:
+        # Another subset may have a sequence of the same name: its results must not be taken for those of this one.
+        whole += "-" + "+".join("-".join(part.relative_to(root).parts) for part in parts)
+    return EvaluationSet(whole, Kind.CUSTOM, root, tuple(sequences), notes=tuple(notes))
 
 
-def _find(root: Path, notes: list[str]) -> Iterator[tuple[str, Path, Frames]]:
-    """Name, truth and frames of every sequence."""
-    for place, folders, files in os.walk(root):
+def _parts(root: Path, subset: str | None) -> list[Path]:
+    names = [] if subset is None else [name.strip() for name in subset.split(",")]
+    for name in names:
+        if not (root / name).is_dir() or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise UsageError(f"{root / name} is not there; --subset names folders in {root}, with commas between")
+    return [root / name for name in names] or [root]
+
+
+def _unique_names(root: Path, found: list[Found]) -> list[str]:
+    """The names of the sequences; those that several have are told apart by the folders above them: `a-walk`, `b-walk`.
+
+    A name is also that of a file of results, so that there is no `/` in it.
+    """
+    counts = Counter(item.name for item in found)
+    names = [
+        item.name if counts[item.name] == 1 else "-".join([*item.place.relative_to(root).parts, item.name])
+        for item in found
+    ]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{root}: two sequences would be called {', '.join(twice)}; rename one of each")
+    return names
+
+
+def _find(root: Path, part: Path, notes: list[str]) -> Iterator[Found]:
+    """Every sequence of a data set below a part of it; links are followed, but not in a circle."""
+    for place, folders, files in os.walk(part, followlinks=True):
         folder = Path(place)
+        if folder != part and folder.parent.resolve().is_relative_to(folder.resolve()):
+            folders.clear()
+            continue
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
         truths = _truths(files)
         for name in truths:
             truth = folder / name
-            if not truth.read_bytes().strip():
+            if len(truths) > 1 and is_blank(truth):
                 notes.append(f"{truth.relative_to(root)} is empty and left out")
                 continue
             suffix = truth.stem.removeprefix("groundtruth_rect").removeprefix("groundtruth")
-            yield folder.resolve().name + suffix, truth, _frames(folder, files)
+            above = root if folder == root else folder.parent
+            yield Found(_name(folder) + suffix, above, truth, _frames(folder, files))
         if truths:
             folders.clear()
             continue
         for name in sorted(files, key=natural_key):
             video = folder / name
             if video.suffix.lower() in VIDEO_EXTENSIONS and f"{video.stem}.txt" in files:
-                yield video.stem, video.with_suffix(".txt"), Video(video, video.stem)
+                yield Found(video.stem, folder, video.with_suffix(".txt"), Video(video, video.stem))
+
+
+def _name(folder: Path) -> str:
+    """That of a link is its own; `.` has the name of the folder that it stands for."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 
 def _truths(files: list[str]) -> list[str]:
@@ -91,7 +133,7 @@ def _truths(files: list[str]) -> list[str]:
 
 
 def _frames(folder: Path, files: list[str]) -> Frames:
-    name = folder.resolve().name
+    name = _name(folder)
     if (folder / "img").is_dir():
         return Pictures(folder / "img", name)
     if any(file.lower().endswith(IMAGE_EXTENSIONS) for file in files):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from siamtrack.data.files import numbered_files, read_picture
 from siamtrack.errors import DataError, SiamTrackError
+from siamtrack.io.frames import Source
 from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key
 from siamtrack.io.sources import open_source
 
@@ -27,13 +28,16 @@ class Pictures:
     folder: Path
     sequence: str
     """For errors."""
-    first: int = 0
-    """Pictures before this one, counted from 0, do not belong to the sequence."""
-    end: int | None = None
-    """Neither do those from this one on."""
+    span: tuple[int, int] | None = None
+    """First picture that belongs to the sequence, counted from 0, and the one after the last; None for all of them.
+    A folder that has no others any more is taken as it is."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """How many there are; they are counted once."""
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         return len(self.paths())
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
@@ -46,10 +50,12 @@ class Pictures:
         Raises:
             DataError: when the folder cannot be read, or holds no picture.
         """
-        found = [self.folder / name for name in self._names()[self.first : self.end]]
-        if not found:
+        names = self._names()
+        if self.span is not None and len(names) != self.span[1] - self.span[0]:
+            names = names[slice(*self.span)]
+        if not names:
             raise DataError(f"{self.folder} holds no pictures: unpack sequence {self.sequence} again")
-        return found
+        return [self.folder / name for name in names]
 
     def _names(self) -> list[str]:
         try:
@@ -118,19 +124,24 @@ class Video:
 
     @cached_property
     def _count(self) -> int:
-        with open_source(self.path) as source:
+        with self._opened() as source:
             return source.info.count if source.info.count is not None else sum(1 for _ in source)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        """Decode one after the other, `(H, W, 3)` uint8 BGR."""
+        """Decode one after the other, `(H, W, 3)` uint8 BGR.
+
+        Raises:
+            DataError: when the file cannot be opened, or a frame not be decoded.
+        """
+        with self._opened() as source:
+            for index, frame in enumerate(source):
+                if frame.image is None:
+                    raise DataError(f"{self.path}, frame {index} cannot be decoded: copy {self.sequence} again")
+                yield frame.image
+
+    def _opened(self) -> Source:
         try:
-            with open_source(self.path) as source:
-                for index, frame in enumerate(source):
-                    if frame.image is None:
-                        raise DataError(f"{self.path}, frame {index} cannot be decoded: copy {self.sequence} again")
-                    yield frame.image
-        except DataError:
-            raise
+            return open_source(self.path)
         except SiamTrackError as error:
             raise DataError(f"sequence {self.sequence}: {error}") from error
 

@@ -1,22 +1,31 @@
-"""LaSOT: `car/car-1/img/00000001.jpg`, `groundtruth.txt`, 1-based, `full_occlusion.txt` and `out_of_view.txt`."""
+"""LaSOT: `car/car-1/img/00000001.jpg`, `groundtruth.txt`, 1-based, `full_occlusion.txt` and `out_of_view.txt`.
+
+The archive of the test split has its sequences side by side, without a folder for `car`: both are read.
+"""
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
-from siamtrack.data.annotations import fit_boxes, mask_boxes, read_boxes, read_labels
-from siamtrack.data.layouts import lasot_folders
+from siamtrack.data.annotations import fit_boxes, read_boxes
+from siamtrack.data.files import list_folders
+from siamtrack.data.layouts import is_lasot as is_nested
+from siamtrack.data.layouts import lasot_folders, lasot_hidden, lasot_split
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation.datasets.frames import GaplessPictures
-from siamtrack.evaluation.datasets.truths import read_flags
+from siamtrack.evaluation.datasets.missing import note_missing
+from siamtrack.evaluation.datasets.truths import hide, read_flags
 from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Frames, Kind, Truth
 
 SUBSETS = ("test", "train")
 ATTRIBUTES = ("IV", "POC", "DEF", "MB", "CM", "ROT", "BC", "VC", "SV", "FOC", "FM", "OV", "LR", "ARC")
-"""In the order of the columns of the evaluation toolkit's `att/NAME.txt`."""
+"""In the order of the columns of the evaluation toolkit's `att/NAME.txt` (HengLan/LaSOT_Evaluation_Toolkit#11)."""
+
+
+def is_lasot(root: Path) -> bool:
+    """Whether there is a folder `car` with a folder `car-1`, or a sequence of the test split."""
+    return is_nested(root) or any((root / name / "out_of_view.txt").is_file() for name in lasot_split("test"))
 
 
 def open_lasot(root: Path, subset: str | None) -> EvaluationSet:
@@ -29,9 +38,8 @@ def open_lasot(root: Path, subset: str | None) -> EvaluationSet:
     subset = subset or "test"
     if subset not in SUBSETS:
         raise UsageError(f"LaSOT has no subset '{subset}' (known: {', '.join(SUBSETS)})")
-    splits = json.loads((resources.files("got10k") / "datasets" / "lasot.json").read_text())
-    wanted = frozenset(splits[subset])
-    folders = [folder for folder in lasot_folders(root) if folder.name in wanted]
+    wanted = lasot_split(subset)
+    folders = [folder for folder in (*lasot_folders(root), *list_folders(root)) if folder.name in wanted]
     if not folders:
         raise DataError(f"{root} holds no sequence of LaSOT's {subset} split: car/car-1/groundtruth.txt is the layout")
     sequences = []
@@ -39,8 +47,8 @@ def open_lasot(root: Path, subset: str | None) -> EvaluationSet:
         frames = GaplessPictures(folder / "img", folder.name)
         flags = read_flags(root / "att" / f"{folder.name}.txt", ATTRIBUTES)
         sequences.append(EvaluationSequence(folder.name, frames, partial(read_truth, folder, frames), flags))
-    missing = len(wanted) - len(sequences)
-    notes = (f"{missing} of {len(wanted)} sequences of the {subset} split are missing",) if missing else ()
+    missing = wanted - {folder.name for folder in folders}
+    notes = note_missing(missing, len(wanted), f"LaSOT's {subset} split")
     return EvaluationSet(str(Kind.LASOT), Kind.LASOT, root, tuple(sequences), notes=notes)
 
 
@@ -48,5 +56,4 @@ def read_truth(folder: Path, frames: Frames) -> Truth:
     """The boxes, with NaN where the target is fully occluded or out of view."""
     path = folder / "groundtruth.txt"
     boxes = fit_boxes(read_boxes(path), len(frames), path)
-    hidden = [read_labels(folder / name, len(boxes)) != 0 for name in ("full_occlusion.txt", "out_of_view.txt")]
-    return Truth(mask_boxes(boxes, hidden[0] | hidden[1]))
+    return Truth(hide(boxes, lasot_hidden(folder, len(boxes))))

@@ -50,7 +50,8 @@ def open_nfs(root: Path, subset: str | None) -> EvaluationSet:
     for path in truths:
         frames = AnnotatedPictures(path.parent / path.stem, path.stem, truth=path)
         sequences.append(EvaluationSequence(path.stem, frames, partial(read_truth, path, frames)))
-    return EvaluationSet(str(Kind.NFS), Kind.NFS, root, tuple(sequences))
+    # The rates have sequences of the same names: the toolkit keeps their results apart in this way, too.
+    return EvaluationSet(f"{Kind.NFS}/{subset}", Kind.NFS, root, tuple(sequences))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from siamtrack.data.layouts import is_lasot
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation.datasets.custom import open_custom
 from siamtrack.evaluation.datasets.davis import is_davis, open_davis
 from siamtrack.evaluation.datasets.got10k import is_got10k, open_got10k
-from siamtrack.evaluation.datasets.lasot import open_lasot
+from siamtrack.evaluation.datasets.lasot import is_lasot, open_lasot
 from siamtrack.evaluation.datasets.nfs import is_nfs, open_nfs
 from siamtrack.evaluation.datasets.otb import open_otb, version_of
 from siamtrack.evaluation.datasets.trackingnet import is_trackingnet, open_trackingnet

@@ -75,6 +75,17 @@ def write_otb(root: Path) -> Path:
     return root
 
 
+def write_otb_as_pysot(root: Path) -> Path:
+    """A folder for each target, with everything of the whole sequence in it; of Human4, the second only."""
+    for name in ("Jogging-1", "Jogging-2", "Human4-2"):
+        boxes = write_otb_sequence(root, name, 3)
+        (root / name / "groundtruth_rect.txt").unlink()
+        for target in (1, 2):
+            write_lines(root / name / f"groundtruth_rect.{target}.txt", one_based(boxes + 10 * target))
+    (root / "Human4-2" / "groundtruth_rect.1.txt").write_text("")
+    return root
+
+
 def write_got10k_sequence(folder: Path, frames: int, *, test: bool = False) -> None:
     """A sequence of GOT-10k whose frames change size, in which the target is covered in one frame and absent in one."""
     write_pictures(folder, [f"{number:08d}.jpg" for number in range(1, frames)])
@@ -113,10 +124,23 @@ def write_uav123(root: Path) -> Path:
     return root
 
 
+def write_uav123_10fps(root: Path) -> Path:
+    """Every third picture, numbered anew: the second sequence of `bird1` begins with picture 259, which was 775."""
+    for name, folder, first, last in (("uav6", "uav6", 1, 37), ("bird1_2", "bird1", 259, 493)):
+        place = root / "data_seq" / "UAV123_10fps" / folder
+        write_pictures(place, [f"{number:06d}.jpg" for number in range(first, last + 2)])
+        write_lines(root / "anno" / "UAV123_10fps" / f"{name}.txt", one_based(moving_boxes(last - first + 1, first)))
+    return root
+
+
 def write_lasot(root: Path) -> Path:
     """One sequence of the test split, with an occluded and an absent target, and one of the training split."""
+    return write_lasot_sequences(root, root / "airplane")
+
+
+def write_lasot_sequences(root: Path, place: Path) -> Path:
     for name in ("airplane-1", "airplane-2"):
-        folder = root / "airplane" / name
+        folder = place / name
         write_pictures(folder / "img", [f"{number:08d}.jpg" for number in range(1, 6)])
         write_lines(folder / "groundtruth.txt", one_based(moving_boxes(5, 3)))
         (folder / "full_occlusion.txt").write_text("0,1,0,0,0\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rendered_layouts import (
     write_nfs,
     write_trackingnet,
     write_uav123,
+    write_video,
     write_vot,
 )
 
@@ -40,6 +42,16 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
+def lose(path: Path) -> None:
+    """What a link to a disk that has been taken away looks like."""
+    path.unlink()
+    path.symlink_to("gone.jpg")
+
+
+def stand_alone(path: Path) -> None:
+    path.write_text("7\n" + path.read_text().split("\n", 1)[1])
+
+
 DAMAGES = [
     (write_got10k, "val/GOT-10k_Val_000002/groundtruth.txt", drop_line, "5 boxes for 6 pictures"),
     (write_got10k, "val/GOT-10k_Val_000002/groundtruth.txt", remove, "cannot be read"),
@@ -50,6 +62,8 @@ DAMAGES = [
     (write_got10k, "val/GOT-10k_Val_000002/00000006.jpg", remove, "6 boxes for 5 pictures"),
     (write_got10k, "val/GOT-10k_Val_000002/00000001.jpg", empty, "is empty"),
     (write_got10k, "val/GOT-10k_Val_000002/meta_info.ini", empty, "no line 'resolution"),
+    (write_got10k, "val/GOT-10k_Val_000002/meta_info.ini", remove, "cannot be read"),
+    (write_got10k, "val/GOT-10k_Val_000002/00000002.jpg", lose, "is empty or cannot be read"),
     (write_uav123, "data_seq/UAV123/bird1/000007.jpg", remove, "000007.jpg is missing"),
     (write_uav123, "anno/UAV123/bird1_1.txt", drop_line, "252 boxes for 253 pictures"),
     (write_lasot, "airplane/airplane-1/out_of_view.txt", spoil, "is not whole numbers"),
@@ -59,6 +73,7 @@ DAMAGES = [
     (write_vot, "bag/groundtruth.txt", drop_line, "2 boxes for 3 pictures"),
     (write_vot, "bag/00000002.jpg", remove, "picture 2 is missing"),
     (write_davis, "Annotations/480p/bear/00001.png", remove, "cannot be read as a mask"),
+    (write_vot, "bag/groundtruth.txt", stand_alone, "line 1: one number"),
     (write_custom, "b/flat/groundtruth.txt", drop_line, "1 boxes for 2 pictures"),
 ]
 
@@ -116,3 +131,22 @@ def test_two_videos_for_one_truth(tmp_path: Path) -> None:
     (tmp_path / "groundtruth_rect.txt").write_text("1,2,3,4\n")
     (line,) = check_dataset(tmp_path)
     assert "holds 2 videos" in line
+
+
+def test_a_video_is_read_to_its_end(tmp_path: Path) -> None:
+    """What its header promises is not always there."""
+    write_video(tmp_path / "cut.avi", 12)
+    header, *frames = (tmp_path / "cut.avi").read_bytes().split(b"00dc")
+    (tmp_path / "cut.avi").write_bytes(b"00dc".join([header, *frames[:5]]))
+    (tmp_path / "text.mp4").write_text("no video")
+    for name in ("cut", "text"):
+        (tmp_path / f"{name}.txt").write_text("1,2,30,40\n" * 12)
+    cut, text = check_dataset(tmp_path)
+    assert re.fullmatch(r"cut: \d of 12 frames of the video are there: copy it again", cut)
+    assert text.startswith("text: sequence text: cannot open")
+
+
+def test_an_empty_truth_beside_another_is_told(tmp_path: Path) -> None:
+    root = write_custom(tmp_path)
+    (root / "a" / "walk" / "groundtruth_rect.2.txt").write_text("\n")
+    assert check_dataset(root) == ["a/walk/groundtruth_rect.2.txt is empty and left out"]
