@@ -43,6 +43,7 @@ def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> 
 
     Raises:
         SiamTrackError: what went wrong while a pair was made, in whichever process.
+        RuntimeError: PyTorch's `DataLoader worker ...` when a process is killed.
 
     Args:
         pairs: from `make_pairs`.
@@ -62,10 +63,14 @@ def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> 
     )
     with deaf_children():
         batches = iter(loader)
-    for batch in batches:
-        if isinstance(batch, SiamTrackError):
-            raise batch
-        yield batch
+    try:
+        for batch in batches:
+            if isinstance(batch, SiamTrackError):
+                raise batch
+            yield batch
+    except (ConnectionError, EOFError) as error:
+        # What a killed process was sending breaks off before PyTorch notices, and says, that it is gone.
+        raise RuntimeError(f"DataLoader worker broke off: {error}") from error
 
 
 class _Guarded(Dataset[PairSample | SiamTrackError]):

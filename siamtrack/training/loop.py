@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -262,6 +263,8 @@ def train(
         # PyTorch raises it from a signal handler, anywhere, also within a step: there is no state to save.
         if "DataLoader worker" not in str(error):
             raise
+        # The loader lives on in the frames of the traceback, and PyTorch raises the same again when any child ends.
+        traceback.clear_frames(error.__traceback__)
         raise SiamTrackError(
             f"a process that makes pairs was killed, by a lack of memory perhaps ({str(error).splitlines()[0]}): "
             "go on from the last checkpoint with --resume auto"
