@@ -1,4 +1,4 @@
-"""How well a model follows the sequences of a folder: `python tools/overlap.py DIR [DIR ...] --model NAME`.
+"""What a tracking setting does to the overlap: `python tools/overlap.py DIR [DIR ...] --model NAME --set NAME=JSON`.
 
 DIR holds one folder a sequence, as `siamtrack train` reads them: img/*.jpg or NAME.mp4, and groundtruth_rect.txt.
 One pass, the first frame is not scored; overlap is IoU. The interval is a bootstrap over the sequences.
@@ -19,10 +19,9 @@ from siamtrack.boxes import iou
 from siamtrack.config import PRECISIONS
 from siamtrack.data.sequences import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.models.registry import DEFAULT_MODEL
 from siamtrack.tracking.tracker import Tracker, load
-
-RESAMPLES = 10_000
 
 
 def main() -> int:
@@ -71,8 +70,7 @@ def table(tracker: Tracker, tracks: Iterable[Track]) -> None:
                 flush=True,
             )
     figures = np.array(rows)
-    samples = np.random.default_rng(0).integers(len(figures), size=(RESAMPLES, len(figures)))
-    low, high = np.percentile(figures[samples, 0].mean(axis=1), [2.5, 97.5])
+    low, high = bootstrap_intervals(figures, np.ones(len(figures)), np.random.default_rng(0))[0]
     mean = figures.mean(axis=0)
     print(
         f"mean of {len(figures)}: AO {mean[0]:.3f} (95 % interval {low:.3f} to {high:.3f}),"

@@ -68,7 +68,9 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
     def call(*arguments: object) -> Outcome:
         capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
+        words = [str(argument) for argument in arguments]
+        monkeypatch.setattr("sys.argv", ["siamtrack", *words])  # what records of runs quote
+        code = main(words)
         captured = capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
 

@@ -54,7 +54,7 @@ def test_a_model_and_a_peer(command: Run) -> None:
             assert low - 0.005 <= value <= high + 0.005  # two decimals
     assert float(rows[0].split()[1]) >= float(rows[2].split()[1]) > 0.3
     record = json.loads(Path("results/videos/siamtrack-lite/run.json").read_text())
-    assert record["command"].startswith("siamtrack ")
+    assert record["command"].startswith("siamtrack benchmark ")
     assert (record["precision"], record["device"], record["card"]["name"]) == ("float32", "cpu", "siamtrack-lite")
     assert json.loads(Path("results/videos/kcf/run.json").read_text())["precision"] is None
 

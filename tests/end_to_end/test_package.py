@@ -64,7 +64,8 @@ def test_no_other_weights_are_in_it(names: set[str]) -> None:
 
 def test_code_recipes_and_type_marker_are_in_it(names: set[str]) -> None:
     package = ROOT / "siamtrack"
-    files = [package / "py.typed", *package.glob("recipes/*.toml"), *package.rglob("*.py")]
+    patterns = ("recipes/*.toml", "**/templates/*", "**/*.py")
+    files = [package / "py.typed", *(file for pattern in patterns for file in package.glob(pattern))]
     expected = {path.relative_to(ROOT).as_posix() for path in files}
     assert {"siamtrack/recipes/siamtrack-lite.toml", "siamtrack/recipes/siamfc-alexnet.toml"} <= expected
     assert expected <= names

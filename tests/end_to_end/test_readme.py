@@ -1,4 +1,4 @@
-"""What the README shows works as it is shown."""
+"""What the README and the pages in docs/ show works as it is shown."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+TEXT = "\n".join(PAGES.values())
 HEAD_AT_THE_END = (40, 12, 59, 88)
 """The driver's head in the last frame of carphone_pristine.mp4, drawn by hand."""
 
 
-def blocks(language: str, text: str = README) -> list[str]:
+def blocks(language: str, text: str = TEXT) -> list[str]:
     """Fenced code of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
@@ -50,7 +52,7 @@ def find_command(words: list[str]) -> tuple[list[str], Any, list[str]]:
 
 def inline_options() -> set[str]:
     """Long options of siamtrack that the text names in backticks."""
-    text = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^```.*?^```$", "", TEXT, flags=re.DOTALL | re.MULTILINE)
     spans = re.findall(r"`([^`\n]+)`", text)
     own = [span for span in spans if span.startswith(("--", "siamtrack "))]
     return {option for span in own for option in re.findall(r"(?<![\w-])--[a-z0-9-]+", span)}
@@ -105,7 +107,7 @@ def test_the_snippet_tracks_a_real_clip(demo: Path, tmp_path: Path) -> None:
 
 def test_there_are_command_lines_to_check() -> None:
     subcommands = {" ".join(find_command(words)[0]) for words in COMMAND_LINES}
-    assert {"track", "train", "data preview"} <= subcommands
+    assert {"track", "train", "data preview", "benchmark", "report", "label"} <= subcommands
 
 
 @pytest.mark.parametrize("words", COMMAND_LINES, ids=shlex.join)
@@ -126,13 +128,19 @@ def test_every_option_of_a_command_line_is_in_its_help(
 def test_every_option_named_in_the_text_is_in_a_help(help_of: Callable[[list[str]], set[str]]) -> None:
     options = inline_options()
     assert {"--box", "--csv", "--show"} <= options
-    assert options <= help_of(["track"]) | help_of(["train"]) | help_of(["explain"]) | help_of(["data", "preview"])
+    named = (["track"], ["train"], ["explain"], ["data", "preview"], ["profile"], ["benchmark"], ["label"])
+    assert options <= set[str]().union(*map(help_of, named))
 
 
-def test_every_file_that_the_readme_links_or_runs_is_there() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    scripts = re.findall(r"^bash (\S+)", "\n".join(blocks("bash")), flags=re.MULTILINE)
-    assert "tools/demo.sh" in scripts
-    assert "docs/demo.jpg" in links
-    missing = [name for name in (*links, *scripts) if not (ROOT / name).exists()]
+def test_every_file_that_a_page_links_or_runs_is_there() -> None:
+    links = [
+        path.parent / link
+        for path, text in PAGES.items()
+        for link in re.findall(r"\]\(([^)]+)\)", text)
+        if "://" not in link
+    ]
+    scripts = [ROOT / name for name in re.findall(r"^(?:bash|python) (tools/\S+)", TEXT, flags=re.MULTILINE)]
+    assert ROOT / "tools" / "demo.sh" in scripts
+    assert ROOT / "docs" / "demo.jpg" in links
+    missing = [path for path in (*links, *scripts) if not path.exists()]
     assert missing == []
