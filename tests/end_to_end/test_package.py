@@ -79,6 +79,9 @@ def test_nothing_else_is_in_it(names: set[str]) -> None:
         ".py",
         ".safetensors",
         ".toml",
+        ".css",
+        ".j2",
+        ".js",
         ".typed",
     }
 
