@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator, Sequence
 
@@ -102,5 +103,7 @@ def _prepare_worker(worker: int) -> None:
     """Leave Ctrl-C to the process that trains, and the cores to its network."""
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # torchrun ends a run by a signal to the whole group, and the batch at hand is still needed
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -252,7 +252,7 @@ def _talk(call: Callable[[], object]) -> None:
         if "DataLoader worker" in str(error):
             raise
         raise LostProcessError(
-            f"another process of this run is gone, by a lack of memory perhaps ({str(error).splitlines()[0]}): "
+            "another process of this run is gone, killed for a lack of memory perhaps: "
             "go on from the last checkpoint with --resume auto"
         ) from error
 

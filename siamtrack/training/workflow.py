@@ -77,11 +77,13 @@ def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE)
         processes: who trains. The first one reads and writes the folder of the run, and validates alone.
 
     Raises:
-        UsageError: when `out` holds a run already and `resume` is not set, or the time is no positive number.
+        UsageError: when `out` holds a run already and `resume` is not set, the time is no positive number, or the
+            processes cannot share a batch evenly.
         SiamTrackError: for bad recipes, data and checkpoints, and for losses that are not finite.
     """
     if job.minutes is not None and not 0 < job.minutes < math.inf:
         raise UsageError(f"--minutes {job.minutes:g} is no time to train: give a positive number")
+    processes.share(job.recipe.run.batch)  # where this is impossible, say so before hours of reading data
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     start = processes.once(lambda: _starting_point(job))
