@@ -47,17 +47,17 @@ name = "free"
 architecture = "alexnet_v1"
 
 [run]
-steps = 4
+steps = 3
 batch = 4
 seed = 7
 search_size = 143
 {LOSS_OF_ALL}"""
 """Batch norm takes its statistics from the batch."""
 
-BOXES = FREE.replace("alexnet_v1", "lite0_box").replace("143", "192")
+BOXES = FREE.replace("alexnet_v1", "lite0_box").replace("143", "160")
 """A head that reads boxes, with batch norm of its own."""
 
-FROZEN = FREE.replace("alexnet_v1", "lite0").replace("143", "192").replace('name = "free"', 'name = "frozen"')
+FROZEN = FREE.replace("alexnet_v1", "lite0").replace("143", "160").replace('name = "free"', 'name = "frozen"')
 FROZEN = FROZEN.replace("[run]", 'init = "siamtrack-lite"\nfreeze_batch_norm = true\n\n[run]')
 """What is tuned further, as the shipped recipes do."""
 
@@ -85,7 +85,7 @@ def measure(recipe: Recipe, folder: Path, processes: Processes) -> Measured:
     found.loss.backward()  # type: ignore[no-untyped-call]
     gradients = {name: value.grad for name, value in network.named_parameters() if value.grad is not None}
     processes.average(list(gradients.values()))
-    return float(found.loss), gradients, dict(network.named_buffers())
+    return float(found.loss.detach()), gradients, dict(network.named_buffers())
 
 
 def stop_in_the_second(folder: Path, out: Path, processes: Processes) -> int:
@@ -145,15 +145,15 @@ def assert_close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], tole
         torch.testing.assert_close(found[name], value, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("name", RECIPES)
-def test_two_processes_have_the_gradients_of_one(done: Path, training_folder: Path, name: str, rank: int) -> None:
-    loss, gradients, buffers = torch.load(done / f"{name}{rank}.pt", weights_only=True)
+def test_two_processes_have_the_gradients_of_one(done: Path, training_folder: Path, name: str) -> None:
     alone = measure(parse_recipe(RECIPES[name], name), training_folder, ALONE)
-    assert loss == pytest.approx(alone[0], rel=1e-9)
-    assert max(float(value.abs().max()) for value in gradients.values()) > 0.01
-    assert_close(gradients, alone[1], 1e-9)
-    assert_close(buffers, alone[2], 1e-9)
+    assert max(float(value.abs().max()) for value in alone[1].values()) > 0.01
+    for rank in (0, 1):
+        loss, gradients, buffers = torch.load(done / f"{name}{rank}.pt", weights_only=True)
+        assert loss == pytest.approx(alone[0], rel=1e-9)
+        assert_close(gradients, alone[1], 1e-9)
+        assert_close(buffers, alone[2], 1e-9)
 
 
 def test_all_stop_at_the_same_step_and_the_first_one_writes(done: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_command_trains_the_same_weights(training_folder: Path, tmp_path: Pa
     arguments = ("--data", training_folder, "--workers", 0, "--threads", 1)
     two = launch(recipe, *arguments, "--out", tmp_path / "two")
     assert two.returncode == 0, two.stderr
-    assert two.stdout.splitlines()[0].startswith("trained 4 steps")
+    assert two.stdout.splitlines()[0].startswith("trained 3 steps")
     assert len(two.stdout.splitlines()) == 2
     assert main(["train", *map(str, (recipe, *arguments, "--out", tmp_path / "one"))]) == 0
     mine, theirs = (load_checkpoint(tmp_path / name / FILE_NAME) for name in ("one", "two"))
