@@ -51,29 +51,40 @@ def train(
     """Train a model. Ctrl-C stops after a checkpoint; nothing is lost.
 
     siamtrack train siamtrack-lite --data data --minutes 30
+
+    Under torchrun or accelerate launch, the processes share every batch.
     """
     from siamtrack.cli import console
 
     console.configure_logging(quiet=quiet, debug=debug)
 
     from siamtrack.tracking.tracker import find_device
+    from siamtrack.training.parallel import OtherProcessError, join_processes
     from siamtrack.training.recipe import read_recipe
     from siamtrack.training.workflow import TrainingJob, run_training
 
-    chosen = _with_steps(read_recipe(recipe), steps)
-    job = TrainingJob(
-        recipe=chosen,
-        data=data,
-        out=out or Path("runs") / Path(recipe).stem,
-        resume=resume is not None,
-        minutes=minutes,
-        workers=workers,
-        threads=threads,
-        device=str(find_device(device)),
-        tensorboard=tensorboard,
-    )
-    with console.training_progress(chosen.run.steps) as report:
-        summary = run_training(job, report)
+    try:
+        with join_processes() as processes:
+            if processes.rank > 0:
+                console.configure_logging(quiet=True, debug=debug)  # the first one speaks for all
+            chosen = _with_steps(read_recipe(recipe), steps)
+            job = TrainingJob(
+                recipe=chosen,
+                data=data,
+                out=out or Path("runs") / Path(recipe).stem,
+                resume=resume is not None,
+                minutes=minutes,
+                workers=workers,
+                threads=threads,
+                device=processes.device(str(find_device(device))),
+                tensorboard=tensorboard,
+            )
+            with console.training_progress(chosen.run.steps) as report:
+                summary = run_training(job, report, processes)
+    except OtherProcessError as error:
+        return error.exit_code
+    if processes.rank > 0:
+        return 0
     if not quiet:
         shown = console.output()
         end = "" if summary.finished else f" of {chosen.run.steps}; --resume auto goes on"

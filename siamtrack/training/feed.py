@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator, Sequence
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset
 
 from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, make_sources
 from siamtrack.data.pairs import PairMaker, PairSample
@@ -38,8 +39,10 @@ def make_pairs(recipe: Recipe, network: SiameseNetwork, data: TrainingData) -> P
     return PairDataset(maker, recipe.run.seed, recipe.run.steps * recipe.run.batch)
 
 
-def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> Generator[Batch, None, None]:
-    """The batches of a run in order.
+def iterate_batches(
+    pairs: PairDataset, size: int, workers: int, first: int, share: range | None = None
+) -> Generator[Batch, None, None]:
+    """The batches of a run in order, or a share of each of them.
 
     Raises:
         SiamTrackError: what went wrong while a pair was made, in whichever process.
@@ -50,10 +53,14 @@ def iterate_batches(pairs: PairDataset, size: int, workers: int, first: int) -> 
         size: pairs in a batch.
         workers: processes that make them; 0 makes them in this one. The batches are the same.
         first: number of the first batch.
+        share: numbers within a batch of the pairs to make; None for all.
     """
+    wanted = range(size) if share is None else share
     loader: DataLoader[Batch | SiamTrackError] = DataLoader(
-        Subset(_Guarded(pairs), range(first * size, len(pairs))),  # type: ignore[arg-type]  # collate makes batches
-        batch_size=size,
+        _Guarded(pairs),  # type: ignore[arg-type]  # collate makes batches
+        batch_sampler=(
+            list(range(start + wanted.start, start + wanted.stop)) for start in range(first * size, len(pairs), size)
+        ),
         num_workers=workers,
         collate_fn=_collate,
         prefetch_factor=PREFETCH if workers else None,
@@ -96,5 +103,7 @@ def _prepare_worker(worker: int) -> None:
     """Leave Ctrl-C to the process that trains, and the cores to its network."""
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # torchrun ends a run by a signal to the whole group, and the batch at hand is still needed
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

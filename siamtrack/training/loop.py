@@ -24,6 +24,7 @@ from siamtrack.training.checkpoint import Checkpoint, load_checkpoint, save_chec
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.objective import Objective, objective
 from siamtrack.training.optimiser import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
+from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,7 @@ def train(
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    processes: Processes = ALONE,
 ) -> Checkpoint:
     """Train to the end of the recipe, or until told to stop; checkpoints are written on the way and at the end.
 
@@ -176,16 +178,18 @@ def train(
         data: what to train on.
         options: where and how.
         report: called every `options.report_every` steps.
-        should_stop: asked after every step.
+        should_stop: asked after every step; all processes stop when one is told to.
         inspect: called with every checkpoint on the way, once it is on disk; its time does not count as training.
+        processes: who trains; each makes a share of every batch, and the first one writes the checkpoints.
 
     Returns:
         The state after the last step.
 
     Raises:
+        UsageError: when the processes cannot share a batch evenly.
         DataError: when the data is not what the recipe asks for.
         NotFiniteError: for a loss or a gradient that is not finite; the batch is saved beside the last checkpoint.
-        SiamTrackError: when a process that makes pairs is killed.
+        SiamTrackError: when a process that makes pairs is killed, or another one that trains is gone.
         OSError: when a report cannot be written. After this and after bad data there is a checkpoint of the last step.
     """
     recipe = start.recipe
@@ -199,6 +203,8 @@ def train(
     optimiser.load_state_dict(start.optimiser)
     torch.set_rng_state(start.generator)
     training_mode(network, recipe.model)
+    processes.adapt(network.backbone)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
     options.out.mkdir(parents=True, exist_ok=True)
     step, began = start.step, time.monotonic()
@@ -217,10 +223,15 @@ def train(
             generator=torch.get_rng_state(),
         )
 
+    def save(checkpoint: Checkpoint) -> None:
+        if processes.rank == 0:
+            save_checkpoint(options.out, checkpoint)
+
     meter = _Meter(recipe.run.steps)
     saved = began
     pairs = make_pairs(recipe, network, data)
-    batches = iterate_batches(pairs, recipe.run.batch, options.workers, start.step)
+    share = processes.share(recipe.run.batch)
+    batches = iterate_batches(pairs, recipe.run.batch, options.workers, start.step, share)
     try:
         with contextlib.closing(batches):
             waiting = time.monotonic()
@@ -229,33 +240,32 @@ def train(
                 factor = rate_at(step, recipe.run.steps, recipe.optimiser)
                 set_rate(optimiser, factor)
                 with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bfloat16"):
-                    found = objective(network, _to(batch, device), recipe.loss)
+                    found = objective(network, _to(batch, device), recipe.loss, processes)
                 if not math.isfinite(found.loss.item()):
-                    raise _not_finite("loss", step, batch, options.out)
+                    raise _not_finite("loss", step, batch, options.out, processes)
                 optimiser.zero_grad(set_to_none=True)
                 found.loss.backward()  # type: ignore[no-untyped-call]
-                norm = torch.nn.utils.clip_grad_norm_(
-                    [parameter for parameter in network.parameters() if parameter.requires_grad], recipe.optimiser.clip
-                )
+                processes.average([parameter.grad for parameter in trained if parameter.grad is not None])
+                norm = torch.nn.utils.clip_grad_norm_(trained, recipe.optimiser.clip)
                 if not math.isfinite(norm.item()):
-                    raise _not_finite("gradient", step, batch, options.out)
+                    raise _not_finite("gradient", step, batch, options.out, processes)
                 optimiser.step()
                 step += 1
                 # A short run must not average over its random start.
                 decay = min(recipe.optimiser.average, step / (step + 10))
                 update_average(average, network.state_dict().items(), decay)
                 now = time.monotonic()
-                meter.add(found, len(batch.centers), waited=arrived - waiting, passed=now - waiting)
+                meter.add(found, recipe.run.batch, waited=arrived - waiting, passed=now - waiting)
                 waiting = now
                 if step % options.report_every == 0 or step == recipe.run.steps:
                     report(meter.take(step, optimiser.param_groups[0]["lr"]))
-                if now - saved > 60 * recipe.run.checkpoint_minutes:
+                if processes.rank == 0 and now - saved > 60 * recipe.run.checkpoint_minutes:
                     checkpoint = state()
-                    save_checkpoint(options.out, checkpoint)
+                    save(checkpoint)
                     inspect(checkpoint)
                     saved = waiting = time.monotonic()
                     began += saved - now
-                if should_stop():
+                if processes.largest(should_stop()):
                     break
     except NotFiniteError:
         raise  # what is in memory now is not worth keeping
@@ -271,16 +281,18 @@ def train(
         ) from error
     except (SiamTrackError, OSError):
         if step > start.step:
-            save_checkpoint(options.out, state())
+            save(state())
         raise
     final = state()
-    save_checkpoint(options.out, final)
+    save(final)
     return final
 
 
-def _not_finite(what: str, step: int, batch: Batch, out: Path) -> NotFiniteError:
+def _not_finite(what: str, step: int, share: Batch, out: Path, processes: Processes) -> NotFiniteError:
     path = out / "bad-batch.pt"
-    torch.save(vars(batch), path)
+    batch = {name: processes.gather(value) for name, value in vars(share).items()}
+    if processes.rank == 0:
+        torch.save(batch, path)
     return NotFiniteError(
         f"the {what} of step {step} is not finite; its batch is in {path}, the last checkpoint is untouched: "
         "lower the learning rate"

@@ -13,6 +13,7 @@ from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
 from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.recipe import LossSettings
 
 
@@ -36,35 +37,43 @@ class Objective:
     """Mean IoU of the boxes read near the target; NaN where there are none."""
 
 
-def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> Objective:
+def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings, processes: Processes = ALONE) -> Objective:
     """Run the network on a batch, and measure how wrong it is.
 
     Every exemplar is also searched in the other pairs' search crops, where it must not be found: this costs one more
     correlation and no embedding.
+
+    Args:
+        network: in training mode or not; what it is made of, float32 or float64, is computed with.
+        batch: this process's share.
+        settings: weights and shapes of the parts.
+        processes: whose shares make up the whole batch that is measured.
     """
-    exemplars = batch.exemplars.float()
+    precision = network.head.bias.dtype
+    exemplars = batch.exemplars.to(precision)
     count, scales = exemplars.shape[:2]
     kernels, exemplar_levels = _embed(network, exemplars.flatten(0, 1))
     kernels = network.cut_margin(kernels)
     kernels = kernels.reshape(count, scales, *kernels.shape[1:])
-    features, search_levels = _embed(network, batch.searches.float())
+    features, search_levels = _embed(network, batch.searches.to(precision))
     # Embeddings may come in half precision; neighbouring scales differ by less than it can tell.
     with torch.autocast(features.device.type, enabled=False):
-        kernels, features = kernels.float(), features.float()
+        kernels, features = processes.gather(_full(kernels)), processes.gather(_full(features))
         own = network.head(kernels, features)
         crossed = network.head.cross(kernels[:, scales // 2], features)
     middle = own[:, scales // 2]
 
-    offsets = grid_offsets(batch.centers, own.shape[-1], network.stride, batch.searches.shape[-1])
+    offsets = grid_offsets(processes.gather(batch.centers), own.shape[-1], network.stride, batch.searches.shape[-1])
     logistic = balanced_logistic_loss(middle, disc_labels(offsets, settings.radius))
 
-    foreign = batch.exemplar_groups[:, None] != batch.search_groups[None, :]
+    foreign = processes.gather(batch.exemplar_groups)[:, None] != processes.gather(batch.search_groups)[None, :]
     negatives = hardest_negatives_loss(crossed[foreign], settings.hardest)
 
     cells = gaussian_labels(offsets, settings.ranking_sigma)
-    targets = cells[:, None] * scale_labels(batch.scales, scales, settings.scale_sigma)[:, :, None, None]
+    apparent = processes.gather(batch.scales)
+    targets = cells[:, None] * scale_labels(apparent, scales, settings.scale_sigma)[:, :, None, None]
     # Where the scale is not known, only the positions of the middle one compete.
-    unknown = batch.scales.isnan()[:, None] & (torch.arange(scales, device=own.device) != scales // 2)
+    unknown = apparent.isnan()[:, None] & (torch.arange(scales, device=own.device) != scales // 2)
     own = own.masked_fill(unknown[:, :, None, None], torch.finfo(own.dtype).min)
     rivals = crossed.masked_fill(~foreign[:, :, None, None], -torch.inf).flatten(1)
     ranking = ranking_loss(own, targets, rivals)
@@ -73,12 +82,14 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> 
     if isinstance(network, BoxNetwork):
         with torch.autocast(features.device.type, enabled=False):
             levels = [
-                level.float().reshape(count, scales, *level.shape[1:])[:, scales // 2] for level in exemplar_levels
+                processes.gather(_full(level).reshape(count, scales, *level.shape[1:])[:, scales // 2])
+                for level in exemplar_levels
             ]
+            exemplar_sizes = processes.gather(batch.exemplar_sizes)
             read = network.read_boxes(
-                network.box_kernel(levels), [level.float() for level in search_levels], batch.exemplar_sizes
+                network.box_kernel(levels), [processes.gather(_full(level)) for level in search_levels], exemplar_sizes
             )
-        box, overlap = box_loss(read, batch.exemplar_sizes, offsets, batch.sizes, settings.box_radius)
+        box, overlap = box_loss(read, exemplar_sizes, offsets, processes.gather(batch.sizes), settings.box_radius)
 
     loss = settings.logistic * logistic + settings.batch_negatives * negatives + settings.ranking * ranking
     loss = loss + settings.box * box
@@ -88,6 +99,11 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings) -> 
 def _embed(network: SiameseNetwork, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Embeddings, and their levels where the network reads boxes from them."""
     return network.embed_levels(images) if isinstance(network, BoxNetwork) else (network.backbone(images), ())
+
+
+def _full(x: Tensor) -> Tensor:
+    """In float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @torch.no_grad()

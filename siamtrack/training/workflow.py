@@ -22,8 +22,9 @@ from siamtrack.interrupts import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.export import export_weights
 from siamtrack.training.loop import Progress, RunOptions, average_network, resume_run, start_run, train
+from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.recipe import Recipe
-from siamtrack.training.records import Overlap, tables, tensorboard
+from siamtrack.training.records import Overlap, Recorder, tables, tensorboard
 from siamtrack.training.validation import spread_sample, validate
 
 log = logging.getLogger(__name__)
@@ -67,19 +68,26 @@ class TrainingSummary:
     """The signal that ended the session early."""
 
 
-def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
+def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE) -> TrainingSummary:
     """Train, validate on the sequences that were kept from training, and write the model.
 
+    Args:
+        job: the same in all processes.
+        report: called with figures now and then.
+        processes: who trains. The first one reads and writes the folder of the run, and validates alone.
+
     Raises:
-        UsageError: when `out` holds a run already and `resume` is not set, or the time is no positive number.
+        UsageError: when `out` holds a run already and `resume` is not set, the time is no positive number, or the
+            processes cannot share a batch evenly.
         SiamTrackError: for bad recipes, data and checkpoints, and for losses that are not finite.
     """
     if job.minutes is not None and not 0 < job.minutes < math.inf:
         raise UsageError(f"--minutes {job.minutes:g} is no time to train: give a positive number")
+    processes.share(job.recipe.run.batch)  # where this is impossible, say so before hours of reading data
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    start = _starting_point(job)
-    data = read_training_data(job.data, job.recipe.mix.validation)
+    start = processes.once(lambda: _starting_point(job))
+    data = processes.in_order(lambda: read_training_data(job.data, job.recipe.mix.validation))
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,9 +95,7 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
     options = RunOptions(job.out, job.workers, job.device)
     watched = spread_sample(data.validation, job.recipe.run.watch_frames)
     with ExitStack() as stack:
-        recorders = [stack.enter_context(tables(job.out, start.step))]
-        if job.tensorboard:
-            recorders.append(stack.enter_context(tensorboard(job.out)))
+        recorders = _recorders(job, start.step, stack) if processes.rank == 0 else []
 
         def report_all(progress: Progress) -> None:
             report(progress)
@@ -112,17 +118,21 @@ def run_training(job: TrainingJob, report: Report) -> TrainingSummary:
             def should_stop() -> bool:
                 return stop.received is not None or time.monotonic() > deadline
 
-            if start.step == 0:
+            if start.step == 0 and processes.rank == 0:
                 inspect(start)  # what the figures on the way are to be compared with
-            final = train(start, data, options, report_all, should_stop, inspect)
+            final = train(start, data, options, report_all, should_stop, inspect, processes)
+    number = processes.largest(stop.received or 0)
+    stopped_by = signal.Signals(number) if number else None
+    if processes.rank > 0:
+        return dataclasses.replace(_summary(final, None, job.out), stopped_by=stopped_by)
     # Who pressed Ctrl-C does not want to wait for a validation.
-    tracks = data.validation if stop.received is None else ()
-    return dataclasses.replace(finish(final, data, tracks, job.out), stopped_by=stop.received)
+    tracks = data.validation if stopped_by is None else ()
+    return dataclasses.replace(finish(final, data, tracks, job.out), stopped_by=stopped_by)
 
 
 def finish(checkpoint: Checkpoint, data: TrainingData, tracks: Sequence[Track], out: Path) -> TrainingSummary:
     """Write the averaged weights of a run as a model into `out`, and add to its card how well it follows the tracks."""
-    path = out / f"{checkpoint.recipe.model.name}.safetensors"
+    path = _weights_path(checkpoint, out)
     export_weights(checkpoint, path, {})  # first: validating takes minutes, and may be interrupted
     if tracks:
         log.info("wrote %s; validating it on %d tracks kept from training", path, len(tracks))
@@ -131,8 +141,23 @@ def finish(checkpoint: Checkpoint, data: TrainingData, tracks: Sequence[Track], 
     if overlap is not None:
         figures = {"tracks": len(overlaps), "mean average overlap": round(overlap, 4)}
         export_weights(checkpoint, path, {"validation": figures})
+    return _summary(checkpoint, overlap, out)
+
+
+def _weights_path(checkpoint: Checkpoint, out: Path) -> Path:
+    return out / f"{checkpoint.recipe.model.name}.safetensors"
+
+
+def _summary(checkpoint: Checkpoint, overlap: float | None, out: Path) -> TrainingSummary:
     done = checkpoint.step >= checkpoint.recipe.run.steps
-    return TrainingSummary(checkpoint.step, checkpoint.seconds / 60, overlap, path, done)
+    return TrainingSummary(checkpoint.step, checkpoint.seconds / 60, overlap, _weights_path(checkpoint, out), done)
+
+
+def _recorders(job: TrainingJob, step: int, stack: ExitStack) -> list[Recorder]:
+    recorders = [stack.enter_context(tables(job.out, step))]
+    if job.tensorboard:
+        recorders.append(stack.enter_context(tensorboard(job.out)))
+    return recorders
 
 
 def _starting_point(job: TrainingJob) -> Checkpoint:
