@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import DataKind, Debug, Device, Machine, Quiet, Subset, parse_kind
+from siamtrack.cli.options import ConventionName, DataKind, Debug, Device, Machine, Only, Quiet, Subset, parse_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +32,7 @@ def benchmark(
     ] = None,
     kind: DataKind = None,
     subset: Subset = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
-    ] = None,
+    only: Only = None,
     results: Annotated[
         Path,
         typer.Option(
@@ -47,10 +45,7 @@ def benchmark(
         bool,
         typer.Option("--resets", help="VOT's supervised experiment: after a failure the tracker is set anew."),
     ] = False,
-    convention: Annotated[
-        Literal["got10k", "pysot"],
-        typer.Option(help="How the figures are made: as the GOT-10k toolkit or as pysot does it."),
-    ] = "got10k",
+    convention: ConventionName = "got10k",
     workers: Annotated[
         int,
         typer.Option(
@@ -103,7 +98,9 @@ def benchmark(
     results = results.expanduser()
     show = _how_to_show(dataset, results, convention, resets=resets, in_part=only is not None)
     if not tracker:
-        show(_found(results, dataset))
+        found = _found(results, dataset)
+        if not quiet:
+            show(found)
         return 0
     trackers = parse_trackers(tracker, device, precision)
     job = BenchmarkJob(

@@ -112,18 +112,24 @@ def _bar(total: int | None) -> Iterator[Advance]:
         yield lambda frames, fps: bar.update(task, completed=frames, fps=fps)
 
 
-def _line_reporter(total: int | None) -> Advance:
+def _now_and_then() -> Callable[[str], None]:
+    """Logs a line, unless the one before is too recent."""
     last = time.monotonic()
-    of_total = "" if total is None else f" of {total}"
 
-    def advance(frames: int, fps: float) -> None:
+    def say(line: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            _logger.info("%d%s frames, %.1f fps", frames, of_total, fps)
+            _logger.info("%s", line)
 
-    return advance
+    return say
+
+
+def _line_reporter(total: int | None) -> Advance:
+    say = _now_and_then()
+    of_total = "" if total is None else f" of {total}"
+    return lambda frames, fps: say(f"{frames}{of_total} frames, {fps:.1f} fps")
 
 
 @contextmanager
@@ -217,16 +223,8 @@ def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
             task = bar.add_task(what)
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
-        last = time.monotonic()
-
-        def advance(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last >= SECONDS_BETWEEN_LINES:
-                last = now
-                _logger.info("%d of %d %s", done, total, what)
-
-        yield advance
+        say = _now_and_then()
+        yield lambda done, total: say(f"{done} of {total} {what}")
 
 
 @contextmanager
@@ -242,7 +240,8 @@ def benchmark_progress() -> Iterator[Callable[[BenchmarkProgress], None]]:
         with _benchmark_bar() as report:
             yield report
     else:
-        yield _benchmark_lines()
+        say = _now_and_then()
+        yield lambda progress: say(_standing(progress))
 
 
 @contextmanager
@@ -254,18 +253,6 @@ def _benchmark_bar() -> Iterator[Callable[[BenchmarkProgress], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("benchmark", total=None, figures="")
         yield lambda now: bar.update(task, completed=now.frames, total=now.of_frames, figures=_standing(now))
-
-
-def _benchmark_lines() -> Callable[[BenchmarkProgress], None]:
-    last = time.monotonic()
-
-    def report(now: BenchmarkProgress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            _logger.info("%s", _standing(now))
-
-    return report
 
 
 def _standing(now: BenchmarkProgress) -> str:

@@ -48,6 +48,13 @@ DataKind = Annotated[
 Subset = Annotated[
     str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val or test.")
 ]
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
+]
+ConventionName = Annotated[
+    Literal["got10k", "pysot"],
+    typer.Option("--convention", help="How the figures are made: as the GOT-10k toolkit or as pysot does it."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Quiet, parse_kind
+from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_kind
 
 if TYPE_CHECKING:
     from siamtrack.evaluation.sequences import EvaluationSet
@@ -30,20 +30,10 @@ def report(
         Path | None,
         typer.Option("--data", metavar="DIR", help="The folder of the data set; default: as the results say."),
     ] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
-    ] = None,
-    subset: Annotated[
-        str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val.")
-    ] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
-    ] = None,
-    convention: Annotated[
-        Literal["got10k", "pysot"],
-        typer.Option(help="How the figures are made: as the GOT-10k toolkit or as pysot does it."),
-    ] = "got10k",
+    kind: DataKind = None,
+    subset: Subset = None,
+    only: Only = None,
+    convention: ConventionName = "got10k",
     filmstrips: Annotated[
         int,
         typer.Option(
