@@ -14,7 +14,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"runner", "preview", "feed_stats", "explain", "profiling", "exporting"},
-    {"training", "evaluation", "labelling"},
+    {"training", "evaluation", "labelling", "live"},
     {"io"},
     {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
