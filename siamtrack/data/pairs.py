@@ -168,7 +168,7 @@ class VideoScenes:
         exemplar, search = (
             Scene(self._cache.frame(track.folder, index), track.box(index)) for index in (first, second)
         )
-        return ScenePair(exemplar, search, group=track.folder.name, warp=False, sizes=None)
+        return ScenePair(exemplar, search, group=track.group, warp=False, sizes=None)
 
 
 class StillScenes:

@@ -39,6 +39,13 @@ class Track:
     """`(frames, 4)` boxes `x, y, width, height`, 0-based; rows of NaN where there is none."""
     files: NumberedFiles | None = None
     """Where the frames are read from, one by one; None for a sequence whose frames are cached."""
+    video: str | None = None
+    """The video that the frames are of, where several folders may be of one; None: the folder is all of it."""
+
+    @property
+    def group(self) -> str:
+        """What the target belongs to: tracks of one group may show the same object, or twins of it."""
+        return self.video or self.folder.name
 
     @property
     def visible(self) -> NDArray[np.intp]:
@@ -54,16 +61,35 @@ class Track:
 def read_tracks(root: Path) -> tuple[Track, ...]:
     """All targets of all sequences below `root`, in order of their names.
 
+    Sequences that `siamtrack label` made know their video from its `label.json`.
+
     Raises:
-        DataError: when there is none.
+        DataError: when there is none, or when a file of theirs cannot be read.
     """
+    videos = {part: video for record in sorted(root.glob("*/label.json")) for part, video in _labelled(record)}
     tracks = tuple(
-        Track(truth.parent.name + truth.stem.removeprefix("groundtruth_rect"), truth.parent, read_boxes(truth))
+        Track(
+            truth.parent.name + truth.stem.removeprefix("groundtruth_rect"),
+            truth.parent,
+            read_boxes(truth),
+            video=videos.get(truth.parent.name),
+        )
         for truth in sorted(root.glob("*/groundtruth_rect*.txt"))
     )
     if not tracks:
         raise DataError(f"{root} holds no sequence: each is a folder with a video and a groundtruth_rect.txt")
     return tracks
+
+
+def _labelled(record: Path) -> list[tuple[str, str]]:
+    """The folders that were made of a labelled video, and its name."""
+    try:
+        content = json.loads(record.read_bytes())
+        return [(str(part["folder"]), str(content["video"]["name"])) for part in content["parts"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{record} cannot be read as a record of siamtrack label: run that again, or remove it"
+        ) from error
 
 
 def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:

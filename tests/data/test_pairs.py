@@ -245,6 +245,13 @@ def test_one_track_with_two_boxes_is_enough(training_folder: Path, tmp_path: Pat
     assert pair.exemplar.box == pair.search.box == (10, 10, 30, 30)
 
 
+def test_pairs_of_one_video_belong_together(training_folder: Path, tmp_path: Path) -> None:
+    folder = training_folder / "clips" / "airplane"
+    boxes = np.tile([10.0, 10.0, 30.0, 30.0], (8, 1))
+    scenes = VideoScenes([Track("part", folder, boxes, video="flight.mp4")], FrameCache.build([folder], tmp_path), 100)
+    assert scenes.draw(np.random.default_rng(0)).group == "flight.mp4"
+
+
 def test_no_object_to_show_twice_is_refused() -> None:
     with pytest.raises(DataError, match="no object to show twice"):
         StillScenes(())

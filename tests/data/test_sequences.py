@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -52,6 +53,29 @@ def test_a_folder_of_several_targets_gives_a_track_each(training_folder: Path, t
     (folder / "groundtruth_rect.1.txt").write_text("1,1,9,9\n")
     (folder / "groundtruth_rect.2.txt").write_text("5,5,9,9\n")
     assert [track.name for track in read_tracks(tmp_path)] == ["pair.1", "pair.2"]
+
+
+def sequence(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "groundtruth_rect.txt").write_text("1,1,9,9\n")
+
+
+def test_labelled_sequences_of_one_video_are_one_group(tmp_path: Path) -> None:
+    for name in ("street", "street-2", "other"):
+        sequence(tmp_path / name)
+    parts = [{"folder": "street", "first": 0, "frames": 1}, {"folder": "street-2", "first": 9, "frames": 1}]
+    record = {"video": {"name": "street.mp4", "frames": 20, "width": 64, "height": 48}, "parts": parts}
+    (tmp_path / "street" / "label.json").write_text(json.dumps(record))
+    groups = {track.name: track.group for track in read_tracks(tmp_path)}
+    assert groups == {"other": "other", "street": "street.mp4", "street-2": "street.mp4"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"video": {}, "parts": [{"folder": "street"}]}', '{"parts": 1}'])
+def test_a_broken_record_of_labels_is_named(tmp_path: Path, text: str) -> None:
+    sequence(tmp_path / "street")
+    (tmp_path / "street" / "label.json").write_text(text)
+    with pytest.raises(DataError, match=r"label\.json cannot be read as a record of siamtrack label"):
+        read_tracks(tmp_path)
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
