@@ -22,6 +22,7 @@ from torch import Tensor
 from siamtrack.backends.base import Backend, Embedding
 from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
 from siamtrack.backends.exported import load_exported
+from siamtrack.backends.memory import keep_freed_memory
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box, validate_box
 from siamtrack.config import Precision, TrackingSettings
@@ -437,6 +438,8 @@ def load(
 ) -> Tracker:
     """Make a tracker from a shipped model or a weights file.
 
+    On a CPU the process keeps memory that it has freed from now on (`siamtrack.backends.memory`).
+
     Args:
         model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
             `siamtrack export` wrote (which leaves PyTorch one thread).
@@ -457,6 +460,8 @@ def load(
             raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
         torch.set_num_threads(threads)
     path, place = find_model(model), find_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     if path.is_dir():
         # Two runtimes with a thread for each core would wait for each other.
         torch.set_num_threads(1)
