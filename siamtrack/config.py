@@ -45,6 +45,9 @@ class TrackingSettings(Frozen):
 
     context: float = Field(0.5, ge=0, le=2)
     """Context around the target: the exemplar side is `sqrt((w + p)(h + p))` with `p = context * (w + h)`."""
+    search_size: int | None = Field(None, ge=32)
+    """Side of the search crop in pixels at the scale of the exemplar's; None: the network's own. A smaller crop takes
+    less time, and sees less of what surrounds the target."""
     scale_search: Literal["search", "exemplar", "alternate"] = "search"
     """Where the scale pyramid is: `search` crops every frame once a scale (the paper); `exemplar` embeds the exemplar
     once a scale when the target is set and correlates all of them with one search crop a frame; `alternate` crops a

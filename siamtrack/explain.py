@@ -157,7 +157,7 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
                 exemplar=exemplars[len(exemplars) // 2],
                 previous=state.box,
                 seen=tracker.observe(frame.image, state),
-                stride=tracker.backend.geometry.stride,
+                stride=tracker.geometry.stride,
                 window_influence=tracker.settings.window_influence,
             )
         if frame.image is not None:  # as in a run, the target is looked for where it was last

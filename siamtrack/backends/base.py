@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.config import Precision
+from siamtrack.errors import UsageError
 from siamtrack.models.siamese import SiameseNetwork
+
+MIN_RESPONSE = 5
+"""Cells along a side of the smallest response map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,24 @@ class Geometry:
             network.response_size,
             network.backbone.exemplar_margin,
         )
+
+    def with_search_size(self, size: int | None) -> Geometry:
+        """The same network with search crops of another side; None: as they are.
+
+        Raises:
+            UsageError: when its response map would not lie as before on the grid of the network, or be no map at all.
+        """
+        if size is None or size == self.search_size:
+            return self
+        # An odd number of cells less would move the middle of the map by half a cell.
+        even, response = 2 * self.stride, self.response_size - (self.search_size - size) // self.stride
+        if (self.search_size - size) % even or response < MIN_RESPONSE:
+            sizes = range(self.search_size % even, self.search_size + 4 * even, even)
+            fits = [
+                each for each in sizes if each >= self.search_size - (self.response_size - MIN_RESPONSE) * self.stride
+            ]
+            raise UsageError(f"search_size {size} does not fit this network: give one of {', '.join(map(str, fits))}")
+        return replace(self, search_size=size, response_size=response)
 
 
 class Embedding(NamedTuple):

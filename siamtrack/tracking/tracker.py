@@ -81,7 +81,7 @@ class Tracker:
         device: of a network: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: for a device that does not exist here.
+        UsageError: for a device that does not exist here, or a search size that does not fit the network.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Tracker:
         if self.settings.adaptation:
             self.stage_seconds["learn"] = 0.0
         self._pyramid = ScalePyramid.from_settings(self.settings)
-        geometry = self.backend.geometry
+        self.geometry = geometry = self.backend.geometry.with_search_size(self.settings.search_size)
         self._tables = make_tables(geometry.response_size, self.settings.upsample)
         # Of the upsampled map: its middle, and pixels of the search crop from one position to the next.
         self._middle = (geometry.response_size * self.settings.upsample - 1) / 2
@@ -242,7 +242,7 @@ class Tracker:
     def _cut_exemplars(self, frame: NDArray[np.uint8], target: Box, border: Color) -> NDArray[np.uint8]:
         side = exemplar_side(target.width, target.height, self.settings.context)
         factors = self._pyramid.exemplar_factors
-        crops = self._empty_crops(len(factors), self.backend.geometry.exemplar_size)
+        crops = self._empty_crops(len(factors), self.geometry.exemplar_size)
         for crop, factor in zip(crops, factors, strict=True):
             crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
         return crops
@@ -250,7 +250,7 @@ class Tracker:
     def _cut_searches(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> NDArray[np.uint8]:
         """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR."""
         places = [(state, factor) for state in states for factor in self._pyramid.crops(state.age)]
-        crops = self._empty_crops(len(places), self.backend.geometry.search_size)
+        crops = self._empty_crops(len(places), self.geometry.search_size)
         for crop, (state, factor) in zip(crops, places, strict=True):
             crop_whole_pixels_into(crop, frame, self._search_square(state, factor), state.border)
         return crops
@@ -271,7 +271,7 @@ class Tracker:
     def _look_first(self, frame: NDArray[np.uint8], state: TargetState, exemplars: Embedding) -> TargetState:
         """Learn from the first frame, in which the box is known."""
         backend, adaptation = self.backend, self.settings.adaptation
-        geometry = backend.geometry
+        geometry = self.geometry
         if not backend.reads_boxes and not adaptation:
             return state
         side = self._search_side(state)
@@ -297,7 +297,7 @@ class Tracker:
         self, state: TargetState, exemplar_levels: Sequence[Tensor], levels: Sequence[Tensor]
     ) -> Refinement:
         """What the network makes of the target's shape, from the levels of the exemplars and of the first looks."""
-        geometry = self.backend.geometry
+        geometry = self.geometry
         middle = len(exemplar_levels[0]) // 2
         kernel = self.backend.box_kernels([level[middle : middle + 1] for level in exemplar_levels])[0]
         width, height = state.first_size
@@ -371,7 +371,7 @@ class Tracker:
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale, state.age)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
-        pixels = self._spacing * self._search_side(state) * factor / self.backend.geometry.search_size
+        pixels = self._spacing * self._search_side(state) * factor / self.geometry.search_size
         x = state.center[0] + (peak.col - self._middle) * pixels
         y = state.center[1] + (peak.row - self._middle) * pixels
         found, reference = self._found_scale(state, peak)
@@ -406,7 +406,7 @@ class Tracker:
         if boxes is None or state.refinement is None:
             return None
         seen = boxes[peak.scale if len(boxes) > 1 else 0]
-        return read_box(seen, self._cell(peak, seen.shape[-1]), self.backend.geometry.stride)
+        return read_box(seen, self._cell(peak, seen.shape[-1]), self.geometry.stride)
 
     def _cell(self, peak: Peak, size: int) -> tuple[float, float]:
         """Column and row of a position in a map of `size` cells, fractions allowed."""
@@ -416,7 +416,7 @@ class Tracker:
     def _crop_scale(self, state: TargetState, peak: Peak) -> float:
         """Pixels of the frame in a pixel of the search crop that the peak was seen in."""
         factor = self._pyramid.search_factor(peak.scale, state.age)
-        return self._search_side(state) * factor / self.backend.geometry.search_size
+        return self._search_side(state) * factor / self.geometry.search_size
 
     def _judge(self, score: float) -> Status:
         if score < self.settings.lost_below:
@@ -425,7 +425,7 @@ class Tracker:
 
     def _search_side(self, state: TargetState) -> float:
         side = exemplar_side(*state.first_size, self.settings.context) * state.scale
-        return side * self.backend.geometry.search_size / self.backend.geometry.exemplar_size
+        return side * self.geometry.search_size / self.geometry.exemplar_size
 
 
 def load(

@@ -50,6 +50,34 @@ def test_follows_position_and_scale(network: SiameseNetwork, mode: str, growth: 
 
 
 @BOTH_MODES
+@pytest.mark.parametrize("size", [96, 112, 160])
+def test_search_crops_of_another_size_follow_as_well(network: SiameseNetwork, mode: str, size: int) -> None:
+    sequence = render([growing_track(20, 1.007)])
+    smaller = Tracker(network, settings_for(mode).model_copy(update={"search_size": size}))
+    assert overlaps(follow(smaller, sequence), sequence.boxes[0]).mean() > 0.8
+    state = smaller.start(sequence.frames[0], sequence.boxes[0][0])
+    assert smaller.observe(sequence.frames[1], state).crops.shape[1:] == (size, size, 3)
+
+
+@pytest.mark.parametrize("size", [32, 100, 132])
+def test_a_search_size_off_the_grid_is_refused(network: SiameseNetwork, size: int) -> None:
+    with pytest.raises(
+        UsageError, match=rf"search_size {size} does not fit this network: give one of .*88, 96, 104, 112"
+    ):
+        Tracker(network, TrackingSettings(search_size=size))
+
+
+@pytest.mark.parametrize(("architecture", "size"), [("alexnet_v1", 223), ("alexnet_v2", 239), ("lite0", 224)])
+def test_the_response_of_another_search_size_is_as_the_network_gives_it(architecture: str, size: int) -> None:
+    network = create_network(architecture)
+    tracker = Tracker(network, TrackingSettings(search_size=size))
+    exemplars = torch.zeros(1, 3, network.exemplar_size, network.exemplar_size)
+    with torch.inference_mode():
+        response = network.eval()(exemplars, torch.zeros(1, 3, size, size))
+    assert response.shape[-1] == tracker.geometry.response_size
+
+
+@BOTH_MODES
 def test_a_target_that_stands_still_stays_where_it_is(network: SiameseNetwork, mode: str) -> None:
     sequence = render([[Box(120.5, 80.25, 44, 40)] * 12])
     result = follow(Tracker(network, settings_for(mode)), sequence)[-1]
