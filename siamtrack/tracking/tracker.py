@@ -73,6 +73,13 @@ class Tracker:
     `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`; `start_seconds` that
     of `start`.
 
+    >>> source = siamtrack.open_source("clip.mp4")
+    >>> tracker = siamtrack.load()
+    >>> tracker.init(next(source).image, (120, 80, 64, 48))
+    >>> result = tracker.update(next(source).image)
+    >>> [round(value) for value in result.box], result.status.value
+    ([122, 81, 64, 48], 'tracked')
+
     Args:
         network: stays as it is, the tracker uses a copy prepared for inference in float32; or a backend that runs one.
         settings: how to search.
@@ -436,6 +443,10 @@ def load(
     precision: Precision | Literal["auto"] = "auto",
 ) -> Tracker:
     """Make a tracker from a shipped model or a weights file.
+
+    >>> tracker = siamtrack.load("siamtrack-lite", device="cpu", settings={"window_influence": 0.3})
+    >>> tracker.settings.window_influence
+    0.3
 
     Args:
         model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
