@@ -25,7 +25,7 @@ class VideoWriter:
     ...     for frame in source:
     ...         video.write(frame.image)
     >>> siamtrack.open_source("out.mp4").info.count
-    12
+    10
 
     The first frame gives the size, where `like` does not; frames of another size are letterboxed. Frames are written as
     they are seen, and the video says nothing about turning them: it is upright where they are. On an error or Ctrl-C

@@ -77,8 +77,10 @@ class Tracker:
     >>> tracker = siamtrack.load()
     >>> tracker.init(next(source).image, (120, 80, 64, 48))
     >>> result = tracker.update(next(source).image)
-    >>> [round(value) for value in result.box], result.status.value
-    ([122, 81, 64, 48], 'tracked')
+    >>> result.box
+    Box(x=12..., y=8..., width=6..., height=4...)
+    >>> result.status
+    <Status.TRACKED: 'tracked'>
 
     Args:
         network: stays as it is, the tracker uses a copy prepared for inference in float32; or a backend that runs one.
