@@ -1,12 +1,14 @@
 """siamtrack: give it a video and a box, and it follows the object.
 
     tracker = siamtrack.load()
-    tracker.init(first_frame, siamtrack.Box(120, 80, 64, 48))
-    for frame in frames:
-        result = tracker.update(frame)
-        print(result.box, result.score, result.status)
+    with siamtrack.open_source("clip.mp4") as source, siamtrack.VideoWriter("out.mp4", like=source) as video:
+        tracker.init(next(source).image, siamtrack.Box(120, 80, 64, 48))
+        for frame in source:
+            result = tracker.update(frame.image)
+            print(result.box, result.score, result.status)
+            video.write(siamtrack.draw(frame.image, result))
 
-Frames are `(H, W, 3)` uint8 arrays in BGR order, boxes are `x, y, width, height` in pixels, 0-based and continuous.
+Images are `(H, W, 3)` uint8 arrays in BGR order, boxes are `x, y, width, height` in pixels, 0-based and continuous.
 Names are imported when they are first used, so that `import siamtrack` itself stays quick.
 """
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.config import TrackingSettings
     from siamtrack.errors import SiamTrackError
+    from siamtrack.io.draw import draw
+    from siamtrack.io.sources import open_source
+    from siamtrack.io.video_writer import VideoWriter
+    from siamtrack.live.targets import Targets
     from siamtrack.models.registry import list_models
     from siamtrack.tracking.states import TrackResult
     from siamtrack.tracking.status import Status
@@ -30,23 +36,31 @@ _HOMES = {
     "Box": "siamtrack.boxes",
     "SiamTrackError": "siamtrack.errors",
     "Status": "siamtrack.tracking.status",
+    "Targets": "siamtrack.live.targets",
     "TrackResult": "siamtrack.tracking.states",
     "Tracker": "siamtrack.tracking.tracker",
     "TrackingSettings": "siamtrack.config",
+    "VideoWriter": "siamtrack.io.video_writer",
+    "draw": "siamtrack.io.draw",
     "list_models": "siamtrack.models.registry",
     "load": "siamtrack.tracking.tracker",
+    "open_source": "siamtrack.io.sources",
 }
 
 __all__ = [
     "Box",
     "SiamTrackError",
     "Status",
+    "Targets",
     "TrackResult",
     "Tracker",
     "TrackingSettings",
+    "VideoWriter",
     "__version__",
+    "draw",
     "list_models",
     "load",
+    "open_source",
 ]
 
 

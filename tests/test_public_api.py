@@ -20,6 +20,8 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.boxes import Box
     from siamtrack.errors import SiamTrackError
+    from siamtrack.io import draw, sources, video_writer
+    from siamtrack.live.targets import Targets
     from siamtrack.models.registry import list_models
     from siamtrack.tracking import tracker
 
@@ -27,6 +29,10 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     assert siamtrack.SiamTrackError is SiamTrackError
     assert siamtrack.list_models is list_models
     assert siamtrack.load is tracker.load
+    assert siamtrack.open_source is sources.open_source
+    assert siamtrack.VideoWriter is video_writer.VideoWriter
+    assert siamtrack.draw is draw.draw
+    assert siamtrack.Targets is Targets
 
 
 def test_version_is_that_of_the_installed_package() -> None:
@@ -38,7 +44,18 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         siamtrack.lead  # noqa: B018
 
 
-def test_importing_the_package_imports_no_library() -> None:
-    script = "import sys, siamtrack; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+def loaded_by(statement: str) -> set[str]:
+    """The libraries that a fresh interpreter has loaded after a statement."""
+    script = f"{statement}; import sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert {"torch", "numba", "cv2", "av", "numpy", "pydantic", "typer"}.isdisjoint(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_no_library() -> None:
+    libraries = {"torch", "numba", "cv2", "av", "numpy", "pydantic", "typer"}
+    assert libraries.isdisjoint(loaded_by("import siamtrack; dir(siamtrack)"))
+
+
+@pytest.mark.parametrize("name", ["open_source", "VideoWriter", "draw"])
+def test_reading_writing_and_drawing_need_no_network(name: str) -> None:
+    assert {"torch", "numba", "typer"}.isdisjoint(loaded_by(f"from siamtrack import {name}"))

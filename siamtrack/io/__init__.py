@@ -1,7 +1,8 @@
 """Frames in, results out: sources, sinks, drawing. Knows nothing of networks.
 
 Names are imported when they are first used, because OpenCV and PyAV take a while to load.
-(`contact_sheet` is imported from its module: a function cannot share the name of a module in the package.)
+(`contact_sheet` and `draw` are imported from their modules: a function cannot share the name of a module in the
+package.)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from siamtrack.io.sources import open_source
     from siamtrack.io.synthetic import SyntheticClip
     from siamtrack.io.video_sink import VideoSink
+    from siamtrack.io.video_writer import VideoWriter
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -30,6 +32,7 @@ __all__ = [
     "SourceInfo",
     "SyntheticClip",
     "VideoSink",
+    "VideoWriter",
     "draw_targets",
     "natural_key",
     "open_source",
@@ -46,6 +49,7 @@ _MODULES = {
     "sources": ["open_source"],
     "synthetic": ["SyntheticClip"],
     "video_sink": ["VideoSink"],
+    "video_writer": ["VideoWriter"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
+from siamtrack.errors import UsageError
+from siamtrack.io.images import to_bgr8
 from siamtrack.io.sinks import Row
 from siamtrack.tracking.status import Status
+
+if TYPE_CHECKING:
+    from siamtrack.tracking.states import TrackResult
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
@@ -26,9 +31,24 @@ COLORS: dict[Status, Color] = {
 }
 """BGR: green, amber, red, gray."""
 
+TARGET_COLORS: tuple[Color, ...] = (
+    COLORS[Status.TRACKED],
+    (255, 185, 60),
+    (240, 130, 255),
+    (150, 255, 220),
+    (255, 110, 150),
+    (190, 240, 0),
+)
+"""BGR of targets that are tracked, in turn, the first for number 1: green, blue, pink, lime, violet, turquoise. None of
+them is taken for amber or red."""
+
 WHITE: Color = (255, 255, 255)
 DARK: Color = (20, 20, 20)
+GROOVE: Color = (85, 85, 85)
+"""The part of a score's bar that is not filled."""
 PLATE_OPACITY = 0.85
+LOST_OPACITY = 0.6
+"""Of the box where a lost target was last."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 CAPITAL = 21.0
 """Height of a capital of `FONT` at scale 1, in pixels."""
@@ -48,12 +68,68 @@ Rect = tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels, the last two exclusive."""
 
 
-def draw_targets(image: NDArray[np.uint8], rows: Iterable[Row], fps: float | None) -> NDArray[np.uint8]:
-    """Draw the targets of a frame: box, label `id score status`, and the frame rate in the top left corner.
+@runtime_checkable
+class Finding(Protocol):
+    """What is drawn of a target: a `TrackResult` has it, and so has a `Row`."""
 
-    The colour tells the status; the box of a target that is uncertain or lost is dashed. Lines and letters grow with
-    the frame; where a label is wider than the frame, it loses its status first, then its score. Rows without a box are
-    left out.
+    @property
+    def box(self) -> Box | None:
+        """Box in pixels, 0-based and continuous; None where there is none."""
+
+    @property
+    def score(self) -> float | None:
+        """Confidence in [0, 1]; None where there is none."""
+
+    @property
+    def status(self) -> Status:
+        """What is said about the target."""
+
+
+def draw(
+    frame: NDArray[Any], results: TrackResult | Iterable[TrackResult] | Mapping[int, TrackResult]
+) -> NDArray[np.uint8]:
+    """Draw what a tracker found in a frame: the box of each target, its number, score and status.
+
+    A target that is tracked has a solid box in a colour of its own. While the tracker is uncertain, the box is dashed
+    and amber. For a target that is lost, a thin red box is dashed faintly where the tracker looks for it. The bar at
+    the foot of a label is as long as the score is high.
+
+    >>> source = siamtrack.open_source("clip.mp4")
+    >>> tracker = siamtrack.load()
+    >>> tracker.init(next(source).image, (120, 80, 64, 48))
+    >>> image = next(source).image
+    >>> siamtrack.draw(image, tracker.update(image)).shape
+    (240, 320, 3)
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR, or what `siamtrack.io.to_bgr8` takes; it is not changed.
+        results: of `Tracker.update`, which is number 1; of `Tracker.step`, which are numbered from 1; or of
+            `Targets.step`, under their ids.
+
+    Returns:
+        A new `(H, W, 3)` uint8 BGR picture.
+
+    Raises:
+        UsageError: for an array that is no picture, and for results that come from no tracker.
+    """
+    found = _numbered(results)
+    for each in found.values():
+        if not isinstance(each, Finding):
+            raise UsageError(f"draw() takes results of a tracker: this is of type {type(each).__name__}")
+    return _draw(to_bgr8(frame), found.items(), None)
+
+
+def _numbered(results: Finding | Iterable[Finding] | Mapping[int, Finding]) -> Mapping[int, Finding]:
+    if isinstance(results, Mapping):
+        return results
+    return dict(enumerate(results if isinstance(results, Iterable) else [results], 1))
+
+
+def draw_targets(image: NDArray[np.uint8], rows: Iterable[Row], fps: float | None) -> NDArray[np.uint8]:
+    """Draw the targets of a frame as `draw` does, and the frame rate in the top left corner.
+
+    Lines and letters grow with the frame; where a label is wider than the frame, it loses what says least first. Rows
+    without a box are left out.
 
     Args:
         image: `(H, W, 3)` uint8 BGR; it is not changed.
@@ -63,23 +139,58 @@ def draw_targets(image: NDArray[np.uint8], rows: Iterable[Row], fps: float | Non
     Returns:
         A new `(H, W, 3)` uint8 BGR image.
     """
+    return _draw(image, ((row.target, row) for row in rows), fps)
+
+
+def _draw(image: NDArray[np.uint8], found: Iterable[tuple[int, Finding]], fps: float | None) -> NDArray[np.uint8]:
     canvas = image.copy()
     thickness, scale = line_width(canvas), letter_scale(canvas)
     taken: list[Rect] = []
-    drawn = [(row, row.box) for row in rows if row.box is not None and all(map(math.isfinite, row.box))]
-    for row, box in drawn:
-        draw_box(canvas, box, COLORS[row.status], thickness, dashed=row.status is not Status.TRACKED)
+    drawn = [
+        (number, each, each.box) for number, each in found if each.box is not None and all(map(math.isfinite, each.box))
+    ]
+    # What is sure lies above what is not.
+    lost = [box for _, each, box in drawn if each.status is Status.LOST]
+    for box in lost:
+        draw_box(canvas, box, COLORS[Status.LOST], max(1, thickness // 2), dashed=True)
+    if lost:
+        cv2.addWeighted(canvas, LOST_OPACITY, image, 1 - LOST_OPACITY, 0, dst=canvas)
+    for number, each, box in drawn:
+        if each.status is not Status.LOST:
+            dashed = each.status is not Status.TRACKED
+            draw_box(canvas, box, _color(number, each.status), thickness, dashed=dashed)
     # Labels come after all boxes, so that no line runs through a text.
     if fps is not None:
         draw_label(canvas, [f"{fps:.1f} fps"], Look(WHITE, scale), [(0, 0)], taken)
-    for row, box in drawn:
-        number, score = str(row.target), "" if row.score is None else f" {row.score:.2f}"
-        texts = [f"{number}{score} {row.status.value}", f"{number}{score}", number]
+    for number, each, box in drawn:
+        texts, color = _texts(number, each), _color(number, each.status)
         gap, plate = 2 * thickness, _plate_size(texts[0], scale)[1]
         left, top, bottom = box.x - thickness, box.y, box.y + box.height
         spots = [(left, top - gap - plate), (left, bottom + gap), (left + gap, top + gap), (left + gap, bottom - plate)]
-        draw_label(canvas, texts, Look(COLORS[row.status], scale), spots, taken)
+        rect = draw_label(canvas, texts, Look(color, scale), spots, taken)
+        if rect is not None and each.score is not None:
+            _draw_bar(canvas, rect, each.score, color)
     return canvas
+
+
+def _color(number: int, status: Status) -> Color:
+    """A colour of its own while a target is tracked, and that of its status otherwise."""
+    return TARGET_COLORS[(number - 1) % len(TARGET_COLORS)] if status is Status.TRACKED else COLORS[status]
+
+
+def _texts(number: int, found: Finding) -> list[str]:
+    """The label in more and in fewer words: what goes first is the status of a sure target, the score of another."""
+    score = "" if found.score is None else f" {found.score:.2f}"
+    short = score if found.status is Status.TRACKED else f" {found.status.value}"
+    return [f"{number}{score} {found.status.value}", f"{number}{short}", f"{number}"]
+
+
+def _draw_bar(canvas: NDArray[np.uint8], plate: Rect, share: float, color: Color) -> None:
+    """Fill the foot of a label from the left, as far as the share (0 to 1) of its width."""
+    left, top, right, bottom = plate
+    bar = canvas[bottom - max(1, (bottom - top) // 9) : bottom, left:right]
+    filled = round((right - left) * min(max(share, 0.0), 1.0)) if math.isfinite(share) else 0
+    bar[:, :filled], bar[:, filled:] = color, GROOVE
 
 
 def line_width(image: NDArray[np.uint8]) -> int:
@@ -160,7 +271,7 @@ def _margin(scale: float) -> int:
 
 def draw_label(
     canvas: NDArray[np.uint8], texts: Sequence[str], look: Look, spots: Sequence[Point], taken: list[Rect]
-) -> None:
+) -> Rect | None:
     """Draw the first text that fits into the picture (there may be none) at the first spot that is free.
 
     Args:
@@ -169,6 +280,9 @@ def draw_label(
         look: of the letters.
         spots: left and top of places for it; where none is free, the first is taken.
         taken: places of earlier labels; the one that is drawn is added.
+
+    Returns:
+        Where it was drawn; None where no text fits.
     """
     height, width = canvas.shape[:2]
     for text in texts:
@@ -176,7 +290,7 @@ def draw_label(
         if plate_width <= width and plate_height <= height:
             break
     else:
-        return
+        return None
     # A spot above the frame would be moved onto the box; the one below is better then.
     rects = [_inside(spot, plate_width, plate_height, width, height) for spot in spots]
     free = (
@@ -192,6 +306,7 @@ def draw_label(
     margin, weight = _margin(look.scale), _weight(look.scale)
     origin = left + margin, bottom - margin - cv2.getTextSize(text, FONT, look.scale, weight)[1]
     cv2.putText(canvas, text, origin, FONT, look.scale, look.color, weight, cv2.LINE_AA)
+    return rect
 
 
 def _inside(spot: Point, plate_width: int, plate_height: int, width: int, height: int) -> Rect:

@@ -44,8 +44,11 @@ def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
         `(H, W, 3)` uint8 BGR, contiguous; the input itself when it is that already.
 
     Raises:
-        UsageError: for another shape, an empty image or another type (a float image has no defined range).
+        UsageError: for no array at all, another shape, an empty image or another type (a float image has no defined
+            range).
     """
+    if not isinstance(image, np.ndarray):
+        raise UsageError(f"an image is a NumPy array, (height, width, 3) uint8 BGR; this is a {type(image).__name__}")
     channels = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else 0
     if channels not in (1, 2, 3, 4) or image.size == 0:
         raise UsageError(f"image of shape {image.shape} cannot be read: give (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")

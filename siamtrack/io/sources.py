@@ -15,6 +15,14 @@ from siamtrack.io.video_source import VideoSource
 def open_source(source: str | Path, start: int = 0, end: int | None = None, *, threads: int | None = None) -> Source:
     """Open a video file, a folder of images, a glob of images or one image.
 
+    >>> for frame in siamtrack.open_source("clip.mp4", end=2):
+    ...     print(frame.index, f"{frame.time:.3f} s", frame.image.shape)
+    0 0.000 s (240, 320, 3)
+    1 0.033 s (240, 320, 3)
+
+    Frames are `(H, W, 3)` uint8 BGR and upright, whatever a phone says about turning them; `image` is None for one that
+    cannot be decoded. In a `with` block the files are closed at its end, and otherwise when the source is forgotten.
+
     Args:
         source: the path or the glob. Images are taken in natural order (frame2 before frame10).
         start: index of the first frame that is delivered, 0-based. Earlier ones of a video are decoded and dropped, so

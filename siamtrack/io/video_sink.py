@@ -60,10 +60,7 @@ class VideoSink:
     def __init__(
         self, path: str | Path, width: int, height: int, rate: Fraction, *, threads: int | None = None
     ) -> None:
-        self.path = checked_output(path)
-        if self.path.suffix.lower() not in VIDEO_EXTENSIONS:
-            known = " ".join(VIDEO_EXTENSIONS)
-            raise UsageError(f"output '{path}' has no video extension that is known: end it with one of {known}")
+        self.path = checked_video(path)
         if width <= 0 or height <= 0:
             raise UsageError(f"a video of {width}x{height} pixels cannot be written: both must be positive")
         if rate <= 0:
@@ -164,6 +161,20 @@ class VideoSink:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         close_after(self.close, error)
+
+
+def checked_video(path: str | Path) -> Path:
+    """The path of a video to write, whose folder exists.
+
+    Raises:
+        UsageError: for an extension that is none of `VIDEO_EXTENSIONS`.
+        SinkError: for a folder, or where its own folder does not exist.
+    """
+    target = checked_output(path)
+    if target.suffix.lower() not in VIDEO_EXTENSIONS:
+        known = " ".join(VIDEO_EXTENSIONS)
+        raise UsageError(f"output '{path}' has no video extension that is known: end it with one of {known}")
+    return target
 
 
 def _representable(rate: Fraction) -> Fraction:

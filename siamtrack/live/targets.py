@@ -13,6 +13,18 @@ from siamtrack.tracking.tracker import Tracker
 class Targets:
     """Any number of targets under ids that are never used again; all are found in one pass a frame.
 
+    >>> source = siamtrack.open_source("clip.mp4")
+    >>> image = next(source).image
+    >>> targets = siamtrack.Targets(siamtrack.load())
+    >>> targets.add(image, (120, 80, 64, 48)), targets.add(image, (20, 30, 40, 40))
+    (1, 2)
+    >>> list(targets.step(next(source).image))
+    [1, 2]
+    >>> targets.drop(1)
+    >>> for target, result in targets.step(next(source).image).items():
+    ...     print(target, result.status)
+    2 tracked
+
     Args:
         tracker: finds them; it keeps nothing of them and may serve others too.
     """

@@ -74,6 +74,15 @@ class Tracker:
     `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`; `start_seconds` that
     of `start`.
 
+    >>> source = siamtrack.open_source("clip.mp4")
+    >>> tracker = siamtrack.load()
+    >>> tracker.init(next(source).image, (120, 80, 64, 48))
+    >>> result = tracker.update(next(source).image)
+    >>> result.box
+    Box(x=12..., y=8..., width=6..., height=4...)
+    >>> result.status
+    <Status.TRACKED: 'tracked'>
+
     Args:
         network: stays as it is, the tracker uses a copy prepared for inference in float32; or a backend that runs one.
         settings: how to search.
@@ -439,6 +448,10 @@ def load(
     """Make a tracker from a shipped model or a weights file.
 
     On a CPU the process keeps memory that it has freed from now on (`siamtrack.backends.memory`).
+
+    >>> tracker = siamtrack.load("siamtrack-lite", device="cpu", settings={"window_influence": 0.3})
+    >>> tracker.settings.window_influence
+    0.3
 
     Args:
         model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that

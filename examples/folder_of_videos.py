@@ -1,0 +1,39 @@
+"""Track one target in every video of a folder and write a table a video.
+
+    python examples/folder_of_videos.py videos results
+
+Beside videos/NAME.mp4 lies videos/NAME.txt, whose first line is the target in the first frame: X,Y,W,H. The table is
+results/NAME.csv, with the columns of `siamtrack track --csv` and a row for every frame after the first.
+"""
+
+import argparse
+from pathlib import Path
+
+import siamtrack
+from siamtrack.boxes import parse_box
+from siamtrack.io import CsvSink, Row
+
+
+def main(videos: Path, results: Path) -> None:
+    """One tracker serves all videos; one that cannot be read does not end the others."""
+    tracker = siamtrack.load()
+    results.mkdir(parents=True, exist_ok=True)
+    for text in sorted(videos.glob("*.txt")):
+        table, line = results / f"{text.stem}.csv", text.read_text().partition("\n")[0]
+        try:
+            with siamtrack.open_source(text.with_suffix(".mp4")) as frames, CsvSink(table) as rows:
+                tracker.init(next(frames).image, parse_box(line))
+                for frame in frames:
+                    if frame.image is not None:
+                        found = tracker.update(frame.image)
+                        rows.write(Row(frame.index, frame.time, 1, found.box, found.score, found.status))
+            print(f"wrote {table}")
+        except siamtrack.SiamTrackError as error:
+            print(f"left out {text.stem}: {error}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", type=Path)
+    parser.add_argument("results", type=Path)
+    main(**vars(parser.parse_args()))
