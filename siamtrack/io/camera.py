@@ -104,7 +104,8 @@ class CameraCapture(Capture):
 
 def sensible_rate(stated: float) -> Fraction:
     """A driver's frames per second as an exact rate; 30 for 0, NaN and what else no camera does."""
-    return Fraction(stated).limit_denominator(EXACT_RATES) if 0 < stated <= MAX_RATE else DEFAULT_RATE
+    rate = Fraction(stated).limit_denominator(EXACT_RATES) if 0 < stated <= MAX_RATE else Fraction(0)
+    return rate or DEFAULT_RATE
 
 
 def open_camera(source: str, timeout: float) -> CameraCapture:

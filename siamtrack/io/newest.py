@@ -83,6 +83,8 @@ class NewestFrames(LiveSource):
 
     def _offer(self, image: NDArray[np.uint8], captured: float) -> None:
         with self._changed:
+            if self._stop.is_set():
+                return  # what a driver lets go of after it was closed
             if self._newest is not None:
                 self.dropped += 1
             self._newest = LiveFrame(self._captured, captured - self._began, image, captured)
@@ -119,13 +121,11 @@ class NewestFrames(LiveSource):
         A driver or a network that is waited for cannot be stopped: the thread ends by itself then, and releases what
         it reads, when its time-out falls due.
         """
-        self._stop.set()
-        self._capture.interrupt()
         with self._changed:
+            self._stop.set()
             self._newest, self._over = None, True
             self._changed.notify_all()
+        self._capture.interrupt()
         join_thread(self._thread, PATIENCE)
-        with self._changed:
-            self._newest = None  # one that came meanwhile
         if self._thread.is_alive():
             logger.debug("%s is waited for still, and is released when that ends", self.info.name)

@@ -59,14 +59,14 @@ class ReopenedCapture(Capture):
             return None
         self._shown = self._shown or image is not None
         if self.notice is not None and image is not None:
-            logger.info("the pictures are back after %d %s", self._vain, "try" if self._vain == 1 else "tries")
+            logger.info("the pictures are back after %s", _times(self._vain))
             self.notice, self._vain = None, 0
         return image
 
     def _plan(self, reason: str) -> None:
         self.close()
         if self._vain >= self._tries:
-            raise SourceError(f"{reason}; given up after {self._vain} tries to open it again")
+            raise SourceError(f"{reason}; given up after {_times(self._vain)} to open it again")
         self._wait = wait_before(self._vain)
         self._vain += 1
         self.notice = f"{reason}; opening it again in {self._wait:g} s (try {self._vain} of {self._tries})"
@@ -84,3 +84,7 @@ class ReopenedCapture(Capture):
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.close()
+
+
+def _times(tries: int) -> str:
+    return "1 try" if tries == 1 else f"{tries} tries"
