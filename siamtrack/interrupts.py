@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -35,16 +37,21 @@ class StopSignal:
             signal.signal(number, handler)
 
 
-def join_thread(thread: threading.Thread) -> None:
+def join_thread(thread: threading.Thread, seconds: float = math.inf) -> None:
     """Wait until a thread has ended, also through Ctrl-C: what the thread works on is closed next.
+
+    Args:
+        thread: has been started.
+        seconds: how long to wait at most.
 
     Raises:
         KeyboardInterrupt: after that, when there was one.
     """
     interrupt: KeyboardInterrupt | None = None
-    while thread.is_alive():
+    deadline = time.monotonic() + seconds
+    while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
         try:
-            thread.join()
+            thread.join(left if math.isfinite(left) else None)
         except KeyboardInterrupt as error:
             interrupt = error
     if interrupt is not None:

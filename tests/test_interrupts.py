@@ -59,3 +59,14 @@ def test_ctrl_c_does_not_keep_a_thread_from_being_waited_for() -> None:
         join_thread(thread)
     assert thread.interruptions == 2
     assert not thread.is_alive()
+
+
+def test_waiting_for_a_thread_may_have_an_end() -> None:
+    may_end = threading.Event()
+    thread = threading.Thread(target=may_end.wait)
+    thread.start()
+    join_thread(thread, 0.01)
+    assert thread.is_alive()
+    may_end.set()
+    join_thread(thread)
+    assert not thread.is_alive()

@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from siamtrack.errors import SinkError, UsageError
+from siamtrack.io.decoding import EXACT_COLORS
 from siamtrack.io.images import letterbox, to_bgr8
 from siamtrack.io.sinks import checked_output, close_after, write_failure
-from siamtrack.io.video_source import EXACT_COLORS
 
 logger = logging.getLogger(__name__)
 

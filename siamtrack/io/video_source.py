@@ -7,31 +7,20 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import av.error
-import numpy as np
 from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideData
-from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from siamtrack.errors import SourceError
+from siamtrack.io.decoding import Upright, frame_rate, try_decode, video_stream
 from siamtrack.io.frames import DEFAULT_RATE, Failures, Frame, Source, SourceInfo, beyond
 
 logger = logging.getLogger(__name__)
-
-MAX_RATE = 1000
-"""A stated rate above this (frames per second) is a damaged header or a bare clock, not a frame rate."""
-
-EXACT_COLORS = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
-"""How colours are converted: without exact rounding, white comes back as (250, 253, 251)."""
 
 SHORTFALL = 0.5
 """Seconds by which a video without a frame count may end before its stated duration without being called truncated."""
@@ -48,10 +37,10 @@ class VideoSource(Source):
         self._name, self._path = path.name, path
         self._container = _open_container(name, path)
         try:
-            self._stream = _video_stream(name, self._container)
+            self._stream = video_stream(name, self._container)
             self._stream.thread_type = ThreadType.AUTO
             self._stream.codec_context.thread_count = threads or 0
-            self._rate = _frame_rate(self._stream)
+            self._rate = frame_rate(self._stream)
             if self._rate is None:
                 self._warn(f"{path.name} does not say its frame rate: {DEFAULT_RATE} frames per second are assumed")
                 self._rate = DEFAULT_RATE
@@ -80,19 +69,15 @@ class VideoSource(Source):
         self._container.close()
 
     def _decode(self) -> Iterator[Frame]:
-        reformatter = VideoReformatter()
+        upright = Upright()
         failed = Failures()
-        matrix: NDArray[np.int32] | None = None
-        matrix_known = False
         for index, (time, frame) in enumerate(self._pictures()):
             self._seen = index + 1
             if self._end is not None and index >= self._end:
                 break
             if index < self._start:
                 continue
-            if frame is not None and not matrix_known:
-                matrix, matrix_known = _display_matrix(frame), True
-            image = None if frame is None else _upright(frame, reformatter, matrix)
+            image = None if frame is None else upright(frame)
             if image is None:
                 failed.add(index)
             yield Frame(index, index / float(self._rate or DEFAULT_RATE) if time is None else time, image)
@@ -153,11 +138,11 @@ class VideoSource(Source):
             return
         try:
             with _open_container(self._name, self._path) as container:
-                stream = _video_stream(self._name, container)
+                stream = video_stream(self._name, container)
                 stream.codec_context.thread_type = ThreadType.NONE
                 container.seek(min(times), stream=stream)
                 for packet in [*_demux(container, stream), None]:
-                    yield from (frame for frame in _try_decode(stream, packet) or () if frame.pts in times)
+                    yield from (frame for frame in try_decode(stream, packet) or () if frame.pts in times)
         except (SourceError, av.error.FFmpegError) as error:
             logger.debug("%s: the end could not be read again: %s", self._name, error)
 
@@ -172,14 +157,14 @@ class VideoSource(Source):
             if packet.pts is not None:
                 self._last_end = max(self._last_end, packet.pts + (packet.duration or 0))
             if held is not None:
-                yield held, _try_decode(self._stream, held)
+                yield held, try_decode(self._stream, held)
             held = packet
         if held is not None and held.is_corrupt:
             self._cut = True
             self._packets -= 1
         elif held is not None:
-            yield held, _try_decode(self._stream, held)
-        yield None, _try_decode(self._stream, None) or []
+            yield held, try_decode(self._stream, held)
+        yield None, try_decode(self._stream, None) or []
 
     def _seconds(self, pts: int | None) -> float | None:
         base = self._stream.time_base
@@ -216,23 +201,6 @@ def _open_container(name: str, path: Path) -> InputContainer:
     return container
 
 
-def _video_stream(name: str, container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:  # the cover of a music file
-            if stream.codec_context is None:
-                raise SourceError(f"'{name}' has a video codec that cannot be decoded here: convert it to H.264")
-            return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise SourceError(f"'{name}' has no video in it (only {kinds}): give a file with a picture")
-
-
-def _frame_rate(stream: VideoStream) -> Fraction | None:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and 0 < rate <= MAX_RATE:
-            return Fraction(rate)
-    return None
-
-
 def _has_index(container: InputContainer) -> bool:
     return "mp4" in container.format.name
 
@@ -259,15 +227,6 @@ def _stated_seconds(container: InputContainer, stream: VideoStream) -> Fraction 
     return None
 
 
-def _try_decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame] | None:
-    """The frames that come out at a packet (None flushes the decoder); None when there is an error."""
-    try:
-        return stream.decode(packet)
-    except av.error.FFmpegError as error:
-        logger.debug("decoding: %s", error)
-        return None
-
-
 def _demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """The packets of a stream up to the end or to where the file cannot be read on."""
     packets = container.demux(stream)
@@ -281,35 +240,3 @@ def _demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Vi
             return
         if packet.size:  # the packet that ends the iteration is empty
             yield packet
-
-
-def _upright(frame: VideoFrame, reformatter: VideoReformatter, matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
-    """BGR pixels of a frame, turned and mirrored as a display matrix says."""
-    image = np.asarray(reformatter.reformat(frame, format="bgr24", interpolation=EXACT_COLORS).to_ndarray(), np.uint8)
-    return np.ascontiguousarray(image if matrix is None else apply_display_matrix(image, matrix))
-
-
-def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
-    """How a frame is to be turned; asked of one frame of a video only.
-
-    A frame and its `side_data` hold each other, so that the picture's memory waits for the garbage collector.
-    """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    return None if matrix is None else np.frombuffer(bytes(cast(SideData, matrix)), np.int32)
-
-
-def apply_display_matrix(image: NDArray[np.uint8], matrix: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Turn and mirror an image by quarter turns.
-
-    Args:
-        image: `(H, W, C)`, any colour order.
-        matrix: the nine numbers `a b u c d v x y w` of ISO/IEC 14496-12, 8.3.2 (`x' = a x + c y`, `y' = b x + d y`).
-            Other angles than quarter turns go to the nearest; the shift is without meaning for a single picture.
-
-    Returns:
-        A view of the image, `(H, W, C)` or `(W, H, C)`.
-    """
-    a, b, _, c, d = (int(value) for value in matrix[:5])
-    if abs(a) >= abs(b):
-        return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-    return image.transpose(1, 0, 2)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rendering import HEIGHT, WIDTH, Render, damage, numbered, packets, read, shown, to_frame
 
 from siamtrack.errors import SourceError, UsageError
+from siamtrack.io.decoding import apply_display_matrix
 from siamtrack.io.sources import open_source
-from siamtrack.io.video_source import apply_display_matrix
 
 NTSC = Fraction(30000, 1001)
 
