@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from siamtrack.config import TrackingSettings
     from siamtrack.errors import SiamTrackError
     from siamtrack.io.draw import draw
+    from siamtrack.io.live_source import open_live
     from siamtrack.io.sources import open_source
     from siamtrack.io.video_writer import VideoWriter
     from siamtrack.live.targets import Targets
@@ -44,6 +45,7 @@ _HOMES = {
     "draw": "siamtrack.io.draw",
     "list_models": "siamtrack.models.registry",
     "load": "siamtrack.tracking.tracker",
+    "open_live": "siamtrack.io.live_source",
     "open_source": "siamtrack.io.sources",
 }
 
@@ -60,6 +62,7 @@ __all__ = [
     "draw",
     "list_models",
     "load",
+    "open_live",
     "open_source",
 ]
 
