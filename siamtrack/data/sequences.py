@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from siamtrack.boxes import Box
 from siamtrack.data.annotations import read_boxes
 from siamtrack.data.files import NumberedFiles, read_picture
 from siamtrack.errors import DataError
+from siamtrack.files import replacing
 
 MIN_SIDE = 4.0
 """Shortest side of a box to train on, in pixels."""
@@ -221,23 +221,16 @@ class FrameCache:
     @classmethod
     def _write(cls, path: Path, folders: Sequence[Path]) -> None:
         offsets: dict[str, list[int]] = {}
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            with partial.open("wb") as handle:
-                for folder in folders:
-                    marks = [handle.tell()]
-                    for image in decode_frames(folder):
-                        _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
-                        handle.write(encoded.tobytes())
-                        marks.append(handle.tell())
-                    offsets[folder.name] = marks
-                handle.flush()
-                os.fsync(handle.fileno())
-            partial.replace(path)
-            # The index is written last: a cache without it was interrupted and is made anew.
-            path.with_suffix(".json").write_text(json.dumps({"offsets": offsets}))
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as file:
+            for folder in folders:
+                marks = [file.tell()]
+                for image in decode_frames(folder):
+                    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
+                    file.write(encoded.tobytes())
+                    marks.append(file.tell())
+                offsets[folder.name] = marks
+        # The index is written last: a cache without it was interrupted and is made anew.
+        path.with_suffix(".json").write_text(json.dumps({"offsets": offsets}))
 
 
 def _digest(folders: Sequence[Path]) -> str:

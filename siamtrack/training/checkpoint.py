@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from siamtrack.errors import SinkError, WeightsError
+from siamtrack.files import replacing
 from siamtrack.training.recipe import Recipe
 
 FILE_NAME = "checkpoint.pt"
@@ -52,16 +52,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         SinkError: when the disk is full or the folder not writable.
     """
     path = folder / FILE_NAME
-    partial = path.with_suffix(".partial")
     content = {**vars(checkpoint), "recipe": checkpoint.recipe.model_dump_json()}
     try:
-        with partial.open("wb") as handle:
-            torch.save(content, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        partial.replace(path)
+        with replacing(path) as file:
+            torch.save(content, file)
     except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
-        partial.unlink(missing_ok=True)
         raise SinkError(f"checkpoint {path} cannot be written ({error}); the one before it is untouched") from error
     return path
 
