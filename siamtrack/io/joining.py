@@ -11,6 +11,9 @@ import av.error
 
 from siamtrack.io.sinks import write_failure
 
+REORDERED = 4
+"""Frames that are decoded at most before they are shown, with any encoder of `VideoSink`."""
+
 
 def join_videos(parts: Sequence[Path], output: Path, rate: Fraction) -> None:
     """Join videos of the same encoder, size and constant rate, each written by `VideoSink`.
@@ -26,18 +29,17 @@ def join_videos(parts: Sequence[Path], output: Path, rate: Fraction) -> None:
     try:
         with av.open(str(output), "w", options={"movflags": "+faststart"}) as joined:
             stream = None
-            frames, decoded = 0, -(2**62)
+            frames = 0
             for part in parts:
                 with av.open(str(part)) as container:
                     source = container.streams.video[0]
                     stream = stream or joined.add_stream_from_template(source)
                     packets = [packet for packet in container.demux(source) if packet.size]
-                    for packet in packets:
-                        shift = round(frames / (rate * (packet.time_base or 1)))
-                        packet.pts = (packet.pts or 0) + shift
-                        # An encoder that reorders frames begins before time 0, where the part before has not ended.
-                        decoded = max((packet.dts or 0) + shift, decoded + 1)
-                        packet.dts = decoded
+                    for number, packet in enumerate(packets, frames):
+                        tick = 1 / (rate * (packet.time_base or 1))
+                        packet.pts = (packet.pts or 0) + round(frames * tick)
+                        # Evenly spaced, as those of one part are: each begins anew, at a time before its first frame.
+                        packet.dts = round((number - REORDERED) * tick)
                         packet.stream = stream
                         joined.mux(packet)
                     frames += len(packets)

@@ -3,7 +3,8 @@
 import { hue } from "./looks.js";
 
 const TRAIL = 45; // places that a trail remembers
-const HIGHEST = 0.72; // of the window
+const AROUND = 250; // pixels of the window that stand above and below the picture
+const LOWEST = 0.4; // of the window
 const SMALLEST_SNAPSHOT = 640; // pixels wide
 
 export class Stage {
@@ -60,7 +61,7 @@ export class Stage {
 
   fit() {
     if (!this.width) return;
-    const scale = Math.min(this.holder.clientWidth / this.width, (innerHeight * HIGHEST) / this.height);
+    const scale = Math.min(this.holder.clientWidth / this.width, Math.max(innerHeight - AROUND, innerHeight * LOWEST) / this.height);
     this.scale = scale;
     const [width, height] = [this.width * scale, this.height * scale];
     this.canvas.style.width = `${width}px`;

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from siamtrack.errors import UsageError
+from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.frames import Frame
 from siamtrack.io.live_frames import LiveSource
 from siamtrack.io.sources import open_source
@@ -71,7 +71,10 @@ class UploadFeed(Feed):
         if not path.is_file():
             raise UsageError("there is no video here: upload one first")
         check_video(path, limits)
-        self._source = open_source(path, threads=1)  # one: other sessions need the cores too
+        try:
+            self._source = open_source(path, threads=1)  # one: other sessions need the cores too
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(path), "the video")) from error
         self.name = "video"
         self.frames = self._source.info.count
 

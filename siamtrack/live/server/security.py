@@ -133,7 +133,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 out = MutableHeaders(scope=message)
                 out.update(HEADERS)
-                if welcome:
+                if welcome and refusal is None:
                     value = f"{self._cookie_name}={self._access.cookie}; Path=/; HttpOnly; SameSite=Strict"
                     out.append("set-cookie", value)
             await send(message)
