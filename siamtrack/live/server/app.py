@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
 
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.live.server.connection import Connection
@@ -110,7 +111,10 @@ def build_app(service: Service) -> FastAPI:
         announced = request.headers.get("content-length", "")
         if announced.isdecimal():
             check_upload_size(int(announced), service.limits)
-        path = await receive(request.stream(), session.folder, service.limits)
+        try:
+            path = await receive(request.stream(), session.folder, service.limits)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         return JSONResponse({"bytes": path.stat().st_size})
 
     @app.get("/sessions/{name}/boxes.csv")

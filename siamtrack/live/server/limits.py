@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from siamtrack.errors import UsageError
 
 MEGABYTE = 1_000_000
+FASTEST = 120
+"""Frames per second of a source at most, whatever their times say: more of them count as longer."""
 
 
 class LimitError(UsageError):
@@ -70,13 +72,13 @@ class Limits:
                 "make it smaller, or start the server with --max-side"
             )
 
-    def check_time(self, seconds: float) -> None:
-        """Check how far into a source a frame lies, in seconds.
+    def check_length(self, seconds: float, frames: int = 0) -> None:
+        """Check the length of a source up to a frame: its time in seconds, and how many there were.
 
         Raises:
             LimitError: when the source is longer than allowed.
         """
-        if seconds > self.seconds:
+        if max(seconds, frames / FASTEST) > self.seconds:
             raise LimitError(
                 f"this server follows {self.minutes:g} minutes of one source: download what there is and begin anew, "
                 "or start the server with --max-minutes"

@@ -74,6 +74,9 @@ class Player:
                     return
         except SiamTrackError as error:
             await self._channel.send(Ended(why=str(error)))
+        except Exception as error:  # the last resort: the page is told, and all others go on
+            logger.exception("a source was given up")
+            await self._channel.send(Ended(why=f"the server has a fault: {error!r}"))
         finally:
             await asyncio.to_thread(self._feed.close)
 

@@ -67,6 +67,7 @@ class Session:
         self._held: deque[_Held] = deque()
         self._behind: _RecordBehind | None = None
         self._begun = 0
+        self._seen = 0
 
     async def begin(self, pace: Pace) -> None:
         """Begin with another source: no targets, no frames, and a recording of its own.
@@ -77,6 +78,7 @@ class Session:
         await self._end_recording()
         self._targets = Targets(self._tracker)
         self._held.clear()
+        self._seen = 0
         self._begun += 1
         recording = await asyncio.to_thread(Recording, self.folder / f"recording-{self._begun}", pace)
         self._behind = _RecordBehind(recording)
@@ -94,7 +96,8 @@ class Session:
             UsageError: when the source is over its limits.
             SinkError: when it can no longer be recorded, once.
         """
-        self._limits.check_time(frame.time)
+        self._seen += 1
+        self._limits.check_length(frame.time, self._seen)
         if frame.image is not None:
             self._limits.check_size(frame.image.shape[1], frame.image.shape[0])
         rows = await self._work(partial(_step, self._targets, frame))

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import av.error
 
-from siamtrack.errors import SourceError, UsageError
+from siamtrack.errors import SinkError, SourceError, UsageError
 from siamtrack.live.server.limits import Limits
 
 NAME = "upload"
@@ -39,6 +39,7 @@ async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits) ->
 
     Raises:
         UsageError: when it is larger than allowed.
+        SinkError: when it cannot be written.
     """
     path = folder / f"{NAME}.partial"
     size = 0
@@ -49,6 +50,8 @@ async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits) ->
                 check_upload_size(size, limits)
                 await asyncio.to_thread(file.write, chunk)
         return path.replace(folder / NAME)
+    except OSError as error:
+        raise SinkError(f"the video cannot be kept: {error.strerror or error}; make room and try again") from error
     finally:
         path.unlink(missing_ok=True)
 
@@ -83,7 +86,7 @@ def check_video(path: Path, limits: Limits) -> None:
                 if stream.codec_context is not None:
                     limits.check_size(max(stream.codec_context.width, 1), max(stream.codec_context.height, 1))
                 if stream.duration is not None and stream.time_base is not None:
-                    limits.check_time(float(stream.duration * stream.time_base))
+                    limits.check_length(float(stream.duration * stream.time_base))
     except av.error.FFmpegError as error:
         raise SourceError(
             f"the file cannot be opened as a video: it is damaged or cut off ({error.strerror})"

@@ -152,10 +152,20 @@ class LivePage:
         had = len(self.received)
         return list(self.wait(lambda: len(got := self.received) >= had + count and got[had:]))
 
-    def pause(self) -> None:
-        """Press the button; frames that were on their way have come."""
+    def press_pause(self) -> None:
         self.find("pause").click()
-        time.sleep(0.3)
+
+    def pause(self) -> None:
+        """Press the button, and wait for the frames that are on their way."""
+        self.press_pause()
+
+        def quiet() -> bool:
+            before = len(self.received)
+            time.sleep(0.4)
+            now = self.received
+            return len(now) == before and now[-1]["frame"] == max(self.site.numbers)
+
+        self.wait(quiet)
 
     def truth(self) -> tuple[float, float, float, float]:
         """Where the target is in the picture that is shown."""
@@ -180,7 +190,7 @@ class LivePage:
         self.pause()
         self.drag(self.truth(), kind)
         self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, "#targets li"))
-        self.pause()
+        self.press_pause()
         return self.wait_for_frames(15)
 
     def overlaps(self, messages: list[dict[str, Any]]) -> list[float]:
