@@ -64,7 +64,7 @@ def test_no_other_weights_are_in_it(names: set[str]) -> None:
 
 def test_code_recipes_and_type_marker_are_in_it(names: set[str]) -> None:
     package = ROOT / "siamtrack"
-    patterns = ("recipes/*.toml", "**/templates/*", "**/*.py")
+    patterns = ("recipes/*.toml", "**/templates/*", "live/page/*", "**/*.py")
     files = [package / "py.typed", *(file for pattern in patterns for file in package.glob(pattern))]
     expected = {path.relative_to(ROOT).as_posix() for path in files}
     assert {"siamtrack/recipes/siamtrack-lite.toml", "siamtrack/recipes/siamfc-alexnet.toml"} <= expected
@@ -80,8 +80,10 @@ def test_nothing_else_is_in_it(names: set[str]) -> None:
         ".safetensors",
         ".toml",
         ".css",
+        ".html",
         ".j2",
         ".js",
+        ".svg",
         ".typed",
     }
 

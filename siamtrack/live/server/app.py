@@ -1,0 +1,139 @@
+"""The application: the page, the WebSocket, uploads and downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
+
+from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.live.server.connection import Connection
+from siamtrack.live.server.limits import Limits
+from siamtrack.live.server.protocol import Problem
+from siamtrack.live.server.security import Access, Guard
+from siamtrack.live.server.session import Session
+from siamtrack.live.server.uploads import check_upload_size, receive
+from siamtrack.live.server.worker import Worker
+from siamtrack.tracking.tracker import Tracker
+
+logger = logging.getLogger(__name__)
+
+PAGE = Path(__file__).resolve().parents[1] / "page"
+TRY_AGAIN_LATER = 1013
+"""Registry of WebSocket close codes, IANA."""
+
+
+@dataclass(eq=False)
+class Service:
+    """What all pages of a server share."""
+
+    tracker: Tracker
+    access: Access
+    limits: Limits = field(default_factory=Limits)
+    model: str = ""
+    """Name of the tracker's model, to be told."""
+    cameras: bool = False
+    """Whether pages may open cameras of the server."""
+    cookie_name: str = "siamtrack"
+
+
+def build_app(service: Service) -> FastAPI:
+    """The application of a server.
+
+    Its sessions live in a temporary folder, each in one of its own that is removed when the page leaves; the whole
+    folder goes when the application ends.
+    """
+    sessions: dict[str, Session] = {}
+    worker: Worker
+    folder: Path
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal worker, folder
+        threads = ThreadPoolExecutor(4 * service.limits.sessions, "siamtrack-serve")
+        asyncio.get_running_loop().set_default_executor(threads)
+        with (
+            tempfile.TemporaryDirectory(prefix="siamtrack-serve-", ignore_cleanup_errors=True) as name,
+            Worker() as worker,
+        ):
+            folder = Path(name)
+            yield
+            await asyncio.gather(*(session.close() for session in sessions.values()))
+
+    app = FastAPI(title="siamtrack", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, access=service.access, cookie_name=service.cookie_name)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+
+    @app.exception_handler(SiamTrackError)
+    async def refuse(request: Request, error: SiamTrackError) -> PlainTextResponse:
+        return PlainTextResponse(f"{error}\n", 400)
+
+    @app.get("/")
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @app.websocket("/session")
+    async def connect(socket: WebSocket) -> None:
+        await socket.accept()
+        if len(sessions) >= service.limits.sessions:
+            text = (
+                f"{len(sessions)} pages are open, as many as this server allows: close one, or start the server with "
+                "--max-sessions"
+            )
+            await socket.send_text(Problem(text=text).model_dump_json())
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        session = Session(service.tracker, worker, service.limits, Path(tempfile.mkdtemp(dir=folder)) / "files")
+        sessions[session.id] = session
+        try:
+            connection = Connection(socket, session, service.limits, model=service.model, cameras=service.cameras)
+            await connection.run()
+        finally:
+            del sessions[session.id]
+            await session.close()
+            await asyncio.to_thread(shutil.rmtree, session.folder.parent, ignore_errors=True)
+
+    @app.post("/sessions/{name}/upload")
+    async def upload(name: str, request: Request) -> Response:
+        session = find(name)
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal():
+            check_upload_size(int(announced), service.limits)
+        try:
+            path = await receive(request.stream(), session.folder, service.limits)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        return JSONResponse({"bytes": path.stat().st_size})
+
+    @app.get("/sessions/{name}/boxes.csv")
+    async def boxes(name: str) -> FileResponse:
+        return await handed_out(find(name).export_csv, "text/csv", "siamtrack-boxes.csv")
+
+    @app.get("/sessions/{name}/video.mp4")
+    async def video(name: str) -> FileResponse:
+        return await handed_out(find(name).export_video, "video/mp4", "siamtrack-tracked.mp4")
+
+    def find(name: str) -> Session:
+        session = sessions.get(name)
+        if session is None:
+            raise UsageError("this session is over: reload the page")
+        return session
+
+    async def handed_out(export: Callable[[], Awaitable[Path]], media_type: str, name: str) -> FileResponse:
+        path = await export()
+        removed = BackgroundTask(path.unlink, missing_ok=True)
+        return FileResponse(path, media_type=media_type, filename=name, background=removed)
+
+    return app

@@ -1,0 +1,113 @@
+"""The video and the table that a session leaves behind."""
+
+from __future__ import annotations
+
+import csv
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from serving_clients import picture
+
+from siamtrack.boxes import Box
+from siamtrack.errors import UsageError
+from siamtrack.io.frames import Frame
+from siamtrack.io.sinks import CSV_HEADER, Row
+from siamtrack.io.sources import open_source
+from siamtrack.live.server.recording import ByTheClock, EachOnce, Recording
+from siamtrack.tracking.status import Status
+
+RATE = Fraction(30000, 1001)
+
+
+def row(index: int) -> Row:
+    return Row(index, index / 30, 1, Box(10, 12, 20, 16), 0.5, Status.TRACKED)
+
+
+def write(recording: Recording, *indices: int) -> None:
+    for index in indices:
+        recording.write(Frame(index, index / 30, picture(shade=10 * index)), [row(index)])
+
+
+def shades(path: Path) -> tuple[list[int], Fraction]:
+    """The colour of each frame's corner."""
+    with open_source(path) as source:
+        return [
+            round(float(frame.image[-8:, -8:].mean())) for frame in source if frame.image is not None
+        ], source.info.rate
+
+
+def test_every_frame_of_a_file_is_in_the_video_once(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    write(recording, *range(20))
+    found, rate = shades(recording.export_video())
+    recording.close()
+    assert rate == RATE
+    assert found == [pytest.approx(10 * index, abs=4) for index in range(20)]
+
+
+def test_it_can_be_asked_for_at_any_time_and_goes_on(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    for begin, end in ((0, 7), (7, 8), (8, 9), (9, 20)):  # parts of one frame too
+        write(recording, *range(begin, end))
+        found, rate = shades(recording.export_video())
+        assert rate == RATE
+        assert found == [pytest.approx(10 * index, abs=4) for index in range(end)]
+        with recording.export_csv().open() as file:
+            assert [int(line["frame"]) for line in csv.DictReader(file)] == list(range(end))
+    recording.close()
+
+
+def test_the_table_is_that_of_track(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "recording", ByTheClock())
+    write(recording, 3)
+    recording.close()
+    assert recording.export_csv().read_text() == (
+        f"{CSV_HEADER}\n3,0.100000,1,10.000,12.000,20.000,16.000,0.5000,tracked\n"
+    )
+
+
+def test_a_frame_that_could_not_be_decoded_repeats_the_one_before(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    write(recording, 5)
+    recording.write(Frame(6, 0.2, None), [Row(6, 0.2, 1, None, None, Status.SKIPPED)])
+    assert shades(recording.export_video())[0] == [pytest.approx(50, abs=4)] * 2
+    recording.close()
+
+
+def test_boxes_are_drawn(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    write(recording, 0)
+    with open_source(recording.export_video()) as source:
+        image = next(source).image
+    recording.close()
+    assert image is not None
+    assert np.abs(image.astype(int) - picture(shade=0)).max() > 80
+
+
+def test_without_a_frame_there_is_no_video(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "recording", ByTheClock())
+    with pytest.raises(UsageError, match="no video yet"):
+        recording.export_video()
+    recording.close()
+
+
+def test_a_live_video_takes_as_long_as_it_took() -> None:
+    pace = ByTheClock()  # 20 frames per second
+    assert [pace.copies(time) for time in (0.0, 0.1, 0.2, 0.21, 0.22, 0.25)] == [1, 2, 2, 0, 0, 1]
+
+
+@pytest.mark.parametrize("rate", [5, 7, 12.5, 20, 29.97, 60])
+def test_at_any_rate(rate: float) -> None:
+    pace = ByTheClock()
+    written = sum(pace.copies(index / rate) for index in range(round(10 * rate) + 1))
+    assert written == pytest.approx(200, abs=2)
+
+
+def test_a_pause_is_a_second_at_most_whatever_the_clock_says() -> None:
+    pace = ByTheClock()
+    pace.copies(0.0)
+    assert pace.copies(1e9) == 20
+    assert pace.copies(1e9 + 0.05) in (0, 1, 2)
+    assert pace.copies(3.0) == 0  # a clock that runs backwards
