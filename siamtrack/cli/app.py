@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli import benchmark, data, explain, export, info, label, models, profile, report, track, train, tune
+from siamtrack.cli import (
+    benchmark,
+    data,
+    explain,
+    export,
+    info,
+    label,
+    models,
+    profile,
+    report,
+    track,
+    train,
+    tune,
+    webcam,
+)
 
 app = typer.Typer(
     name="siamtrack",
@@ -36,6 +50,7 @@ def _siamtrack(
 
 
 app.command("track")(track.track)
+app.command("webcam")(webcam.webcam)
 app.command("explain")(explain.explain)
 app.command("profile")(profile.profile)
 app.command("export")(export.export)
