@@ -171,8 +171,3 @@ def enlargement(image: NDArray[np.uint8]) -> int:
     """How many times as large a frame, `(H, W, 3)`, is shown."""
     shorter: int = min(image.shape[:2])
     return max(1, math.ceil(SHORTEST_SIDE / shorter))
-
-
-def enlarged(image: NDArray[np.uint8], zoom: int) -> NDArray[np.uint8]:
-    """A copy of a frame, `(H, W, 3)`, each pixel of which is repeated `zoom` times along both axes."""
-    return np.asarray(cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST), np.uint8)

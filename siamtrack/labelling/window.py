@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.draw import WHITE, Color, Look, Rect, draw_box, draw_label, label_height, letter_scale, line_width
-from siamtrack.io.window import enlarged, enlargement, has_display, is_open, key_of, listen_to_mouse, open_window
+from siamtrack.io.window import enlargement, has_display, is_open, key_of, listen_to_mouse, open_window
 from siamtrack.labelling.annotations import Annotations
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.session import (
@@ -138,13 +138,13 @@ def draw_session(image: Image, session: Session) -> Image:
         A new `(H, W, 3)` uint8 BGR picture, the frame enlarged by a whole number where it is small.
     """
     zoom = enlargement(image)
-    canvas = enlarged(image, zoom)
+    canvas = np.asarray(cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST), np.uint8)
     thickness, scale = line_width(canvas), letter_scale(canvas)
     there = shown(session)
     if there is not None:
         box, origin = there
-        drawn = Box(*(zoom * value for value in box))
-        draw_box(canvas, drawn, COLORS[origin], thickness, dashed=origin in (Origin.FOLLOWED, Origin.INTERPOLATED))
+        enlarged = Box(*(zoom * value for value in box))
+        draw_box(canvas, enlarged, COLORS[origin], thickness, dashed=origin in (Origin.FOLLOWED, Origin.INTERPOLATED))
     _draw_timeline(canvas, session)
     taken: list[Rect] = []
     line = label_height(scale) + 1

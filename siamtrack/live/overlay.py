@@ -17,7 +17,6 @@ from siamtrack.io.draw import (
     WHITE,
     Color,
     Look,
-    Rect,
     draw_box,
     draw_label,
     draw_targets,
@@ -26,7 +25,7 @@ from siamtrack.io.draw import (
     line_width,
 )
 from siamtrack.io.sinks import Row
-from siamtrack.io.window import enlarged, enlargement
+from siamtrack.io.window import enlargement
 from siamtrack.live.session import Command, Session
 from siamtrack.tracking.status import Status
 
@@ -99,7 +98,8 @@ def draw_scene(image: Image, scene: Scene) -> Image:
     session, zoom = scene.session, enlargement(image)
     # A row's box is only missing where a frame could not be decoded, which no live source gives.
     rows = [replace(row, box=_times(zoom, row.box)) for row in scene.rows if row.box is not None]
-    canvas = draw_targets(enlarged(image, zoom), rows, None)
+    large = np.asarray(cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR), np.uint8)
+    canvas = draw_targets(large, rows, None)
     if len(rows) > 1:
         for row in rows:
             if row.target == session.selected and row.box is not None:
@@ -109,9 +109,9 @@ def draw_scene(image: Image, scene: Scene) -> Image:
     if session.help:
         canvas = np.asarray(cv2.convertScaleAbs(canvas, alpha=DIMMED), np.uint8)
         _draw_help(canvas)
-        return canvas
-    _draw_status(canvas, scene)
-    _draw_list(canvas, rows, session.selected)
+    else:
+        _draw_status(canvas, scene)
+        _draw_list(canvas, rows, session.selected)
     return canvas
 
 
@@ -138,7 +138,7 @@ def status_lines(scene: Scene) -> list[tuple[str, Color]]:
     session, figures = scene.session, scene.figures
     parts = [] if figures.fps is None else [f"{figures.fps:.1f} fps"]
     parts += [] if figures.delay is None else [f"{1000 * figures.delay:.0f} ms"]
-    lines = [("  ".join([*parts, f"{figures.dropped} dropped", *(["REC"] * figures.recording), "h: help"]), WHITE)]
+    lines = [("  |  ".join([*parts, f"{figures.dropped} dropped", "h: help"]), WHITE)]
     if figures.notice:
         lines.append((figures.notice, RED))
     if session.frozen:
@@ -164,13 +164,10 @@ def _draw_status(canvas: Image, scene: Scene) -> None:
     lines = [
         (part, color) for text, color in status_lines(scene) for part in wrap(text, Look(color, scale), canvas.shape[1])
     ]
-    _draw_lines(canvas, lines, scale)
-
-
-def _draw_lines(canvas: Image, lines: Sequence[tuple[str, Color]], scale: float) -> None:
-    taken: list[Rect] = []
     for number, (text, color) in enumerate(lines):
-        draw_label(canvas, [text], Look(color, scale), [(0, number * (label_height(scale) + 1))], taken)
+        draw_label(canvas, [text], Look(color, scale), [(0, number * (label_height(scale) + 1))], [])
+    if scene.figures.recording:
+        draw_label(canvas, ["REC"], Look(RED, scale), [(canvas.shape[1], 0)], [])
 
 
 def _text_width(text: str, scale: float) -> int:
@@ -191,46 +188,47 @@ def wrap(text: str, look: Look, width: int) -> list[str]:
 
 
 def _draw_help(canvas: Image) -> None:
+    """Write the keys and what they do in the middle, in letters that are small enough for all of them to be seen."""
     height, width = canvas.shape[:2]
-    lines = help_lines()
-    scale = letter_scale(canvas)
-    # Narrow or low pictures get smaller letters: all of it must be seen.
-    column = max(_text_width(key, scale) for key, _ in lines)
-    wide = column + max(_text_width(text, scale) for _, text in lines)
-    tall = len(lines) * (label_height(scale) + 2)
-    share = min(1.0, 0.96 * width / wide, 0.96 * height / tall)
-    scale, column = scale * share, round(column * share)
-    left, top = max(0, (width - wide * share) / 2), max(0, (height - tall * share) / 2)
+    lines, scale = help_lines(), letter_scale(canvas)
+
+    def size(scale: float) -> tuple[int, int, int]:
+        """Width of the keys, of both columns, and height of a line."""
+        keys = max(_text_width(key, scale) for key, _ in lines) + label_height(scale) // 2
+        return keys, keys + max(_text_width(text, scale) for _, text in lines), label_height(scale)
+
+    _, wide, tall = size(scale)
+    scale *= min(1.0, 0.9 * width / wide, 0.9 * height / (tall * (len(lines) + 1)))  # and half a line on either side
+    keys, wide, tall = size(scale)
+    left, top = max(0, (width - wide) // 2), max(0, (height - tall * len(lines)) // 2)
+    margin = tall // 2
+    canvas[max(0, top - margin) : top + tall * len(lines) + margin, max(0, left - margin) : left + wide + margin] = DARK
     for number, (key, text) in enumerate(lines):
-        y = top + number * (label_height(scale) + 2)
-        draw_label(canvas, [key], Look(AMBER, scale), [(left, y)], [])
-        draw_label(canvas, [text], Look(WHITE, scale), [(left + column, y)], [])
+        draw_label(canvas, [key], Look(AMBER, scale), [(left, top + number * tall)], [])
+        draw_label(canvas, [text], Look(WHITE, scale), [(left + keys, top + number * tall)], [])
 
 
 def _draw_list(canvas: Image, rows: Sequence[Row], selected: int | None) -> None:
     """List the targets in the lower left corner: number, bar of the score, score and status."""
-    scale, height = letter_scale(canvas), canvas.shape[0]
-    line = label_height(scale) + 1
-    more = [f"and {len(rows) - LISTED} more"] if len(rows) > LISTED else []
-    top = height - line * (min(len(rows), LISTED) + len(more))
-    number_width = max((_text_width(str(row.target), scale) for row in rows), default=0)
-    bar_width = 4 * line
-    for row in rows[:LISTED]:
-        color = COLORS[row.status]
-        draw_label(canvas, [str(row.target)], Look(WHITE if row.target == selected else color, scale), [(0, top)], [])
-        _draw_bar(canvas, (number_width, top, number_width + bar_width, top + line - 1), row.score or 0.0, color)
-        text = f"{row.score or 0.0:.2f} {row.status.value}{' <' if row.target == selected and len(rows) > 1 else ''}"
-        draw_label(canvas, [text], Look(color, scale), [(number_width + bar_width, top)], [])
-        top += line
-    for text in more:
-        draw_label(canvas, [text], Look(WHITE, scale), [(0, top)], [])
+    scale = letter_scale(canvas)
+    tall = label_height(scale)
+    listed = rows[:LISTED]
+    number = max((_text_width(str(row.target), scale) for row in listed), default=0)
+    bar, end = number + 5 * tall, number + 5 * tall + _text_width(f"0.00 {Status.UNCERTAIN.value} <", scale)
+    top = canvas.shape[0] - tall * (len(listed) + (len(rows) > LISTED))
+    for row in listed:
+        color, score = COLORS[row.status], row.score or 0.0
+        mark = " <" if row.target == selected and len(rows) > 1 else ""
+        canvas[top : top + tall, :end] = DARK
+        draw_label(canvas, [str(row.target)], Look(WHITE, scale), [(0, top)], [])
+        _draw_bar(canvas[top + tall // 4 : top + tall - tall // 4, number:bar], score, color)
+        draw_label(canvas, [f"{score:.2f} {row.status.value}{mark}"], Look(color, scale), [(bar, top)], [])
+        top += tall
+    if len(rows) > LISTED:
+        draw_label(canvas, [f"and {len(rows) - LISTED} more"], Look(WHITE, scale), [(0, top)], [])
 
 
-def _draw_bar(canvas: Image, rect: Rect, share: float, color: Color) -> None:
+def _draw_bar(bar: Image, share: float, color: Color) -> None:
     """Fill a bar from the left, as far as the share (0 to 1) of its width."""
-    left, top, right, bottom = rect
-    canvas[top:bottom, left:right] = DARK
-    inset = (bottom - top) // 4
-    bar = canvas[top + inset : bottom - inset, left + inset : right - inset]
     filled = round(bar.shape[1] * min(max(share, 0.0), 1.0))
     bar[:, :filled], bar[:, filled:] = color, GROOVE
