@@ -48,6 +48,16 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def spare_cores() -> None:
+    """Have the network's threads sleep while they wait for each other, where nothing else was asked for.
+
+    Encoding and cameras take cores that these threads wait for each other on: those that spin meanwhile keep it from
+    ever catching up (250 ms a frame instead of 40 on two busy cores). Alone they are quicker when they spin (70 frames
+    a second instead of 46 on two idle ones). The setting is read when PyTorch is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def source_commit() -> str:
     """Commit of the source tree that this runs from, `+` when it has changes; else the version of the package."""
     package = Path(__file__).resolve().parent

@@ -7,7 +7,6 @@ options or terminals.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import time
 from collections import deque
@@ -35,7 +34,7 @@ from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, check_outputs, r
 from siamtrack.io.sources import name_of_source, open_source
 from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import Window, select_boxes
-from siamtrack.machine import describe_machine
+from siamtrack.machine import describe_machine, spare_cores
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.tracking.status import Status
 
@@ -249,10 +248,7 @@ def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:
 
 def _load(job: Job) -> Tracker:
     if job.outputs.video is not None:
-        # Encoding takes cores that the network's threads wait for each other on: those that spin meanwhile keep it from
-        # ever catching up (250 ms a frame instead of 40 on two busy cores). Alone they are quicker when they spin (70
-        # frames a second instead of 46 on two idle ones). The setting is read when PyTorch is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        spare_cores()
     from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     return load(

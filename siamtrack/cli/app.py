@@ -20,6 +20,7 @@ from siamtrack.cli import (
     track,
     train,
     tune,
+    webcam,
 )
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def _siamtrack(
 
 
 app.command("track")(track.track)
+app.command("webcam")(webcam.webcam)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("profile")(profile.profile)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,10 +16,33 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
+from siamtrack.io.pointer import Move, Press, Release
 
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
 _STOP_KEYS = (ord("q"), 27)
 _LARGEST = (1280, 720)
+SHORTEST_SIDE = 480
+"""Smaller frames are enlarged by a whole number, so that there is room for words."""
+
+CODES: dict[str, tuple[int, ...]] = {
+    "Left": (0xFF51, 0x250000, 0xF702),
+    "Up": (0xFF52, 0x260000, 0xF700),
+    "Right": (0xFF53, 0x270000, 0xF703),
+    "Down": (0xFF54, 0x280000, 0xF701),
+    "Page Up": (0xFF55, 0x210000, 0xF72C),
+    "Page Down": (0xFF56, 0x220000, 0xF72D),
+    "Home": (0xFF50, 0x240000, 0xF729),
+    "End": (0xFF57, 0x230000, 0xF72B),
+    "Delete": (0xFFFF, 0x2E0000, 0xF728),
+    "F1": (0xFFBE, 0x700000, 0xF704),
+    "Tab": (9, 0xFF09),
+    "Enter": (10, 13, 0xFF0D),
+    "Space": (32,),
+    "Esc": (27, 0xFF1B),
+}
+"""What `cv2.waitKeyEx` gives for a key: X11's keysym, Windows' virtual key in the high word, macOS' function key."""
+
+_NAMES = {code: name for name, codes in CODES.items() for code in codes}
 
 
 def has_display() -> bool:
@@ -76,7 +101,7 @@ class Window:
             self._opened = True
         cv2.imshow(self._title, image)
         key = cv2.waitKey(1) & 0xFF
-        return key not in _STOP_KEYS and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        return key not in _STOP_KEYS and is_open(self._title)
 
     def __enter__(self) -> Self:
         return self
@@ -95,3 +120,54 @@ def open_window(title: str, image: NDArray[np.uint8]) -> None:
     # Without Qt's tool bar, the mouse is where the picture says.
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     cv2.resizeWindow(title, round(width * shrink), round(height * shrink))
+
+
+def is_open(title: str) -> bool:
+    """Whether a window is still there: the user may have closed it."""
+    return cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1
+
+
+def key_of(code: int) -> str | None:
+    """The key that a code of `cv2.waitKeyEx` stands for: a name of `CODES`, or the letter itself.
+
+    None where no key was pressed, or one that has neither. GTK adds bits for num lock and the like.
+    """
+    if code < 0:  # without its upper bits, that would be Delete
+        return None
+    for each in (code, code & 0xFFFF):
+        if each in _NAMES:
+            return _NAMES[each]
+        if ord(" ") < each < 127:
+            return chr(each)
+    return None
+
+
+def listen_to_mouse(
+    title: str,
+    tell: Callable[[Press | Move | Release], None],
+    place: Callable[[int, int], tuple[float, float]],
+) -> None:
+    """Hear what the left button and the moves of the mouse do in a window.
+
+    Args:
+        title: of an open window.
+        tell: called with each of them, while a key is waited for.
+        place: turns a pixel of the picture that is shown into a point of the frame.
+    """
+    kinds: dict[int, type[Press | Move | Release]] = {
+        cv2.EVENT_LBUTTONDOWN: Press,
+        cv2.EVENT_MOUSEMOVE: Move,
+        cv2.EVENT_LBUTTONUP: Release,
+    }
+
+    def listen(kind: int, x: int, y: int, flags: int, data: object) -> None:
+        if kind in kinds:
+            tell(kinds[kind](*place(x, y)))
+
+    cv2.setMouseCallback(title, listen)
+
+
+def enlargement(image: NDArray[np.uint8]) -> int:
+    """How many times as large a frame, `(H, W, 3)`, is shown."""
+    shorter: int = min(image.shape[:2])
+    return max(1, math.ceil(SHORTEST_SIDE / shorter))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from siamtrack.boxes import MIN_SIDE, Box
+from siamtrack.io.pointer import Move, Press, Release, box_between
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.tracks import interpolated
 
@@ -38,30 +39,6 @@ class Command(StrEnum):
     HELP = "show or hide these lines"
     SAVE = "write the sequence and end"
     LEAVE = "end; the key frames are kept"
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """The mouse button goes down."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The mouse moves, with the button down or up."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The mouse button goes up."""
-
-    x: float
-    y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +84,10 @@ class Drag:
     @property
     def box(self) -> Box:
         """The box as it is now."""
+        if self.moved is None:
+            return box_between(self.begin, self.end)
         (x0, y0), (x1, y1) = self.begin, self.end
-        if self.moved is not None:
-            return self.moved._replace(x=self.moved.x + x1 - x0, y=self.moved.y + y1 - y0)
-        return Box(min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))
+        return self.moved._replace(x=self.moved.x + x1 - x0, y=self.moved.y + y1 - y0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import cv2
@@ -12,17 +11,14 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.draw import WHITE, Color, Look, Rect, draw_box, draw_label, label_height, letter_scale, line_width
-from siamtrack.io.window import has_display, open_window
+from siamtrack.io.window import enlargement, has_display, is_open, key_of, listen_to_mouse, open_window
 from siamtrack.labelling.annotations import Annotations
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.session import (
     Command,
     Event,
     Found,
-    Move,
     Origin,
-    Press,
-    Release,
     Session,
     Stage,
     advance,
@@ -34,8 +30,6 @@ Image = NDArray[np.uint8]
 
 WAIT = 20
 """Milliseconds that a key is waited for before the mouse is asked again."""
-SHORTEST_SIDE = 480
-"""Smaller frames are enlarged by a whole number, so that there is room for the keys."""
 
 COLORS: dict[Origin, Color] = {
     Origin.KEY: (90, 230, 70),
@@ -66,26 +60,7 @@ KEYS: dict[Command, tuple[str, str]] = {
 }
 """A letter, which works everywhere, and a key with a name."""
 
-CODES: dict[str, tuple[int, ...]] = {
-    "Left": (0xFF51, 0x250000, 0xF702),
-    "Up": (0xFF52, 0x260000, 0xF700),
-    "Right": (0xFF53, 0x270000, 0xF703),
-    "Down": (0xFF54, 0x280000, 0xF701),
-    "Page Up": (0xFF55, 0x210000, 0xF72C),
-    "Page Down": (0xFF56, 0x220000, 0xF72D),
-    "Home": (0xFF50, 0x240000, 0xF729),
-    "End": (0xFF57, 0x230000, 0xF72B),
-    "Delete": (0xFFFF, 0x2E0000, 0xF728),
-    "F1": (0xFFBE, 0x700000, 0xF704),
-    "Enter": (10, 13, 0xFF0D),
-    "Space": (32,),
-    "Esc": (27, 0xFF1B),
-}
-"""What `cv2.waitKeyEx` gives for a key: X11's keysym, Windows' virtual key in the high word, macOS' function key."""
-
-_BY_CODE = {ord(letter): command for command, (letter, _) in KEYS.items()} | {
-    code: command for command, (_, name) in KEYS.items() for code in CODES.get(name, ())
-}
+_BY_KEY = {key: command for command, keys in KEYS.items() for key in keys if key}
 
 
 def require_display() -> None:
@@ -102,10 +77,9 @@ def require_display() -> None:
 
 
 def find_command(code: int) -> Command | None:
-    """What a code of `cv2.waitKeyEx` asks for, None where it is no key; GTK adds bits for num lock and the like."""
-    if code < 0:  # no key was pressed; without its upper bits, that would be Delete
-        return None
-    return _BY_CODE.get(code) or _BY_CODE.get(code & 0xFFFF)
+    """What a code of `cv2.waitKeyEx` asks for, None where it is no key or one without a meaning."""
+    key = key_of(code)
+    return None if key is None else _BY_KEY.get(key)
 
 
 def label_in_window(
@@ -123,18 +97,18 @@ def label_in_window(
     mouse: list[Event] = []
     found: Iterator[Box | None] = iter(())
     drawn: Session | None = None
-    zoom = _zoom(frames.image(session.frame))
+    zoom = enlargement(frames.image(session.frame))
     open_window(title, draw_session(frames.image(session.frame), session))
     try:
-        cv2.setMouseCallback(title, _listen(mouse, lambda: zoom))
+        listen_to_mouse(title, mouse.append, lambda x, y: (x / zoom, y / zoom))
         while session.stage in (Stage.EDIT, Stage.FOLLOW):
             if session is not drawn:
                 image = frames.image(session.frame)
-                zoom = _zoom(image)
+                zoom = enlargement(image)
                 cv2.imshow(title, draw_session(image, session))
                 drawn = session
             code = cv2.waitKeyEx(1 if session.stage is Stage.FOLLOW else WAIT)
-            command = Command.LEAVE if cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1 else find_command(code)
+            command = find_command(code) if is_open(title) else Command.LEAVE
             events = [*mouse, *([command] if command else [])]
             mouse.clear()
             for event in events:
@@ -153,26 +127,6 @@ def label_in_window(
     return session
 
 
-def _listen(events: list[Event], zoom: Callable[[], int]) -> Callable[[int, int, int, int, object], None]:
-    """What OpenCV calls when the mouse does something."""
-    kinds: dict[int, type[Press | Move | Release]] = {
-        cv2.EVENT_LBUTTONDOWN: Press,
-        cv2.EVENT_MOUSEMOVE: Move,
-        cv2.EVENT_LBUTTONUP: Release,
-    }
-
-    def listen(kind: int, x: int, y: int, flags: int, data: object) -> None:
-        if kind in kinds:
-            events.append(kinds[kind](x / zoom(), y / zoom()))
-
-    return listen
-
-
-def _zoom(image: Image) -> int:
-    shorter: int = min(image.shape[:2])
-    return max(1, math.ceil(SHORTEST_SIDE / shorter))
-
-
 def draw_session(image: Image, session: Session) -> Image:
     """The picture in the window.
 
@@ -183,7 +137,7 @@ def draw_session(image: Image, session: Session) -> Image:
     Returns:
         A new `(H, W, 3)` uint8 BGR picture, the frame enlarged by a whole number where it is small.
     """
-    zoom = _zoom(image)
+    zoom = enlargement(image)
     canvas = np.asarray(cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST), np.uint8)
     thickness, scale = line_width(canvas), letter_scale(canvas)
     there = shown(session)

@@ -10,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.boxes import Box
+from siamtrack.io.pointer import Move, Press, Release
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.session import (
     Command,
     Event,
     Found,
-    Move,
     Origin,
-    Press,
-    Release,
     Session,
     Stage,
     advance,

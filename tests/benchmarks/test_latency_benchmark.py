@@ -1,0 +1,82 @@
+"""Time from the capture of a frame to the box in it, before a camera of 30 fps and 640 x 480 pixels.
+
+`pytest tests/benchmarks/test_latency_benchmark.py --benchmark-enable -s`; on two cores and more, with nothing else to
+do. The camera is a clock with rendered pictures: it costs no time, which a decoder would.
+"""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_sources import Camera
+from numpy.typing import NDArray
+
+from siamtrack.interrupts import StopSignal
+from siamtrack.io.live_frames import LiveFrame
+from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.live.loop import LiveLoop
+from siamtrack.live.overlay import Scene, draw_scene
+from siamtrack.live.results import open_results
+from siamtrack.live.session import Event, Session
+from siamtrack.live.targets import Targets
+from siamtrack.tracking.tracker import load
+
+pytestmark = pytest.mark.usefixtures("only_when_asked")
+
+SECONDS = 20
+RATE = Fraction(30)
+WANTED = 1.5
+"""Frame times from the capture to the box, at most, in 95 of 100 frames."""
+
+
+class Stopwatch:
+    """A viewer that draws what a window shows, and takes the time at which it knows the boxes of each frame."""
+
+    def __init__(self) -> None:
+        self.shown: list[float] = []
+        self._image: NDArray[np.uint8] | None = None
+
+    def show(self, image: NDArray[np.uint8], scene: Scene) -> None:
+        if image is not self._image:
+            self._image = image
+            self.shown.append(time.monotonic())
+        draw_scene(image, scene)
+
+    def events(self, wait: float) -> list[Event]:
+        return []
+
+
+class Watched(Camera):
+    """Notes when the frames that it gave were captured."""
+
+    captured: list[float]
+
+    def poll(self, timeout: float) -> LiveFrame | None:
+        frame = super().poll(timeout)
+        if frame is not None:
+            self.captured.append(frame.captured)
+        return frame
+
+
+@pytest.mark.parametrize("recording", [False, True], ids=["watched", "recorded"])
+@pytest.mark.parametrize("targets", [1, 3])
+def test_boxes_are_there_before_the_frame_after_next(targets: int, recording: bool, tmp_path: Path) -> None:
+    clip = SyntheticClip(640, 480, int(SECONDS * RATE), targets=targets)
+    source, viewer = Watched([image for image, _ in clip], RATE), Stopwatch()
+    source.captured = []
+    tracker = load("siamtrack-lite", threads="auto")
+    with open_results(tmp_path / "out.mp4" if recording else None, None, source.info) as results, StopSignal() as stop:
+        loop = LiveLoop(source, Targets(tracker), viewer, results)
+        summary = loop.run(Session(), clip.boxes[0], stop)
+    delays = np.subtract(viewer.shown, source.captured)[5:]  # the first ones start the targets
+    middle, late = np.percentile(delays, [50, 95]) * float(RATE)
+    print(
+        f"\n{targets} targets: {summary.fps:.1f} fps, {summary.dropped} dropped; capture to box: median "
+        f"{middle:.2f}, p95 {late:.2f} frame times"
+    )
+    if targets == 1:
+        assert late <= WANTED
