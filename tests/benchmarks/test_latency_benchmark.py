@@ -75,7 +75,7 @@ def test_boxes_are_there_before_the_frame_after_next(targets: int, recording: bo
     delays = np.subtract(viewer.shown, source.captured)[5:]  # the first ones start the targets
     middle, late = np.percentile(delays, [50, 95]) * float(RATE)
     print(
-        f"\n{targets} targets: {summary.fps:.1f} fps, {summary.dropped} dropped; capture to box: median "
+        f"\n{targets} targets: {summary.frames / summary.seconds:.1f} fps, {summary.dropped} dropped; capture to box: median "
         f"{middle:.2f}, p95 {late:.2f} frame times"
     )
     if targets == 1:

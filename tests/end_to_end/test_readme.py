@@ -128,7 +128,7 @@ def test_every_option_of_a_command_line_is_in_its_help(
 def test_every_option_named_in_the_text_is_in_a_help(help_of: Callable[[list[str]], set[str]]) -> None:
     options = inline_options()
     assert {"--box", "--csv", "--show"} <= options
-    named = (["track"], ["train"], ["explain"], ["data", "preview"], ["profile"], ["benchmark"], ["label"])
+    named = (["track"], ["webcam"], ["train"], ["explain"], ["data", "preview"], ["profile"], ["benchmark"], ["label"])
     assert options <= set[str]().union(*map(help_of, named))
 
 
