@@ -122,9 +122,6 @@ def _show(summary: Summary) -> None:
     end = "" if summary.stopped_by is None else f", stopped by {summary.stopped_by.name}"
     frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
     targets = "1 target" if summary.targets == 1 else f"{summary.targets} targets"
-    out.print(
-        f"followed {targets} through {frames} in {summary.seconds:.1f} s "
-        f"({summary.fps:.1f} fps, {summary.dropped} dropped){end}"
-    )
+    out.print(f"followed {targets} through {frames} in {summary.seconds:.1f} s, {summary.dropped} dropped{end}")
     for path in summary.files:
         out.print(f"wrote {path}")

@@ -105,11 +105,6 @@ class Summary:
     files: list[Path] = field(default_factory=list)
     """What was written."""
 
-    @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return self.frames / self.seconds if self.seconds else 0.0
-
 
 class LiveLoop:
     """Brings together a source, targets, a viewer and results.

@@ -99,11 +99,10 @@ def draw_scene(image: Image, scene: Scene) -> Image:
     # A row's box is only missing where a frame could not be decoded, which no live source gives.
     rows = [replace(row, box=_times(zoom, row.box)) for row in scene.rows if row.box is not None]
     large = np.asarray(cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR), np.uint8)
+    for row in rows:
+        if len(rows) > 1 and row.target == session.selected and row.box is not None:
+            _draw_corners(large, row.box)  # below the labels
     canvas = draw_targets(large, rows, None)
-    if len(rows) > 1:
-        for row in rows:
-            if row.target == session.selected and row.box is not None:
-                _draw_corners(canvas, row.box)
     if session.drag is not None:
         draw_box(canvas, _times(zoom, session.drag.box), WHITE, line_width(canvas))
     if session.help:
@@ -214,15 +213,16 @@ def _draw_list(canvas: Image, rows: Sequence[Row], selected: int | None) -> None
     tall = label_height(scale)
     listed = rows[:LISTED]
     number = max((_text_width(str(row.target), scale) for row in listed), default=0)
-    bar, end = number + 5 * tall, number + 5 * tall + _text_width(f"0.00 {Status.UNCERTAIN.value} <", scale)
+    text = number + 5 * tall
+    end = text + _text_width(f"0.00 {Status.UNCERTAIN.value} <", scale)
     top = canvas.shape[0] - tall * (len(listed) + (len(rows) > LISTED))
     for row in listed:
         color, score = COLORS[row.status], row.score or 0.0
         mark = " <" if row.target == selected and len(rows) > 1 else ""
         canvas[top : top + tall, :end] = DARK
         draw_label(canvas, [str(row.target)], Look(WHITE, scale), [(0, top)], [])
-        _draw_bar(canvas[top + tall // 4 : top + tall - tall // 4, number:bar], score, color)
-        draw_label(canvas, [f"{score:.2f} {row.status.value}{mark}"], Look(color, scale), [(bar, top)], [])
+        _draw_bar(canvas[top + tall // 4 : top + tall - tall // 4, number : text - tall // 4], score, color)
+        draw_label(canvas, [f"{score:.2f} {row.status.value}{mark}"], Look(color, scale), [(text, top)], [])
         top += tall
     if len(rows) > LISTED:
         draw_label(canvas, [f"and {len(rows) - LISTED} more"], Look(WHITE, scale), [(0, top)], [])

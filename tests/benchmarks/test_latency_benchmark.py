@@ -74,9 +74,8 @@ def test_boxes_are_there_before_the_frame_after_next(targets: int, recording: bo
         summary = loop.run(Session(), clip.boxes[0], stop)
     delays = np.subtract(viewer.shown, source.captured)[5:]  # the first ones start the targets
     middle, late = np.percentile(delays, [50, 95]) * float(RATE)
-    print(
-        f"\n{targets} targets: {summary.fps:.1f} fps, {summary.dropped} dropped; capture to box: median "
-        f"{middle:.2f}, p95 {late:.2f} frame times"
-    )
+    fps = summary.frames / summary.seconds
+    print(f"\n{targets} targets: {fps:.1f} fps, {summary.dropped} dropped")
+    print(f"capture to box: median {middle:.2f}, p95 {late:.2f} frame times")
     if targets == 1:
         assert late <= WANTED

@@ -22,6 +22,7 @@ SLOW = {"torch", "numba", "cv2", "av", "numpy", "safetensors", "matplotlib", "go
         ["--help"],
         ["--version"],
         ["track", "--help"],
+        ["webcam", "--help"],
         ["explain", "--help"],
         ["profile", "--help"],
         ["benchmark", "--help"],

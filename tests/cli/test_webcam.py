@@ -44,7 +44,7 @@ def test_a_file_is_followed_to_its_end(webcam: Run, clip: Clip, tmp_path: Path) 
     assert outcome.code == 0
     first, *rest = outcome.out.splitlines()
     assert first.startswith("followed 1 target through 16 frames in ")
-    assert first.endswith(" fps, 0 dropped)")
+    assert first.endswith(" s, 0 dropped")
     assert rest == [f"wrote {video}", f"wrote {table}"]
     rows = read_rows(table)
     assert [int(row["frame"]) for row in rows] == list(range(16))
