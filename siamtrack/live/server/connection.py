@@ -142,7 +142,8 @@ class Connection:
             case protocol.Webcam():
                 await self._open_webcam()
             case protocol.Upload():
-                await self._open("upload", partial(UploadFeed, self._session.folder / NAME, self._limits))
+                with self._session.uploading:  # what is played is what was checked
+                    await self._open("upload", partial(UploadFeed, self._session.folder / NAME, self._limits))
             case protocol.Camera(address=address):
                 if not self._cameras:
                     raise UsageError("this server opens no cameras: start it with --allow-cameras")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving_clients import Page, StillTracker, jpeg, packed, picture, service
+from serving_clients import Held, Page, StillTracker, jpeg, packed, picture, service
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -23,6 +23,8 @@ from siamtrack.live.server import feeds
 from siamtrack.live.server.app import build_app
 from siamtrack.live.server.limits import FASTEST, LimitError, Limits
 from siamtrack.live.server.protocol import HELD, MAX_PROBLEMS
+from siamtrack.live.server.recording import Recording
+from siamtrack.live.server.session import WEIGHED, Session
 
 BOX = [16.0, 12.0, 16.0, 12.0]
 
@@ -110,6 +112,13 @@ def test_a_source_that_is_chosen_anew_begins_without_targets(client: TestClient,
     assert table(client, webcam) == []
 
 
+def test_what_was_recorded_of_the_source_before_is_removed(page: Page, temporary: Path) -> None:
+    for _ in range(3):
+        page.ask(type="webcam")
+        page.show(0)
+        assert len(list(temporary.rglob("recording-*"))) == 1
+
+
 def test_nothing_is_handed_out_before_there_is_something(client: TestClient, page: Page) -> None:
     for file in ("boxes.csv", "video.mp4"):
         answer = client.get(f"{page.address}/{file}")
@@ -127,6 +136,39 @@ def test_two_frames_may_be_on_their_way(tracker: StillTracker, webcam: Page) -> 
     assert [answer["frame"] for answer in answers if answer["type"] == "boxes"] == [0, 1]
     tracker.seconds = 0.0
     assert webcam.show(3)["type"] == "boxes"
+
+
+def test_one_download_of_the_video_at_a_time(
+    client: TestClient, webcam: Page, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webcam.show(0)
+    held = Held(Recording.export_video)
+    monkeypatch.setattr(Recording, "export_video", held)
+    with held.by(lambda: client.get(f"{webcam.address}/video.mp4")) as answers:
+        refused = client.get(f"{webcam.address}/video.mp4")
+        assert (refused.status_code, refused.text.count("\n")) == (409, 1)
+    assert answers[0].status_code == 200
+    assert client.get(f"{webcam.address}/video.mp4").status_code == 200
+    assert list(temporary.rglob("downloads/*")) == []
+
+
+def test_a_source_whose_files_grow_too_large_ends(tracker: StillTracker, temporary: Path) -> None:
+    noise = np.random.default_rng(0)
+    app = build_app(service(tracker, Limits(disk=0.1)))
+    client = TestClient(app, base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"})
+    with client, Page.open(client) as page:
+        page.ask(type="webcam")
+        for number in range(WEIGHED - 1):
+            assert page.show(number, data=jpeg(noise.integers(0, 255, (240, 320, 3), np.uint8)))["type"] == "boxes"
+        ended = page.show(WEIGHED)
+        assert ended["type"] == "ended"
+        assert "--max-disk" in ended["why"]
+        assert client.get(f"{page.address}/video.mp4").status_code == 200
+        answer = client.post(f"{page.address}/upload", content=bytes(200_000))
+        assert answer.status_code == 400
+        assert "--max-disk" in answer.text
+        assert page.ask(type="webcam")["type"] == "opened"
+        assert page.show(0)["type"] == "boxes"
 
 
 # Broken clients
@@ -355,9 +397,20 @@ def test_an_upload_that_is_too_large_leaves_nothing(client: TestClient, page: Pa
     assert "upload one first" in page.ask(type="upload")["text"]
 
 
+def test_one_upload_at_a_time(client: TestClient, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = write_video(tmp_path / "clip.mp4")
+    held = Held(Session.disk_use)
+    monkeypatch.setattr(Session, "disk_use", held)
+    with held.by(lambda: client.post(f"{page.address}/upload", content=content)) as answers:
+        assert client.post(f"{page.address}/upload", content=content).status_code == 409
+        assert "being uploaded already" in page.ask(type="upload")["text"]
+    assert answers[0].status_code == 200
+    assert page.ask(type="upload")["type"] == "opened"
+
+
 def test_an_upload_needs_a_session(client: TestClient) -> None:
     answer = client.post("/sessions/none/upload", content=b"x")
-    assert answer.status_code == 400
+    assert answer.status_code == 404
     assert "reload the page" in answer.text
 
 
@@ -440,7 +493,7 @@ def test_a_session_leaves_nothing_behind(client: TestClient, temporary: Path, tm
     while len(list(temporary.rglob("*"))) > 1 and time.monotonic() < until:
         time.sleep(0.02)
     assert len(list(temporary.rglob("*"))) == 1  # the folder of the server
-    assert client.get(f"{address}/boxes.csv").status_code == 400
+    assert client.get(f"{address}/boxes.csv").status_code == 404
 
 
 def test_the_server_leaves_nothing_behind(
