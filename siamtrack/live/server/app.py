@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.io.sinks import write_failure
 from siamtrack.live.server.connection import Connection
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import Problem
@@ -85,6 +86,7 @@ def build_app(service: Service) -> FastAPI:
     folder goes when the application ends.
     """
     sessions: dict[str, Session] = {}
+    leaving: set[asyncio.Task[None]] = set()
     worker: Worker
     folder: Path
 
@@ -99,7 +101,7 @@ def build_app(service: Service) -> FastAPI:
         ):
             folder = Path(name)
             yield
-            await asyncio.gather(*(session.close() for session in sessions.values()))
+            await asyncio.gather(*leaving, *(session.close() for session in sessions.values()))
 
     app = FastAPI(title="siamtrack", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, access=service.access, cookie_name=service.cookie_name)
@@ -116,22 +118,40 @@ def build_app(service: Service) -> FastAPI:
     @app.websocket("/session")
     async def connect(socket: WebSocket) -> None:
         await socket.accept()
+        try:
+            session = open_session()
+        except SiamTrackError as error:
+            await socket.send_text(Problem(text=str(error)).model_dump_json())
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        connection = Connection(socket, session, service.limits, model=service.model, cameras=service.cameras)
+        try:
+            await connection.run()
+        finally:
+            # A task of its own: this one may have been cancelled, and then waits for nothing any more.
+            task = asyncio.create_task(leave(connection, session))
+            leaving.add(task)
+            task.add_done_callback(leaving.discard)
+
+    def open_session() -> Session:
         if len(sessions) >= service.limits.sessions:
-            text = (
+            raise UsageError(
                 f"{len(sessions)} pages are open, as many as this server allows: close one, or start the server with "
                 "--max-sessions"
             )
-            await socket.send_text(Problem(text=text).model_dump_json())
-            await socket.close(TRY_AGAIN_LATER)
-            return
-        session = Session(service.tracker, worker, service.limits, Path(tempfile.mkdtemp(dir=folder)) / "files")
-        sessions[session.id] = session
         try:
-            connection = Connection(socket, session, service.limits, model=service.model, cameras=service.cameras)
-            await connection.run()
-        finally:
-            del sessions[session.id]
+            session = Session(service.tracker, worker, service.limits, Path(tempfile.mkdtemp(dir=folder)) / "files")
+        except OSError as error:
+            raise write_failure(folder, error) from error
+        sessions[session.id] = session
+        return session
+
+    async def leave(connection: Connection, session: Session) -> None:
+        del sessions[session.id]
+        try:
+            await connection.close()
             await session.close()
+        finally:
             await asyncio.to_thread(shutil.rmtree, session.folder.parent, ignore_errors=True)
 
     @app.post("/sessions/{name}/upload")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from serving_clients import Held, Page, StillTracker, jpeg, packed, picture, ser
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from siamtrack.errors import UsageError
 from siamtrack.io.live_frames import LiveFrame, LiveSource
 from siamtrack.io.sinks import CSV_HEADER
 from siamtrack.io.sources import open_source
@@ -448,16 +449,46 @@ class TwoFrames(LiveSource):
         self.closed = True
 
 
-def test_a_camera_of_the_server(
+class Faulty(TwoFrames):
+    """A camera whose driver has faults that nobody thought of."""
+
+    def poll(self, timeout: float) -> LiveFrame | None:
+        raise RuntimeError("out of order")
+
+    def close(self) -> None:
+        raise RuntimeError("stuck")
+
+
+@pytest.fixture
+def with_camera(
     tracker: StillTracker, limits: Limits, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Callable[[LiveSource], TestClient]:
+    """Makes a client of a server that has one camera."""
+
+    def make(camera: LiveSource) -> TestClient:
+        monkeypatch.setattr(
+            "siamtrack.live.server.connection.open_camera", lambda address: feeds.CameraFeed("camera 0", camera)
+        )
+        made = service(tracker, limits)
+        made.cameras = True
+        return TestClient(build_app(made), base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"})
+
+    return make
+
+
+def test_a_camera_with_a_fault_ends_and_the_page_goes_on(with_camera: Callable[[LiveSource], TestClient]) -> None:
+    with with_camera(Faulty()) as client, Page.open(client) as page:
+        assert page.ask(type="camera", address="0")["type"] == "opened"
+        ended = page.hear()
+        assert ended["type"] == "ended"
+        assert "out of order" in ended["why"]
+        assert page.ask(type="webcam")["type"] == "opened"
+        assert page.show(0)["type"] == "boxes"
+
+
+def test_a_camera_of_the_server(with_camera: Callable[[LiveSource], TestClient]) -> None:
     camera = TwoFrames()
-    monkeypatch.setattr(
-        "siamtrack.live.server.connection.open_camera", lambda address: feeds.CameraFeed(camera.info.name, camera)
-    )
-    made = service(tracker, limits)
-    made.cameras = True
-    with TestClient(build_app(made), base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"}) as client:
+    with with_camera(camera) as client:
         with Page.open(client) as page:
             assert page.hello["cameras"] is True
             opened = page.ask(type="camera", address="0")
@@ -470,11 +501,33 @@ def test_a_camera_of_the_server(
 
 
 @pytest.mark.parametrize(
-    "address", ["/etc/passwd", "video.mp4", "file:///etc/passwd", "concat:a|b", "http://", "*", "-1"]
+    "address",
+    [
+        "/etc/passwd",
+        "/dev/../etc/passwd",
+        "video.mp4",
+        "file:///etc/passwd",
+        "concat:a|b",
+        "*",
+        "-1",
+        "udp://:8000",
+        "tcp://0.0.0.0:8000?listen",
+    ],
 )
-def test_no_file_of_the_server_is_a_camera(address: str) -> None:
-    with pytest.raises(Exception, match="is no camera"):
+def test_no_file_and_no_port_of_the_server_is_a_camera(address: str) -> None:
+    with pytest.raises(UsageError, match="is no camera"):
         feeds.open_camera(address)
+
+
+@pytest.mark.parametrize("address", ["7", "/dev/video7", "/dev/v4l/by-id/usb", "rtsps://a/b", "HTTP://a", "rtmp://a/b"])
+def test_what_is_one_elsewhere_is_one_here(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siamtrack.io.live_source.open_live", lambda address, timeout: TwoFrames())
+    assert feeds.open_camera(address).name == "camera 0"
+
+
+def test_the_password_of_an_address_is_not_told() -> None:
+    with pytest.raises(UsageError, match=r"ftp://me:\*\*\*@host"):
+        feeds.open_camera("ftp://me:secret@host/1")
 
 
 # What is left
