@@ -74,6 +74,12 @@ def serve(
     max_message: Annotated[
         float, typer.Option("--max-message", metavar="MB", help="Size of one frame sent.", rich_help_panel=Limits)
     ] = 4.0,
+    max_disk: Annotated[
+        float,
+        typer.Option(
+            "--max-disk", metavar="MB", help="Files of a page; what is recorded counts twice.", rich_help_panel=Limits
+        ),
+    ] = 2000.0,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -103,7 +109,7 @@ def serve(
         threads=threads,
         precision=precision,
         cameras=allow_cameras,
-        limits=Values(max_sessions, max_targets, max_upload, max_minutes, max_side, max_message),
+        limits=Values(max_sessions, max_targets, max_upload, max_minutes, max_side, max_message, max_disk),
     )
 
     def ready(address: str) -> None:

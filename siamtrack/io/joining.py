@@ -24,7 +24,7 @@ def join_videos(parts: Sequence[Path], output: Path, rate: Fraction) -> None:
         rate: frames per second of all of them.
 
     Raises:
-        SinkError: when it cannot be written.
+        SinkError: when it cannot be written; nothing is left of it then.
     """
     try:
         with av.open(str(output), "w", options={"movflags": "+faststart"}) as joined:
@@ -44,4 +44,5 @@ def join_videos(parts: Sequence[Path], output: Path, rate: Fraction) -> None:
                         joined.mux(packet)
                     frames += len(packets)
     except av.error.FFmpegError as error:
+        output.unlink(missing_ok=True)
         raise write_failure(output, error) from error

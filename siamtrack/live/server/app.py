@@ -8,22 +8,24 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.io.sinks import write_failure
 from siamtrack.live.server.connection import Connection
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import Problem
 from siamtrack.live.server.security import Access, Guard
 from siamtrack.live.server.session import Session
+from siamtrack.live.server.turns import BusyError, Turn
 from siamtrack.live.server.uploads import check_upload_size, receive
 from siamtrack.live.server.worker import Worker
 from siamtrack.tracking.tracker import Tracker
@@ -33,6 +35,34 @@ logger = logging.getLogger(__name__)
 PAGE = Path(__file__).resolve().parents[1] / "page"
 TRY_AGAIN_LATER = 1013
 """Registry of WebSocket close codes, IANA."""
+
+
+class OverError(UsageError):
+    """A session that there is not, or no longer."""
+
+
+STATUS: dict[type[SiamTrackError], int] = {OverError: 404, BusyError: 409}
+"""How an error is answered; others with 400."""
+
+
+class Download(FileResponse):
+    """A file that is handed out once.
+
+    Args:
+        path: of the file.
+        media_type: of its content.
+        name: that it gets on the other side.
+        held: let go when it is handed out, or the other side has left.
+    """
+
+    def __init__(self, path: Path, media_type: str, name: str, held: ExitStack) -> None:
+        super().__init__(path, media_type=media_type, filename=name)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI)."""
+        with self._held:
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(eq=False)
@@ -56,6 +86,7 @@ def build_app(service: Service) -> FastAPI:
     folder goes when the application ends.
     """
     sessions: dict[str, Session] = {}
+    leaving: set[asyncio.Task[None]] = set()
     worker: Worker
     folder: Path
 
@@ -70,7 +101,7 @@ def build_app(service: Service) -> FastAPI:
         ):
             folder = Path(name)
             yield
-            await asyncio.gather(*(session.close() for session in sessions.values()))
+            await asyncio.gather(*leaving, *(session.close() for session in sessions.values()))
 
     app = FastAPI(title="siamtrack", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, access=service.access, cookie_name=service.cookie_name)
@@ -78,7 +109,7 @@ def build_app(service: Service) -> FastAPI:
 
     @app.exception_handler(SiamTrackError)
     async def refuse(request: Request, error: SiamTrackError) -> PlainTextResponse:
-        return PlainTextResponse(f"{error}\n", 400)
+        return PlainTextResponse(f"{error}\n", STATUS.get(type(error), 400))
 
     @app.get("/")
     async def page() -> FileResponse:
@@ -87,22 +118,40 @@ def build_app(service: Service) -> FastAPI:
     @app.websocket("/session")
     async def connect(socket: WebSocket) -> None:
         await socket.accept()
+        try:
+            session = open_session()
+        except SiamTrackError as error:
+            await socket.send_text(Problem(text=str(error)).model_dump_json())
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        connection = Connection(socket, session, service.limits, model=service.model, cameras=service.cameras)
+        try:
+            await connection.run()
+        finally:
+            # A task of its own: this one may have been cancelled, and then waits for nothing any more.
+            task = asyncio.create_task(leave(connection, session))
+            leaving.add(task)
+            task.add_done_callback(leaving.discard)
+
+    def open_session() -> Session:
         if len(sessions) >= service.limits.sessions:
-            text = (
+            raise UsageError(
                 f"{len(sessions)} pages are open, as many as this server allows: close one, or start the server with "
                 "--max-sessions"
             )
-            await socket.send_text(Problem(text=text).model_dump_json())
-            await socket.close(TRY_AGAIN_LATER)
-            return
-        session = Session(service.tracker, worker, service.limits, Path(tempfile.mkdtemp(dir=folder)) / "files")
-        sessions[session.id] = session
         try:
-            connection = Connection(socket, session, service.limits, model=service.model, cameras=service.cameras)
-            await connection.run()
-        finally:
-            del sessions[session.id]
+            session = Session(service.tracker, worker, service.limits, Path(tempfile.mkdtemp(dir=folder)) / "files")
+        except OSError as error:
+            raise write_failure(folder, error) from error
+        sessions[session.id] = session
+        return session
+
+    async def leave(connection: Connection, session: Session) -> None:
+        del sessions[session.id]
+        try:
+            await connection.close()
             await session.close()
+        finally:
             await asyncio.to_thread(shutil.rmtree, session.folder.parent, ignore_errors=True)
 
     @app.post("/sessions/{name}/upload")
@@ -111,29 +160,35 @@ def build_app(service: Service) -> FastAPI:
         announced = request.headers.get("content-length", "")
         if announced.isdecimal():
             check_upload_size(int(announced), service.limits)
-        try:
-            path = await receive(request.stream(), session.folder, service.limits)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
-        return JSONResponse({"bytes": path.stat().st_size})
+        with session.uploading:
+            used = await asyncio.to_thread(session.disk_use)
+            try:
+                path = await receive(request.stream(), session.folder, service.limits, used)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
+            return JSONResponse({"bytes": path.stat().st_size})
 
     @app.get("/sessions/{name}/boxes.csv")
-    async def boxes(name: str) -> FileResponse:
-        return await handed_out(find(name).export_csv, "text/csv", "siamtrack-boxes.csv")
+    async def boxes(name: str) -> Download:
+        session = find(name)
+        return await download(session.saving_table, session.export_csv, "text/csv", "siamtrack-boxes.csv")
 
     @app.get("/sessions/{name}/video.mp4")
-    async def video(name: str) -> FileResponse:
-        return await handed_out(find(name).export_video, "video/mp4", "siamtrack-tracked.mp4")
+    async def video(name: str) -> Download:
+        session = find(name)
+        return await download(session.saving_video, session.export_video, "video/mp4", "siamtrack-tracked.mp4")
 
     def find(name: str) -> Session:
         session = sessions.get(name)
         if session is None:
-            raise UsageError("this session is over: reload the page")
+            raise OverError("this session is over: reload the page")
         return session
 
-    async def handed_out(export: Callable[[], Awaitable[Path]], media_type: str, name: str) -> FileResponse:
-        path = await export()
-        removed = BackgroundTask(path.unlink, missing_ok=True)
-        return FileResponse(path, media_type=media_type, filename=name, background=removed)
+    async def download(turn: Turn, export: Callable[[], Awaitable[Path]], media_type: str, name: str) -> Download:
+        with ExitStack() as held:
+            held.enter_context(turn)
+            path = await export()
+            held.callback(path.unlink, missing_ok=True)
+            return Download(path, media_type, name, held.pop_all())
 
     return app

@@ -78,11 +78,13 @@ class Connection:
         self._arrived: asyncio.Queue[_Arrived] = asyncio.Queue()
         self._in_flight = 0
         self._problems = 0
+        self._answering: asyncio.Task[None] | None = None
+        self._left = False
 
     async def run(self) -> None:
         """Serve the page; returns when it has left, or was shown out."""
         await self.send(self._hello())
-        answering = asyncio.create_task(self._answer_frames())
+        self._answering = asyncio.create_task(self._answer_frames())
         try:
             while self._problems < MAX_PROBLEMS:
                 message = await self._socket.receive()
@@ -92,8 +94,14 @@ class Connection:
             with suppress(WebSocketDisconnect):
                 await self._socket.close(POLICY_VIOLATION, "too many messages that make no sense")
         finally:
-            answering.cancel()
-            await self._stop_player()
+            self._left = True
+
+    async def close(self) -> None:
+        """End what goes on for the page; when this is done, nothing uses its session any more."""
+        if self._answering is not None:
+            self._answering.cancel()
+            await asyncio.gather(self._answering, return_exceptions=True)
+        await self._stop_player()
 
     async def send(self, message: Message) -> None:
         """Send a text message; one to a page that has left is lost."""
@@ -105,7 +113,7 @@ class Connection:
 
     async def _send(self, send: Callable[[Data], Awaitable[None]], data: Data) -> None:
         async with self._sending:
-            if self._socket.application_state is WebSocketState.CONNECTED:
+            if not self._left and self._socket.application_state is WebSocketState.CONNECTED:
                 with suppress(WebSocketDisconnect):
                     await send(data)
 
@@ -142,7 +150,8 @@ class Connection:
             case protocol.Webcam():
                 await self._open_webcam()
             case protocol.Upload():
-                await self._open("upload", partial(UploadFeed, self._session.folder / NAME, self._limits))
+                with self._session.uploading:  # what is played is what was checked
+                    await self._open("upload", partial(UploadFeed, self._session.folder / NAME, self._limits))
             case protocol.Camera(address=address):
                 if not self._cameras:
                     raise UsageError("this server opens no cameras: start it with --allow-cameras")

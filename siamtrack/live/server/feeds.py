@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 from siamtrack.errors import SourceError, UsageError
+from siamtrack.io.addresses import SCHEMES, WITHOUT_HOST, scheme_of, shown_address
+from siamtrack.io.camera import is_camera
 from siamtrack.io.frames import Frame
 from siamtrack.io.live_frames import LiveSource
 from siamtrack.io.sources import open_source
@@ -18,8 +19,6 @@ WAIT = 0.25
 """Seconds that `poll` takes at most while a camera has nothing new."""
 ANSWER = 10.0
 """Seconds that a camera has to answer."""
-
-_CAMERA = re.compile(r"\d{1,3}|/dev/video\d{1,3}|(rtsps?|https?)://\S+", re.IGNORECASE)
 
 
 class Feed(ABC):
@@ -135,9 +134,17 @@ def open_camera(address: str) -> CameraFeed:
         UsageError: for anything else.
         SourceError: when it does not answer.
     """
-    if not _CAMERA.fullmatch(address):
-        raise UsageError(f"'{address}' is no camera: give a number, /dev/videoN, rtsp://... or http://...")
+    if not _names_camera(address):
+        name = shown_address(address)
+        raise UsageError(f"'{name}' is no camera: give a number, /dev/videoN, rtsp://... or http://...")
     from siamtrack.io.live_source import open_live  # noqa: PLC0415 - only a server with cameras needs it
 
     source = open_live(address, timeout=ANSWER)
     return CameraFeed(source.info.name, source)
+
+
+def _names_camera(address: str) -> bool:
+    scheme = scheme_of(address)
+    if scheme is None:
+        return is_camera(address) and ".." not in Path(address).parts
+    return scheme in SCHEMES and scheme not in WITHOUT_HOST  # which would open ports of the server

@@ -13,7 +13,7 @@ FASTEST = 120
 
 
 class LimitError(UsageError):
-    """A source that is longer than allowed: it is over."""
+    """A source that is longer, or takes more room, than allowed: it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Limits:
     """Longer side of a frame, in pixels."""
     message: float = 4.0
     """Size of one message, a frame most of all, in megabytes."""
+    disk: float = 2000.0
+    """Size of all files of a page, in megabytes: its upload, and what is recorded twice, as a download is a copy."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -47,6 +49,11 @@ class Limits:
     def upload_bytes(self) -> int:
         """`upload` in bytes."""
         return int(self.upload * MEGABYTE)
+
+    @property
+    def disk_bytes(self) -> int:
+        """`disk` in bytes."""
+        return int(self.disk * MEGABYTE)
 
     @property
     def message_bytes(self) -> int:
@@ -70,6 +77,18 @@ class Limits:
             raise UsageError(
                 f"a frame of {width}x{height} pixels is larger than this server takes ({self.side} a side): "
                 "make it smaller, or start the server with --max-side"
+            )
+
+    def check_disk(self, size: int) -> None:
+        """Check the size in bytes of all files of a page.
+
+        Raises:
+            LimitError: when they are larger than allowed.
+        """
+        if size > self.disk_bytes:
+            raise LimitError(
+                f"the files of this page have reached what this server keeps ({self.disk:g} MB): download what there "
+                "is and begin anew, or start the server with --max-disk"
             )
 
     def check_length(self, seconds: float, frames: int = 0) -> None:

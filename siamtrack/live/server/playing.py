@@ -57,10 +57,10 @@ class Player:
         self._changed.set()
 
     async def stop(self) -> None:
-        """End it; the feed is closed then."""
+        """End it; the feed is closed then. What went wrong was told to the page."""
         self._stopping = True
         self._changed.set()
-        await self._task
+        await asyncio.wait([self._task])  # not for its result: whoever stops it has nothing to do with its faults
 
     async def _play(self) -> None:
         try:
@@ -78,7 +78,13 @@ class Player:
             logger.exception("a source was given up")
             await self._channel.send(Ended(why=f"the server has a fault: {error!r}"))
         finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
             await asyncio.to_thread(self._feed.close)
+        except Exception:  # it is given up anyway
+            logger.exception("a source could not be closed")
 
     async def _ready(self) -> bool:
         """Wait for room and for leave to go on; the first frame is shown in any case."""

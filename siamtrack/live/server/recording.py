@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import UsageError
+from siamtrack.errors import SinkError, UsageError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame
 from siamtrack.io.joining import join_videos
-from siamtrack.io.sinks import CsvSink, Row
+from siamtrack.io.sinks import CsvSink, Row, write_failure
 from siamtrack.io.video_sink import VideoSink
 
 LIVE_RATE = Fraction(20)
@@ -71,10 +71,16 @@ class Recording:
     Args:
         folder: where its files go; it is made.
         pace: of the source.
+
+    Raises:
+        SinkError: when its files cannot be made.
     """
 
     def __init__(self, folder: Path, pace: Pace) -> None:
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise write_failure(folder, error) from error
         self._folder = folder
         self._pace = pace
         self._csv = CsvSink(folder / "boxes.csv")
@@ -82,7 +88,6 @@ class Recording:
         self._sink: VideoSink | None = None
         self._size: tuple[int, int] | None = None
         self._picture: NDArray[np.uint8] | None = None
-        self._exports = 0
 
     def write(self, frame: Frame, rows: Sequence[Row]) -> None:
         """Add a frame; one that could not be decoded shows the picture before it.
@@ -102,44 +107,52 @@ class Recording:
         for _ in range(copies):
             sink.write(drawn)
 
-    def export_csv(self) -> Path:
-        """The table up to now, a new file that the caller removes."""
-        path = self._new_file(".csv")
-        shutil.copyfile(self._csv.path, path)
-        return path
+    def export_csv(self, path: Path) -> None:
+        """Copy the table up to now to a file.
 
-    def export_video(self) -> Path:
-        """The video up to now, a new file that the caller removes.
+        Raises:
+            SinkError: when it cannot be written; nothing is left of it then.
+        """
+        try:
+            shutil.copyfile(self._csv.path, path)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise write_failure(path, error) from error
+
+    def export_video(self, path: Path) -> None:
+        """Write the video up to now to a file.
 
         Raises:
             UsageError: when there is no frame yet.
-            SinkError: when it cannot be written.
+            SinkError: when it cannot be written, or its last part could not be finished: that is told once, and the
+                next video goes without.
         """
         self._end_part()
         if not self._parts:
             raise UsageError("there is no video yet: follow something first")
-        path = self._new_file(".mp4")
         join_videos(self._parts, path, self._pace.rate)
-        return path
 
     def close(self) -> None:
         """Let go of the files; they stay."""
         self._csv.close()
         self._end_part()
 
-    def _new_file(self, ending: str) -> Path:
-        self._exports += 1
-        return self._folder / f"export-{self._exports}{ending}"
-
     def _begin_part(self, image: NDArray[np.uint8]) -> VideoSink:
         self._size = self._size or (image.shape[1], image.shape[0])
         path = self._folder / f"part-{len(self._parts)}.mp4"
         # One thread: those of other sessions and of the tracker need the cores too.
         self._sink = VideoSink(path, *self._size, self._pace.rate, threads=1)
-        self._parts.append(path)
         return self._sink
 
     def _end_part(self) -> None:
         sink, self._sink = self._sink, None
-        if sink is not None:
+        if sink is None:
+            return
+        try:
             sink.close()
+        except SinkError as error:
+            sink.path.unlink(missing_ok=True)
+            raise SinkError(
+                f"the last {float(sink.written / self._pace.rate):.1f} seconds of the video are lost: {error}"
+            ) from error
+        self._parts.append(sink.path)

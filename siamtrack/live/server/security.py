@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from siamtrack.errors import UsageError
@@ -121,6 +121,9 @@ class Guard:
         headers = Headers(scope=scope)
         welcome = scope["type"] == "http" and self._access.allows_token(_token(scope))
         refusal = self._refusal(scope, headers, welcome)
+        answer: ASGIApp = refusal or self._app
+        if welcome and refusal is None and scope["path"] == "/":
+            answer = Response(status_code=303, headers={"location": "./"})  # the token stays in no address bar
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, send)
@@ -134,11 +137,12 @@ class Guard:
                 out = MutableHeaders(scope=message)
                 out.update(HEADERS)
                 if welcome and refusal is None:
-                    value = f"{self._cookie_name}={self._access.cookie}; Path=/; HttpOnly; SameSite=Strict"
+                    # Not Strict: with that, who follows a link to here from another page would be sent on without it.
+                    value = f"{self._cookie_name}={self._access.cookie}; Path=/; HttpOnly; SameSite=Lax"
                     out.append("set-cookie", value)
             await send(message)
 
-        await (refusal or self._app)(scope, receive, send_guarded)
+        await answer(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope, headers: Headers, welcome: bool) -> PlainTextResponse | None:
         host = headers.get("host", "")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import shutil
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +25,7 @@ from siamtrack.io.sinks import Row
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import HELD, Coordinates
 from siamtrack.live.server.recording import Pace, Recording
+from siamtrack.live.server.turns import Turn
 from siamtrack.live.server.worker import Worker
 from siamtrack.live.targets import Targets
 from siamtrack.tracking.status import Status
@@ -33,6 +37,8 @@ Result = TypeVar("Result")
 
 BEHIND = 4
 """Frames that wait to be recorded; with more, the session waits for its own disk and encoder, and nobody else does."""
+WEIGHED = 50
+"""Frames from one look at the size of the session's files to the next."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +64,10 @@ class Session:
 
     def __init__(self, tracker: Tracker, worker: Worker, limits: Limits, folder: Path) -> None:
         folder.mkdir()
+        self.uploading = Turn("a video is being uploaded already: wait for its end, or reload the page")
+        """Of whoever writes or opens the uploaded video."""
+        self.saving_table = Turn("the table is being downloaded already: wait for its end")
+        self.saving_video = Turn("the video is being downloaded already: wait for its end")
         self.id = secrets.token_urlsafe(16)
         self.folder = folder
         self._tracker = tracker
@@ -66,21 +76,25 @@ class Session:
         self._targets = Targets(tracker)
         self._held: deque[_Held] = deque()
         self._behind: _RecordBehind | None = None
+        self._downloads = folder / "downloads"
+        self._downloads.mkdir()
+        self._downloaded = 0
         self._begun = 0
         self._seen = 0
 
     async def begin(self, pace: Pace) -> None:
-        """Begin with another source: no targets, no frames, and a recording of its own.
+        """Begin with another source: no targets, no frames, and a recording of its own; that of the last is removed.
 
         Raises:
             SinkError: when it cannot be recorded.
         """
         await self._end_recording()
+        await asyncio.to_thread(shutil.rmtree, self._recorded, ignore_errors=True)
         self._targets = Targets(self._tracker)
         self._held.clear()
         self._seen = 0
         self._begun += 1
-        recording = await asyncio.to_thread(Recording, self.folder / f"recording-{self._begun}", pace)
+        recording = await asyncio.to_thread(Recording, self._recorded, pace)
         self._behind = _RecordBehind(recording)
 
     async def see(self, frame: Frame) -> list[Row]:
@@ -98,6 +112,8 @@ class Session:
         """
         self._seen += 1
         self._limits.check_length(frame.time, self._seen)
+        if self._seen % WEIGHED == 0:
+            self._limits.check_disk(await asyncio.to_thread(self.disk_use))
         if frame.image is not None:
             self._limits.check_size(frame.image.shape[1], frame.image.shape[0])
         rows = await self._work(partial(_step, self._targets, frame))
@@ -150,8 +166,9 @@ class Session:
 
         Raises:
             UsageError: when nothing is recorded yet.
+            SinkError: when it cannot be written.
         """
-        return await (await self._flushed()).call(Recording.export_csv)
+        return await self._export(Recording.export_csv, ".csv")
 
     async def export_video(self) -> Path:
         """The annotated video up to now, a new file that the caller removes.
@@ -160,12 +177,27 @@ class Session:
             UsageError: when nothing is recorded yet.
             SinkError: when it cannot be written.
         """
-        return await (await self._flushed()).call(Recording.export_video)
+        return await self._export(Recording.export_video, ".mp4")
+
+    def disk_use(self) -> int:
+        """Size in bytes of the session's files, as it is limited by `Limits.disk`; from any thread."""
+        return _size(self.folder) + 2 * _size(self._recorded)
 
     async def close(self) -> None:
         """End the recording; the folder is left to whoever gave it."""
         await self._end_recording()
         self._held.clear()
+
+    @property
+    def _recorded(self) -> Path:
+        return self.folder / f"recording-{self._begun}"
+
+    async def _export(self, write: Callable[[Recording, Path], None], ending: str) -> Path:
+        behind = await self._flushed()
+        self._downloaded += 1
+        path = self._downloads / f"{self._downloaded}{ending}"
+        await behind.call(lambda recording: write(recording, path))
+        return path
 
     async def _work(self, job: Callable[[], Result]) -> Result:
         return await asyncio.wrap_future(self._worker.submit(self.id, job))
@@ -252,6 +284,16 @@ class _RecordBehind:
     async def _in_turn(self, method: Callable[[Recording], Result]) -> Result:
         async with self._turn:
             return await asyncio.to_thread(method, self._recording)
+
+
+def _size(folder: Path) -> int:
+    """Size in bytes of the files in a folder, which come and go meanwhile; those in other folders in it not counted."""
+    size = 0
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            size += status.st_size if S_ISREG(status.st_mode) else 0
+    return size
 
 
 def _step(targets: Targets, frame: Frame) -> list[Row]:

@@ -15,30 +15,38 @@ from siamtrack.live.server.limits import Limits
 NAME = "upload"
 """Of the file in a session's folder; without an ending, so that its content alone says what it is."""
 
-_CONTAINERS: tuple[tuple[int, bytes], ...] = (
-    (4, b"ftyp"),  # MP4, MOV
-    (4, b"moov"),
-    (4, b"mdat"),
-    (4, b"wide"),
-    (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
-    (8, b"AVI "),
-    (0, b"OggS"),
-    (0, b"FLV\x01"),
-    (0, b"\x00\x00\x01\xba"),  # MPEG program stream
-    (0, b"\x47"),  # MPEG transport stream
-    (0, b"\x30\x26\xb2\x75"),  # ASF, WMV
+_CONTAINERS: tuple[tuple[str, bytes, tuple[int, ...]], ...] = (
+    ("mp4", b"ftyp", (4,)),
+    ("mp4", b"moov", (4,)),
+    ("mp4", b"mdat", (4,)),
+    ("mp4", b"wide", (4,)),
+    ("matroska", b"\x1a\x45\xdf\xa3", (0,)),
+    ("avi", b"AVI ", (8,)),
+    ("ogg", b"OggS", (0,)),
+    ("flv", b"FLV\x01", (0,)),
+    ("mpeg", b"\x00\x00\x01\xba", (0,)),
+    ("mpegts", b"\x47", (0, 188, 376)),  # one letter, that stands before each packet
+    ("asf", b"\x30\x26\xb2\x75", (0,)),
 )
-"""Where a file says that it is one of the containers that are taken.
+"""What FFmpeg calls the containers that are taken, a mark of each, and all places where the file has it.
 
 FFmpeg opens much more, playlists among it, which name other files and addresses that the server would then read.
 """
+_HEAD = 377
+"""Bytes up to the last mark."""
 
 
-async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits) -> Path:
+async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits, used: int) -> Path:
     """Write an upload into a session's folder; an earlier one is replaced, half of one is removed.
 
+    Args:
+        chunks: of the file.
+        folder: of the session, into which nobody else uploads meanwhile.
+        limits: of the session.
+        used: size of its files so far, in bytes.
+
     Raises:
-        UsageError: when it is larger than allowed.
+        UsageError: when it is larger than allowed, alone or with what is there.
         SinkError: when it cannot be written.
     """
     path = folder / f"{NAME}.partial"
@@ -48,6 +56,7 @@ async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits) ->
             async for chunk in chunks:
                 size += len(chunk)
                 check_upload_size(size, limits)
+                limits.check_disk(used + size)
                 await asyncio.to_thread(file.write, chunk)
         return path.replace(folder / NAME)
     except OSError as error:
@@ -77,11 +86,15 @@ def check_video(path: Path, limits: Limits) -> None:
         UsageError: when its frames are larger than allowed, or it is longer.
     """
     with path.open("rb") as file:
-        head = file.read(16)
-    if not any(head.startswith(mark, place) for place, mark in _CONTAINERS):
+        head = file.read(_HEAD)
+    found = [name for name, mark, places in _CONTAINERS if all(head.startswith(mark, place) for place in places)]
+    if not found:
         raise SourceError("the file is no video that is taken here: give MP4, MOV, MKV, WebM, AVI or MPEG")
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        options = {"format_whitelist": ",".join(found)}
+        with av.open(str(path), metadata_errors="replace", options=options) as container:
+            if container.duration is not None:  # Matroska states none for its streams
+                limits.check_length(container.duration / av.time_base)
             for stream in container.streams.video:
                 if stream.codec_context is not None:
                     limits.check_size(max(stream.codec_context.width, 1), max(stream.codec_context.height, 1))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -62,6 +63,35 @@ def packed(number: int, seconds: float, data: bytes) -> bytes:
 def connect(client: TestClient, path: str = "/session", **options: Any) -> WebSocketTestSession:
     """A WebSocket to the address of the client, which is not that of `TestClient` itself."""
     return client.websocket_connect(f"ws://{client.base_url.netloc.decode()}{path}", **options)
+
+
+class Held:
+    """Stands in for a method that the server calls in a thread, and holds it the first time."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._method = method
+        self._reached, self._free = Event(), Event()
+
+    def __get__(self, owner: object, kind: type) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self._reached.set()
+            assert self._free.wait(20)
+            return self._method(owner, *arguments) if owner is not None else self._method(*arguments)
+
+        return call
+
+    @contextmanager
+    def by(self, request: Callable[[], Any]) -> Iterator[list[Any]]:
+        """Send a request that is held inside the block; its answer, afterwards."""
+        answers: list[Any] = []
+        thread = Thread(target=lambda: answers.append(request()), daemon=True)
+        thread.start()
+        assert self._reached.wait(20)
+        try:
+            yield answers
+        finally:
+            self._free.set()
+            thread.join(20)
 
 
 @dataclass

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from serving_clients import Page, StillTracker, jpeg, packed, picture, service
+from serving_clients import Held, Page, StillTracker, jpeg, packed, picture, service
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from siamtrack.errors import UsageError
 from siamtrack.io.live_frames import LiveFrame, LiveSource
 from siamtrack.io.sinks import CSV_HEADER
 from siamtrack.io.sources import open_source
@@ -23,6 +24,8 @@ from siamtrack.live.server import feeds
 from siamtrack.live.server.app import build_app
 from siamtrack.live.server.limits import FASTEST, LimitError, Limits
 from siamtrack.live.server.protocol import HELD, MAX_PROBLEMS
+from siamtrack.live.server.recording import Recording
+from siamtrack.live.server.session import WEIGHED, Session
 
 BOX = [16.0, 12.0, 16.0, 12.0]
 
@@ -110,6 +113,13 @@ def test_a_source_that_is_chosen_anew_begins_without_targets(client: TestClient,
     assert table(client, webcam) == []
 
 
+def test_what_was_recorded_of_the_source_before_is_removed(page: Page, temporary: Path) -> None:
+    for _ in range(3):
+        page.ask(type="webcam")
+        page.show(0)
+        assert len(list(temporary.rglob("recording-*"))) == 1
+
+
 def test_nothing_is_handed_out_before_there_is_something(client: TestClient, page: Page) -> None:
     for file in ("boxes.csv", "video.mp4"):
         answer = client.get(f"{page.address}/{file}")
@@ -127,6 +137,39 @@ def test_two_frames_may_be_on_their_way(tracker: StillTracker, webcam: Page) -> 
     assert [answer["frame"] for answer in answers if answer["type"] == "boxes"] == [0, 1]
     tracker.seconds = 0.0
     assert webcam.show(3)["type"] == "boxes"
+
+
+def test_one_download_of_the_video_at_a_time(
+    client: TestClient, webcam: Page, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webcam.show(0)
+    held = Held(Recording.export_video)
+    monkeypatch.setattr(Recording, "export_video", held)
+    with held.by(lambda: client.get(f"{webcam.address}/video.mp4")) as answers:
+        refused = client.get(f"{webcam.address}/video.mp4")
+        assert (refused.status_code, refused.text.count("\n")) == (409, 1)
+    assert answers[0].status_code == 200
+    assert client.get(f"{webcam.address}/video.mp4").status_code == 200
+    assert list(temporary.rglob("downloads/*")) == []
+
+
+def test_a_source_whose_files_grow_too_large_ends(tracker: StillTracker, temporary: Path) -> None:
+    noise = np.random.default_rng(0)
+    app = build_app(service(tracker, Limits(disk=0.1)))
+    client = TestClient(app, base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"})
+    with client, Page.open(client) as page:
+        page.ask(type="webcam")
+        for number in range(WEIGHED - 1):
+            assert page.show(number, data=jpeg(noise.integers(0, 255, (240, 320, 3), np.uint8)))["type"] == "boxes"
+        ended = page.show(WEIGHED)
+        assert ended["type"] == "ended"
+        assert "--max-disk" in ended["why"]
+        assert client.get(f"{page.address}/video.mp4").status_code == 200
+        answer = client.post(f"{page.address}/upload", content=bytes(200_000))
+        assert answer.status_code == 400
+        assert "--max-disk" in answer.text
+        assert page.ask(type="webcam")["type"] == "opened"
+        assert page.show(0)["type"] == "boxes"
 
 
 # Broken clients
@@ -355,9 +398,20 @@ def test_an_upload_that_is_too_large_leaves_nothing(client: TestClient, page: Pa
     assert "upload one first" in page.ask(type="upload")["text"]
 
 
+def test_one_upload_at_a_time(client: TestClient, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = write_video(tmp_path / "clip.mp4")
+    held = Held(Session.disk_use)
+    monkeypatch.setattr(Session, "disk_use", held)
+    with held.by(lambda: client.post(f"{page.address}/upload", content=content)) as answers:
+        assert client.post(f"{page.address}/upload", content=content).status_code == 409
+        assert "being uploaded already" in page.ask(type="upload")["text"]
+    assert answers[0].status_code == 200
+    assert page.ask(type="upload")["type"] == "opened"
+
+
 def test_an_upload_needs_a_session(client: TestClient) -> None:
     answer = client.post("/sessions/none/upload", content=b"x")
-    assert answer.status_code == 400
+    assert answer.status_code == 404
     assert "reload the page" in answer.text
 
 
@@ -395,16 +449,46 @@ class TwoFrames(LiveSource):
         self.closed = True
 
 
-def test_a_camera_of_the_server(
+class Faulty(TwoFrames):
+    """A camera whose driver has faults that nobody thought of."""
+
+    def poll(self, timeout: float) -> LiveFrame | None:
+        raise RuntimeError("out of order")
+
+    def close(self) -> None:
+        raise RuntimeError("stuck")
+
+
+@pytest.fixture
+def with_camera(
     tracker: StillTracker, limits: Limits, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Callable[[LiveSource], TestClient]:
+    """Makes a client of a server that has one camera."""
+
+    def make(camera: LiveSource) -> TestClient:
+        monkeypatch.setattr(
+            "siamtrack.live.server.connection.open_camera", lambda address: feeds.CameraFeed("camera 0", camera)
+        )
+        made = service(tracker, limits)
+        made.cameras = True
+        return TestClient(build_app(made), base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"})
+
+    return make
+
+
+def test_a_camera_with_a_fault_ends_and_the_page_goes_on(with_camera: Callable[[LiveSource], TestClient]) -> None:
+    with with_camera(Faulty()) as client, Page.open(client) as page:
+        assert page.ask(type="camera", address="0")["type"] == "opened"
+        ended = page.hear()
+        assert ended["type"] == "ended"
+        assert "out of order" in ended["why"]
+        assert page.ask(type="webcam")["type"] == "opened"
+        assert page.show(0)["type"] == "boxes"
+
+
+def test_a_camera_of_the_server(with_camera: Callable[[LiveSource], TestClient]) -> None:
     camera = TwoFrames()
-    monkeypatch.setattr(
-        "siamtrack.live.server.connection.open_camera", lambda address: feeds.CameraFeed(camera.info.name, camera)
-    )
-    made = service(tracker, limits)
-    made.cameras = True
-    with TestClient(build_app(made), base_url="http://127.0.0.1", headers={"origin": "http://127.0.0.1"}) as client:
+    with with_camera(camera) as client:
         with Page.open(client) as page:
             assert page.hello["cameras"] is True
             opened = page.ask(type="camera", address="0")
@@ -417,11 +501,33 @@ def test_a_camera_of_the_server(
 
 
 @pytest.mark.parametrize(
-    "address", ["/etc/passwd", "video.mp4", "file:///etc/passwd", "concat:a|b", "http://", "*", "-1"]
+    "address",
+    [
+        "/etc/passwd",
+        "/dev/../etc/passwd",
+        "video.mp4",
+        "file:///etc/passwd",
+        "concat:a|b",
+        "*",
+        "-1",
+        "udp://:8000",
+        "tcp://0.0.0.0:8000?listen",
+    ],
 )
-def test_no_file_of_the_server_is_a_camera(address: str) -> None:
-    with pytest.raises(Exception, match="is no camera"):
+def test_no_file_and_no_port_of_the_server_is_a_camera(address: str) -> None:
+    with pytest.raises(UsageError, match="is no camera"):
         feeds.open_camera(address)
+
+
+@pytest.mark.parametrize("address", ["7", "/dev/video7", "/dev/v4l/by-id/usb", "rtsps://a/b", "HTTP://a", "rtmp://a/b"])
+def test_what_is_one_elsewhere_is_one_here(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siamtrack.io.live_source.open_live", lambda address, timeout: TwoFrames())
+    assert feeds.open_camera(address).name == "camera 0"
+
+
+def test_the_password_of_an_address_is_not_told() -> None:
+    with pytest.raises(UsageError, match=r"ftp://me:\*\*\*@host"):
+        feeds.open_camera("ftp://me:secret@host/1")
 
 
 # What is left
@@ -440,7 +546,7 @@ def test_a_session_leaves_nothing_behind(client: TestClient, temporary: Path, tm
     while len(list(temporary.rglob("*"))) > 1 and time.monotonic() < until:
         time.sleep(0.02)
     assert len(list(temporary.rglob("*"))) == 1  # the folder of the server
-    assert client.get(f"{address}/boxes.csv").status_code == 400
+    assert client.get(f"{address}/boxes.csv").status_code == 404
 
 
 def test_the_server_leaves_nothing_behind(

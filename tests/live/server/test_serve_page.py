@@ -253,6 +253,7 @@ def test_it_follows_an_object_before_the_camera(page: LivePage, downloads: Path)
     assert page.browser.get_log("browser") == []
 
 
+@pytest.mark.slow
 def test_it_survives_a_reload_and_a_restart_of_the_server(page: LivePage) -> None:
     page.find("webcam").click()
     page.wait_for_frames(3)

@@ -11,10 +11,11 @@ import pytest
 from serving_clients import picture
 
 from siamtrack.boxes import Box
-from siamtrack.errors import UsageError
+from siamtrack.errors import SinkError, UsageError
 from siamtrack.io.frames import Frame
 from siamtrack.io.sinks import CSV_HEADER, Row
 from siamtrack.io.sources import open_source
+from siamtrack.io.video_sink import VideoSink
 from siamtrack.live.server.recording import ByTheClock, EachOnce, Recording
 from siamtrack.tracking.status import Status
 
@@ -41,7 +42,8 @@ def shades(path: Path) -> tuple[list[int], Fraction]:
 def test_every_frame_of_a_file_is_in_the_video_once(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "recording", EachOnce(RATE))
     write(recording, *range(20))
-    found, rate = shades(recording.export_video())
+    recording.export_video(tmp_path / "video.mp4")
+    found, rate = shades(tmp_path / "video.mp4")
     recording.close()
     assert rate == RATE
     assert found == [pytest.approx(10 * index, abs=4) for index in range(20)]
@@ -51,10 +53,12 @@ def test_it_can_be_asked_for_at_any_time_and_goes_on(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "recording", EachOnce(RATE))
     for begin, end in ((0, 7), (7, 8), (8, 9), (9, 20)):  # parts of one frame too
         write(recording, *range(begin, end))
-        found, rate = shades(recording.export_video())
+        recording.export_video(tmp_path / "video.mp4")
+        found, rate = shades(tmp_path / "video.mp4")
         assert rate == RATE
         assert found == [pytest.approx(10 * index, abs=4) for index in range(end)]
-        with recording.export_csv().open() as file:
+        recording.export_csv(tmp_path / "boxes.csv")
+        with (tmp_path / "boxes.csv").open() as file:
             assert [int(line["frame"]) for line in csv.DictReader(file)] == list(range(end))
     recording.close()
 
@@ -63,7 +67,8 @@ def test_the_table_is_that_of_track(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "recording", ByTheClock())
     write(recording, 3)
     recording.close()
-    assert recording.export_csv().read_text() == (
+    recording.export_csv(tmp_path / "boxes.csv")
+    assert (tmp_path / "boxes.csv").read_text() == (
         f"{CSV_HEADER}\n3,0.100000,1,10.000,12.000,20.000,16.000,0.5000,tracked\n"
     )
 
@@ -72,14 +77,16 @@ def test_a_frame_that_could_not_be_decoded_repeats_the_one_before(tmp_path: Path
     recording = Recording(tmp_path / "recording", EachOnce(RATE))
     write(recording, 5)
     recording.write(Frame(6, 0.2, None), [Row(6, 0.2, 1, None, None, Status.SKIPPED)])
-    assert shades(recording.export_video())[0] == [pytest.approx(50, abs=4)] * 2
+    recording.export_video(tmp_path / "video.mp4")
+    assert shades(tmp_path / "video.mp4")[0] == [pytest.approx(50, abs=4)] * 2
     recording.close()
 
 
 def test_boxes_are_drawn(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "recording", EachOnce(RATE))
     write(recording, 0)
-    with open_source(recording.export_video()) as source:
+    recording.export_video(tmp_path / "video.mp4")
+    with open_source(tmp_path / "video.mp4") as source:
         image = next(source).image
     recording.close()
     assert image is not None
@@ -89,7 +96,36 @@ def test_boxes_are_drawn(tmp_path: Path) -> None:
 def test_without_a_frame_there_is_no_video(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "recording", ByTheClock())
     with pytest.raises(UsageError, match="no video yet"):
-        recording.export_video()
+        recording.export_video(tmp_path / "video.mp4")
+    recording.close()
+
+
+def test_a_part_that_cannot_be_finished_is_told_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: VideoSink) -> None:
+        raise SinkError("disk full")
+
+    recording = Recording(tmp_path / "recording", EachOnce(Fraction(10)))
+    write(recording, 0, 1)
+    recording.export_video(tmp_path / "video.mp4")
+    write(recording, 2, 3, 4)
+    with monkeypatch.context() as context:
+        context.setattr(VideoSink, "close", fail)
+        with pytest.raises(SinkError, match=r"last 0\.3 seconds of the video are lost: disk full"):
+            recording.export_video(tmp_path / "video.mp4")
+    recording.export_video(tmp_path / "video.mp4")
+    assert shades(tmp_path / "video.mp4")[0] == [pytest.approx(10 * index, abs=4) for index in (0, 1)]
+    write(recording, 5)
+    recording.export_video(tmp_path / "video.mp4")
+    assert shades(tmp_path / "video.mp4")[0] == [pytest.approx(10 * index, abs=4) for index in (0, 1, 5)]
+    recording.close()
+
+
+def test_files_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="nowhere"):
+        Recording(tmp_path / "nowhere" / "recording", ByTheClock())
+    recording = Recording(tmp_path / "recording", ByTheClock())
+    with pytest.raises(SinkError, match=r"boxes\.csv"):
+        recording.export_csv(tmp_path / "nowhere" / "boxes.csv")
     recording.close()
 
 

@@ -143,12 +143,14 @@ class TestWithAToken:
 
     def test_it_is_shown_once(self, client: TestClient) -> None:
         with client:
-            answer = client.get(f"/?token={TOKEN}")
-            assert answer.status_code == 200
+            answer = client.get(f"/?token={TOKEN}", follow_redirects=False)
+            assert answer.status_code == 303
             cookie = answer.headers["set-cookie"]
             assert "HttpOnly" in cookie
-            assert "SameSite=Strict" in cookie
+            assert "SameSite=Lax" in cookie
             assert TOKEN not in cookie
+            page = client.get(f"/?token={TOKEN}")
+            assert (page.status_code, str(page.url)) == (200, "http://board:8765/")
             assert client.get("/page/main.js").status_code == 200
             with Page.open(client) as page:
                 assert page.hello["type"] == "hello"
