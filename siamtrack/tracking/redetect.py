@@ -1,0 +1,51 @@
+"""Where to look for a target that is lost: further and further from where it was last seen, to the whole frame.
+
+Every frame looks at a few places more, so that a lost target costs as much in each of them however large the frame is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Place = tuple[float, float]
+
+
+def places(size: tuple[int, int], last: Place, reach: float, step: int, count: int) -> list[Place]:
+    """Centres of the search crops of a frame.
+
+    The frame is laid out with squares that a search crop finds a target in; they are looked at in the order of their
+    distance from where the target was seen last, and then from the first one again.
+
+    Args:
+        size: width and height of the frame in pixels.
+        last: centre `(x, y)` of the target when it was seen last.
+        reach: side in pixels of the square around its centre in which a search crop finds a target.
+        step: frames since the target was lost, 0 in the first one that looks elsewhere.
+        count: how many places a frame.
+
+    Returns:
+        At most `count` of them, in pixels, inside the frame.
+    """
+    columns, rows = (max(math.ceil(side / reach), 1) for side in size)
+    tiles = [
+        ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    tiles.sort(key=lambda place: math.dist(place, last))
+    return [tiles[(step * count + each) % len(tiles)] for each in range(min(count, len(tiles)))]
+
+
+def best_of(sure: Sequence[float], above: float) -> int:
+    """Which of several places a lost target is at.
+
+    Args:
+        sure: confidence at the place where it is followed to, and at all the others.
+        above: confidence from which it is believed to be at one of the others.
+
+    Returns:
+        The index; 0 where none of the others is sure enough, or as sure as the first.
+    """
+    best = max(range(len(sure)), key=lambda index: sure[index])
+    return best if sure[best] >= above else 0
