@@ -66,12 +66,14 @@ class ConfidenceSettings(Frozen):
     """Least share of a frame in that mean."""
     smoothing: float = Field(0.5, gt=0, le=1)
     """Share of a frame in the running mean of the confidence, which the status is taken from."""
-    patience: int = Field(3, ge=1)
+    patience: int = Field(5, ge=1)
     """Frames in a row below `lost_below` before a target is lost."""
     found_above: float = Field(0.8, ge=0, le=1)
     """Confidence from which a lost target may be there again."""
-    proofs: int = Field(2, ge=1)
-    """Frames in a row above it before a lost target is tracked again."""
+    found_answer: float = Field(0.6, ge=0, le=1)
+    """Share of its usual answer from which the filter, where one is learnt, takes it for the target again."""
+    proofs: int = Field(3, ge=1)
+    """Frames in a row in which it must be there before a lost target is tracked again."""
 
 
 class RecoverySettings(Frozen):

@@ -40,6 +40,8 @@ Image = NDArray[np.uint8]
 SEQUENCES = ("OTB", "VOT", "UAV123_10fps")
 """Folders of sequences that no network was trained on, whose targets are always in view."""
 DISAPPEAR = (Ending.LEAVES, Ending.COVERED, Ending.VANISHES)
+STAYING = 100
+"""Added to the seed of clips in which the target disappears: that of those in which it stays."""
 FRAME = (426, 240)
 """Width and height of the frames in pixels."""
 BACKDROP = (600, 340)
@@ -201,6 +203,8 @@ class Run:
     said: tuple[Status, ...]
     score: NDArray[np.float64]
     """`(N,)` as reported."""
+    confidence: NDArray[np.float64]
+    """`(N,)` what the status is taken from, before it is smoothed."""
     signals: NDArray[np.float64]
     """`(N, 5)` `Signals`."""
     usual: NDArray[np.float64]
@@ -238,6 +242,7 @@ def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
         np.nan_to_num(overlap),
         tuple(result.status for result in results),
         np.array([result.score for result in results]),
+        np.array([result.confidence for result in results]),
         np.array([result.signals for result in results]),
         np.array(usual),
     )

@@ -2,10 +2,14 @@
 
 DIR is described in `disappearance_clips.py`. Tracked are rendered clips of the second half, in which the target
 disappears and returns or stays; the sequences in OTB/, VOT/ and UAV123_10fps/ as they are; and windows of these, and of
-the videos kept from training, that look away from the target and back. Printed are, for each kind: in how many of the
-clips LOST is said within 15 frames of the disappearance, and the target is tracked again, with the box on it, within 30 of
-its return; how many frames without target are said to be tracked after these 15; how many frames are said to be lost
-though the target is in view; the average overlap, and the area under the ROC curve of the score against it being above 0.3.
+the videos kept from training, that look away from the target and back. Printed are, for each kind:
+
+- in how many of the clips LOST is said within 15 frames of the disappearance, and in how many the target is tracked
+  again, with the box on it, within 30 frames of its return;
+- how many frames without the target are said to be tracked after these 15;
+- where the target stays in view, how many frames are said to be lost, and how many are though the box is on the target;
+- the average overlap, and the area under the ROC curve of the score, and of the confidence,
+  against the overlap being above 0.3.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import numpy as np
 from disappearance_clips import (
     DISAPPEAR,
     SEQUENCES,
+    STAYING,
     Run,
     auc,
     follow,
@@ -66,7 +71,7 @@ def kinds(tracker: Tracker, folder: Path, clips: int, staying: int) -> Iterator[
     stock = read_stock(folder, 1)
     rendered = make_clips(stock, clips, DISAPPEAR, JUDGE_SEED)
     yield "rendered, disappears", [follow(tracker, name, clip) for name, clip in rendered]
-    rendered = make_clips(stock, staying, [Ending.STAYS], 2 * JUDGE_SEED)
+    rendered = make_clips(stock, staying, [Ending.STAYS], JUDGE_SEED + STAYING)
     yield "rendered, stays", [follow(tracker, name, clip) for name, clip in rendered]
     real = [track for name in SEQUENCES for track in read_tracks(folder / name)]
     yield "real", [follow(tracker, track.name, whole(track)) for track in real]
@@ -96,12 +101,15 @@ def describe(runs: Sequence[Run]) -> str:
         parts.append(f"certain of an absent target {np.mean([each.certain for each in gone]):.1%}")
     lost = np.concatenate([np.array([status is Status.LOST for status in run.said]) for run in runs])
     if not gone:
-        parts.append(f"false alarms {lost.mean():.2%}")
+        hit = np.concatenate([run.right for run in runs])
+        parts.append(f"said to be lost {lost.mean():.2%}, and on the target {(lost & hit).mean():.2%}")
     parts.append(f"AO {np.mean([run.overlap[run.shown >= BACK_ABOVE].mean() for run in runs]):.4f}")
     judged = np.concatenate([run.judged for run in runs])
     right = np.concatenate([run.right for run in runs])[judged]
     if 0 < right.sum() < len(right):
-        parts.append(f"AUC {auc(np.concatenate([run.score for run in runs])[judged], right):.4f}")
+        for name in ("score", "confidence"):
+            values = np.concatenate([getattr(run, name) for run in runs])[judged]
+            parts.append(f"AUC of the {name} {auc(values, right):.4f}")
     return ", ".join(parts)
 
 

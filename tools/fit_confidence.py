@@ -1,7 +1,8 @@
 """Fit a model's confidence: `python tools/fit_confidence.py DIR --model NAME`.
 
-It prints `[tracking.confidence]` for the recipe: a logistic regression, fitted by Newton's method with a small ridge, on
-the signals of `siamtrack.tracking.confidence` and their change, to whether the box overlaps the truth by more than 0.3.
+It prints `[tracking.confidence]` for the recipe: a logistic regression, fitted by Newton's method with a small ridge,
+on the signals of `siamtrack.tracking.confidence` and their change, to whether the box overlaps the truth by more than
+0.3.
 DIR is described in `disappearance_clips.py`; its clips of the first half are taken, and the sequences in OTB/, VOT/ and
 UAV123_10fps/, whose targets are always in view. What is usual for a target depends on the weights that the tracker has:
 fit again with `--settings` until they stay.
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from disappearance_clips import DISAPPEAR, SEQUENCES, Run, auc, follow, make_clips, read_stock, whole
+from disappearance_clips import DISAPPEAR, SEQUENCES, STAYING, Run, auc, follow, make_clips, read_stock, whole
 from numpy.typing import NDArray
 
 from siamtrack.data.sequences import read_tracks
@@ -43,7 +44,7 @@ def main() -> int:
         tracker = load(arguments.model, device="cpu", settings=json.loads(arguments.settings), precision="float32")
         stock = read_stock(arguments.folder, 0)
         clips = [*make_clips(stock, arguments.clips, DISAPPEAR, FIT_SEED)]
-        clips += make_clips(stock, arguments.staying, [Ending.STAYS], 2 * FIT_SEED)
+        clips += make_clips(stock, arguments.staying, [Ending.STAYS], FIT_SEED + STAYING)
         runs = [follow(tracker, name, clip) for name, clip in clips]
         tracks = [track for name in SEQUENCES for track in read_tracks(arguments.folder / name)]
         runs += [follow(tracker, track.name, whole(track)) for track in tracks]

@@ -61,6 +61,11 @@ class Belief:
     lost: int = 0
     """Frames since it was lost, 0 while it is followed; a target that proves to be there again counts on."""
 
+    @property
+    def there(self) -> bool:
+        """Whether the last frame showed it: it is followed, or may have been found."""
+        return not self.lost or self.proofs > 0
+
 
 NO_SIGNALS = Signals()
 NOTHING_KNOWN = Belief()
@@ -117,7 +122,9 @@ def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSett
     """
     rules = settings.confidence
     if known.lost:
-        proofs = known.proofs + 1 if sure >= rules.found_above else 0
+        usual = known.usual or signals
+        again = sure >= rules.found_above and signals.answer >= rules.found_answer * usual.answer
+        proofs = known.proofs + 1 if again else 0
         if proofs < rules.proofs:
             said = Status.UNCERTAIN if proofs else Status.LOST
             return replace(known, proofs=proofs, lost=known.lost + 1), said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 Place = tuple[float, float]
 
@@ -27,25 +28,32 @@ def places(size: tuple[int, int], last: Place, reach: float, step: int, count: i
     Returns:
         At most `count` of them, in pixels, inside the frame.
     """
+    order = _from_near_to_far(size, last, reach)
+    return [order[(step * count + each) % len(order)] for each in range(min(count, len(order)))]
+
+
+@lru_cache(
+    maxsize=64
+)  # the same in every frame until the target is found: a small target in a large frame has thousands
+def _from_near_to_far(size: tuple[int, int], last: Place, reach: float) -> tuple[Place, ...]:
+    """The middles of all squares."""
     columns, rows = (max(math.ceil(side / reach), 1) for side in size)
-    tiles = [
+    middles = [
         ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
         for row in range(rows)
         for column in range(columns)
     ]
-    tiles.sort(key=lambda place: math.dist(place, last))
-    return [tiles[(step * count + each) % len(tiles)] for each in range(min(count, len(tiles)))]
+    return tuple(sorted(middles, key=lambda place: math.dist(place, last)))
 
 
-def best_of(sure: Sequence[float], above: float) -> int:
-    """Which of several places a lost target is at.
+def best_of(sure: Sequence[float], there: Sequence[bool]) -> int:
+    """Which of several places a target is at.
 
     Args:
         sure: confidence at the place where it is followed to, and at all the others.
-        above: confidence from which it is believed to be at one of the others.
+        there: whether it may be at each of them.
 
     Returns:
-        The index; 0 where none of the others is sure enough, or as sure as the first.
+        The index of the surest place where it may be; 0 where there is none, or none surer than the first.
     """
-    best = max(range(len(sure)), key=lambda index: sure[index])
-    return best if sure[best] >= above else 0
+    return max(range(len(sure)), key=lambda index: (there[index], sure[index]) if there[index] else (False, -index))

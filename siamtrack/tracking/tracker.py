@@ -427,8 +427,8 @@ class Tracker:
 
     def _take(self, advanced: Sequence[TrackResult], chances: range) -> int:
         """The index of what is believed of all the chances that a target had."""
-        sure = [advanced[index].confidence for index in chances]
-        return chances[best_of(sure, self.settings.confidence.found_above)]
+        results = [advanced[index] for index in chances]
+        return chances[best_of([each.confidence for each in results], [each.state.belief.there for each in results])]
 
     def _found_scale(self, state: TargetState, peak: Peak) -> tuple[float, float]:
         """The factor that the size is to follow, and the next reference of scales that are tried in turn."""

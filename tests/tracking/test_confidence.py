@@ -78,6 +78,15 @@ def test_a_lost_target_is_taken_back_only_above_the_higher_threshold_and_in_fram
     assert said([*lost, 0.9, 0.9, 0.6, 0.1, 0.1])[2:] == [U, T, T, U, L]
 
 
+def test_the_filter_must_take_it_for_the_target_again() -> None:
+    lost = Belief(usual=Signals(answer=0.9), frames=9, lost=4)
+    alike, other = Signals(answer=0.55), Signals(answer=0.53)  # 0.6 of the usual answer is 0.54
+    assert believe(lost, alike, 0.9, SETTINGS)[1] is U
+    assert believe(lost, other, 0.99, SETTINGS)[1] is L
+    assert believe(lost, alike, 0.9, SETTINGS)[0].there
+    assert not believe(lost, other, 0.99, SETTINGS)[0].there
+
+
 def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
     smooth = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"smoothing": 0.4})})
     assert said([0.9, 0.9, 0.05, 0.9], smooth) == [T, T, T, T]

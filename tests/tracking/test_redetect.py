@@ -28,7 +28,7 @@ def test_the_nearest_place_comes_first() -> None:
 
 
 @given(
-    st.integers(8, 900), st.integers(8, 900), st.floats(0, 1), st.floats(0, 1), st.floats(30, 400), st.integers(1, 5)
+    st.integers(8, 900), st.integers(8, 900), st.floats(0, 1), st.floats(0, 1), st.floats(60, 400), st.integers(1, 5)
 )
 def test_every_point_of_the_frame_is_within_reach_of_a_place(
     width: int, height: int, x: float, y: float, reach: float, count: int
@@ -56,14 +56,16 @@ def test_a_search_crop_that_sees_the_whole_frame_looks_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sure", "index"),
+    ("sure", "there", "index"),
     [
-        ([0.2], 0),
-        ([0.2, 0.7, 0.75], 0),  # none is sure enough
-        ([0.2, 0.9, 0.95, 0.85], 2),
-        ([0.9, 0.85], 0),
-        ([0.9, 0.9], 0),  # as sure: it stays where it is
+        ([0.2], [False], 0),
+        ([0.2, 0.9, 0.75], [False, False, False], 0),  # however sure
+        ([0.2, 0.9, 0.95, 0.85], [False, True, True, True], 2),
+        ([0.2, 0.9, 0.95, 0.85], [False, True, False, True], 1),
+        ([0.99, 0.85], [False, True], 1),
+        ([0.9, 0.85], [True, True], 0),
+        ([0.9, 0.9], [True, True], 0),  # as sure: it stays where it is
     ],
 )
-def test_a_target_is_taken_to_be_elsewhere_only_when_that_is_sure(sure: list[float], index: int) -> None:
-    assert best_of(sure, 0.8) == index
+def test_a_target_is_at_the_surest_place_where_it_may_be(sure: list[float], there: list[bool], index: int) -> None:
+    assert best_of(sure, there) == index
