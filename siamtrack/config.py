@@ -40,6 +40,49 @@ class AdaptationSettings(Frozen):
     """Steps of the conjugate gradient after every new sample."""
 
 
+class SignalWeights(Frozen):
+    """What each of the `siamtrack.tracking.confidence.Signals` counts in the logit of the confidence."""
+
+    response: float = 0.0
+    psr: float = 0.0
+    apce: float = 0.0
+    answer: float = 0.0
+    quality: float = 0.0
+
+
+class ConfidenceSettings(Frozen):
+    """How sure it is that a box shows the target (`siamtrack.tracking.confidence`), and when it is lost and found.
+
+    The weights are those of `siamfc-alexnet`, fitted by `tools/fit_confidence.py`.
+    """
+
+    intercept: float = -3.863
+    """Logit where all signals are 0."""
+    level: SignalWeights = SignalWeights(response=0.371, psr=1.887, apce=0.943)
+    """Weights of the signals themselves."""
+    change: SignalWeights = SignalWeights(response=0.339, psr=0.112, apce=0.068)
+    """Weights of their difference from their running mean."""
+    rate: float = Field(0.05, gt=0, le=1)
+    """Least share of a frame in that mean."""
+    smoothing: float = Field(0.5, gt=0, le=1)
+    """Share of a frame in the running mean of the confidence, which the status is taken from."""
+    patience: int = Field(5, ge=1)
+    """Frames in a row below `lost_below` before a target is lost."""
+    found_above: float = Field(0.8, ge=0, le=1)
+    """Confidence from which a lost target may be there again."""
+    found_answer: float = Field(0.6, ge=0, le=1)
+    """Share of its usual answer from which the filter, where one is learnt, takes it for the target again."""
+    proofs: int = Field(3, ge=1)
+    """Frames in a row in which it must be there before a lost target is tracked again."""
+
+
+class RecoverySettings(Frozen):
+    """How a target that is lost is looked for (`siamtrack.tracking.redetect`)."""
+
+    crops: int = Field(3, ge=1, le=64)
+    """Search crops a frame beside the usual one."""
+
+
 class TrackingSettings(Frozen):
     """How a tracker searches. The defaults are SiamFC-3s (Bertinetto et al. 2016, section 3 and the released code)."""
 
@@ -78,10 +121,14 @@ class TrackingSettings(Frozen):
     """Share of the difference between that size and the scale search's by which the search follows it every frame."""
     adaptation: AdaptationSettings | None = None
     """Learn a filter while tracking, which then says where the target is; None keeps to the first exemplar (SiamFC)."""
-    uncertain_below: float = Field(0.3, ge=0, le=1)
-    """A score below this is reported as uncertain. Not calibrated yet: a conservative default."""
-    lost_below: float = Field(0.1, ge=0, le=1)
-    """A score below this is reported as lost; the search goes on from the best guess."""
+    confidence: ConfidenceSettings = ConfidenceSettings()
+    """What makes the confidence, and how the status follows it."""
+    recovery: RecoverySettings | None = None
+    """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
+    uncertain_below: float = Field(0.5, ge=0, le=1)
+    """Smoothed confidence below which a target is reported as uncertain, and nothing is learnt."""
+    lost_below: float = Field(0.3, ge=0, le=1)
+    """Smoothed confidence below which, after some frames, a target is reported as lost."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -92,5 +139,10 @@ class TrackingSettings(Frozen):
         if self.lost_below > self.uncertain_below:
             raise ValueError(
                 f"lost_below ({self.lost_below:g}) must not exceed uncertain_below ({self.uncertain_below:g})"
+            )
+        if self.confidence.found_above < self.lost_below:
+            raise ValueError(
+                f"confidence.found_above ({self.confidence.found_above:g}) must not be less than "
+                f"lost_below ({self.lost_below:g})"
             )
         return self

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from siamtrack.boxes import Box
 from siamtrack.tracking.adaptive import AdaptiveFilter
+from siamtrack.tracking.confidence import NO_SIGNALS, NOTHING_KNOWN, Belief, Signals
 from siamtrack.tracking.crops import Color, Square
 from siamtrack.tracking.kernels import Peak
 from siamtrack.tracking.refine import Refinement
@@ -40,6 +41,15 @@ class TargetState:
     """Frames since the first one."""
     reference: float = 0.0
     """Greatest response when the present size was last tried, where scales are tried in turn."""
+    belief: Belief = NOTHING_KNOWN
+    """What is believed of it."""
+    seen: TargetState | None = None
+    """The target when it was last seen for sure; None where that is this state."""
+
+    @property
+    def last_seen(self) -> TargetState:
+        """The target when it was last seen for sure."""
+        return self.seen or self
 
     @property
     def box(self) -> Box:
@@ -67,6 +77,10 @@ class TrackResult:
     """Figures of the response to the exemplar: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
     state: TargetState
     """What `Tracker.step` takes for the next frame."""
+    signals: Signals = NO_SIGNALS
+    """What the confidence is made of."""
+    confidence: float = 1.0
+    """Probability that the box overlaps the truth by more than 0.3; the status follows it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,6 +32,7 @@ from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.weights import ModelCard, load_network
 from siamtrack.tracking.adaptive import begin, learn
+from siamtrack.tracking.confidence import believe, confidence, read_signals
 from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
 from siamtrack.tracking.kernels import (
     Peak,
@@ -41,6 +43,7 @@ from siamtrack.tracking.kernels import (
     needs_compiling,
     upsample_maps,
 )
+from siamtrack.tracking.redetect import best_of, places
 from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, refine
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
 from siamtrack.tracking.states import Observation, TargetState, TrackResult
@@ -182,13 +185,17 @@ class Tracker:
         if not states:
             return []
         with self._timed("crop"):
-            crops = self._cut_searches(frame, states)
-        sights = self._respond(states, crops)
+            chances = [self._chances(frame, state) for state in states]
+            tried = [chance for each in chances for chance in each]
+            crops = self._cut_searches(frame, tried)
+        sights = self._respond(tried, crops)
         with self._timed("postprocess"):
-            results = [self._advance(frame, *each) for each in zip(states, sights, strict=True)]
+            advanced = [self._advance(frame, *each) for each in zip(tried, sights, strict=True)]
+            taken = [self._take(advanced, span) for span in _spans(chances)]
+        results = [advanced[index] for index in taken]
         if self.settings.adaptation:
             with self._timed("learn"):
-                results = [self._learn(*each) for each in zip(results, sights, strict=True)]
+                results = [self._learn(advanced[index], sights[index]) for index in taken]
         return results
 
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
@@ -202,11 +209,15 @@ class Tracker:
             UsageError: when the frame is not such an array.
         """
         _check_frame(frame)
-        crops = self._cut_searches(frame, [state])
+        chances = self._chances(frame, state)
+        crops = self._cut_searches(frame, chances)
         seen = crops.copy()  # the network's input is made in place
-        (sight,) = self._respond([state], crops)
+        sights = self._respond(chances, crops)
+        advanced = [self._advance(frame, *each) for each in zip(chances, sights, strict=True)]
+        taken = self._take(advanced, range(len(chances)))
+        state, sight, result = chances[taken], sights[taken], advanced[taken]
+        seen = seen.reshape(len(chances), -1, *seen.shape[1:])[taken]
         responses, boxes = sight.responses, sight.boxes
-        result = self._advance(frame, state, sight)
         peak, settings = result.peak, self.settings
         maps = upsample_maps(responses, self._tables)
         window = np.outer(self._tables.window, self._tables.window)
@@ -344,7 +355,7 @@ class Tracker:
     def _learn(self, result: TrackResult, sight: _Sight) -> TrackResult:
         """The same result with a filter that knows this frame, if it is one to learn from."""
         state, settings = result.state, self.settings.adaptation
-        if settings is None or state.filter is None or sight.learnt is None:
+        if settings is None or state.filter is None or sight.learnt is None or result.status is not Status.TRACKED:
             return result
         if state.age % settings.every or float(sight.learnt.max()) < settings.above:
             return result
@@ -365,18 +376,21 @@ class Tracker:
         settings = self.settings
         return find_peak(responses, settings.scale_penalty, settings.window_influence, self._radius, self._tables)
 
-    def _choose(self, sight: _Sight) -> Peak:
-        """Scale and confidence from the responses to the exemplar, the position from the filter where one is learnt."""
+    def _choose(self, sight: _Sight) -> tuple[Peak, float]:
+        """Scale and figures from the responses to the exemplar, the position from the filter where one is learnt.
+
+        Beside it, the filter's greatest answer, 0 without one.
+        """
         peak = self._find_peak(sight.responses)
         if sight.learnt is None:
-            return peak
+            return peak, 0.0
         place = self._find_peak(_evidence(sight.learnt))
         value = interpolate(sight.responses[peak.scale], int(place.row), int(place.col), self._tables)
-        return peak._replace(row=place.row, col=place.col, value=value)
+        return peak._replace(row=place.row, col=place.col, value=value), place.peak
 
     def _advance(self, frame: NDArray[np.uint8], state: TargetState, sight: _Sight) -> TrackResult:
         """The step from what is seen of a target to its next state."""
-        peak = self._choose(sight)
+        peak, answer = self._choose(sight)
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale, state.age)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
@@ -390,15 +404,41 @@ class Tracker:
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
         reading = self._read(state, sight.boxes, peak)
         score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self.backend.bias) / 2)
-        status = self._judge(score)
+        signals = read_signals(peak, self.backend.bias, answer, reading.quality if reading else None)
+        sure = confidence(signals, state.belief.usual, settings.confidence)
+        belief, status = believe(state.belief, signals, sure, settings)
         center, age = _into_frame((x, y), frame), state.age + 1
-        new = replace(state, center=center, scale=scale, status=status, age=age, reference=reference)
+        new = replace(
+            state, center=center, scale=scale, status=status, age=age, reference=reference, belief=belief, seen=None
+        )
+        if status is not Status.TRACKED or sure < settings.confidence.found_above:
+            new = replace(new, seen=state.last_seen)
         if reading is not None and state.refinement is not None:
             crop_scale = self._crop_scale(state, peak)
             shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, settings)
             followed = scale * math.exp(settings.box_scale_share * shape.growth(new.searched_box))
             new = replace(new, refinement=shape, scale=min(max(followed, settings.min_size), settings.max_size))
-        return TrackResult(new.box, score, status, peak, new)
+        return TrackResult(new.box, score, status, peak, new, signals, sure)
+
+    def _chances(self, frame: NDArray[np.uint8], state: TargetState) -> list[TargetState]:
+        """The states that the target may be in before this frame: the usual one, and more where it is lost."""
+        recovery, lost = self.settings.recovery, state.belief.lost
+        if recovery is None or not lost:
+            return [state]
+        geometry, last = self.backend.geometry, state.last_seen
+        reach = self._search_side(last) * (geometry.response_size - 1) * geometry.stride / geometry.search_size
+        size = (frame.shape[1], frame.shape[0])
+        # What was known when it was last seen, at another place; that it was there again at this one proves nothing.
+        moved = replace(last, age=state.age, status=state.status, belief=replace(state.belief, proofs=0), seen=last)
+        return [
+            state,
+            *(replace(moved, center=at) for at in places(size, last.center, reach, lost - 1, recovery.crops)),
+        ]
+
+    def _take(self, advanced: Sequence[TrackResult], chances: range) -> int:
+        """The index of what is believed of all the chances that a target had."""
+        results = [advanced[index] for index in chances]
+        return chances[best_of([each.confidence for each in results], [each.state.belief.there for each in results])]
 
     def _found_scale(self, state: TargetState, peak: Peak) -> tuple[float, float]:
         """The factor that the size is to follow, and the next reference of scales that are tried in turn."""
@@ -426,11 +466,6 @@ class Tracker:
         """Pixels of the frame in a pixel of the search crop that the peak was seen in."""
         factor = self._pyramid.search_factor(peak.scale, state.age)
         return self._search_side(state) * factor / self.geometry.search_size
-
-    def _judge(self, score: float) -> Status:
-        if score < self.settings.lost_below:
-            return Status.LOST
-        return Status.UNCERTAIN if score < self.settings.uncertain_below else Status.TRACKED
 
     def _search_side(self, state: TargetState) -> float:
         side = exemplar_side(*state.first_size, self.settings.context) * state.scale
@@ -534,6 +569,12 @@ def _check_frame(frame: NDArray[np.uint8]) -> None:
 
 def _into_frame(center: tuple[float, float], frame: NDArray[np.uint8]) -> tuple[float, float]:
     return min(max(center[0], 0.0), float(frame.shape[1])), min(max(center[1], 0.0), float(frame.shape[0]))
+
+
+def _spans(groups: Sequence[Sequence[object]]) -> list[range]:
+    """Where the members of each group are once the groups stand one after the other."""
+    ends = list(accumulate(len(group) for group in groups))
+    return [range(end - len(group), end) for group, end in zip(groups, ends, strict=True)]
 
 
 def _compared(state: TargetState) -> Tensor:

@@ -205,12 +205,14 @@ def test_the_score_is_the_sigmoid_of_the_logit_and_the_bias_moves_no_path(networ
         assert result.score < before[0].score
 
 
-@pytest.mark.parametrize(("bias", "status"), [(0.0, Status.TRACKED), (-13.5, Status.UNCERTAIN), (-30.0, Status.LOST)])
-def test_status_follows_the_score(network: SiameseNetwork, bias: float, status: Status) -> None:
-    sequence = render([[Box(120, 80, 44, 40)] * 2])
-    torch.nn.init.constant_(network.head.bias, bias)
-    (result,) = follow(Tracker(network), sequence)
-    assert result.status is result.state.status is status
+def test_the_status_is_part_of_the_state_and_falls_with_the_confidence(network: SiameseNetwork) -> None:
+    sequence = render([[Box(120, 80, 44, 40)] * 4 + [Box(-900, -900, 44, 40)] * 12])
+    results = follow(Tracker(network), sequence)
+    said = [result.status for result in results]
+    assert said[:3] == [Status.TRACKED] * 3
+    assert said[-1] is Status.LOST
+    assert all(result.status is result.state.status for result in results)
+    assert max(result.confidence for result in results[3:]) < min(result.confidence for result in results[:3])
 
 
 def test_an_absent_target_scores_lower_than_a_present_one(network: SiameseNetwork) -> None:

@@ -1,0 +1,138 @@
+"""What a frame says, how sure that is, and what is said about the target: by hand, and the hysteresis step by step."""
+
+from dataclasses import replace
+from math import exp, inf, isfinite, log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siamtrack.config import ConfidenceSettings, SignalWeights, TrackingSettings
+from siamtrack.tracking.confidence import Belief, Signals, believe, confidence, read_signals
+from siamtrack.tracking.kernels import Peak
+from siamtrack.tracking.status import Status
+
+T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST
+
+SETTINGS = TrackingSettings(
+    uncertain_below=0.5,
+    lost_below=0.2,
+    confidence=ConfidenceSettings(smoothing=1.0, patience=2, found_above=0.8, proofs=2, rate=0.1),
+)
+"""Without smoothing, so that each frame's confidence decides."""
+
+
+def peak(value: float = 3.0, psr: float = 8.0, apce: float = 12.0) -> Peak:
+    return Peak(1, 100.0, 100.0, value, value, psr, apce)
+
+
+def said(sure: list[float], settings: TrackingSettings = SETTINGS) -> list[Status]:
+    """What is said about frames of this confidence, one after the other."""
+    belief, statuses = Belief(), []
+    for each in sure:
+        belief, status = believe(belief, Signals(), each, settings)
+        statuses.append(status)
+    return statuses
+
+
+def test_signals_are_logits_and_logarithms() -> None:
+    signals = read_signals(peak(3.0, 8.0, 12.0), -1.0, 0.9, 0.75)
+    assert signals == pytest.approx((2.0, log(8), log(12), 0.9, log(3)))
+
+
+def test_a_network_without_filter_or_boxes_leaves_their_signals_at_zero() -> None:
+    assert read_signals(peak(), 0.0, 0.0, None)[3:] == (0.0, 0.0)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e9), st.floats(0, 1e4), st.floats(0, 1))
+def test_signals_and_confidence_are_finite_whatever_is_seen(
+    value: float, psr: float, apce: float, quality: float
+) -> None:
+    signals = read_signals(peak(value, psr, apce), 0.0, 0.0, quality)
+    assert all(isfinite(each) for each in signals)
+    heavy = ConfidenceSettings(level=SignalWeights(response=100, psr=100, quality=100))
+    assert 0 < confidence(signals, None, heavy) < 1
+
+
+def test_the_confidence_is_a_logistic_regression_on_the_signals_and_their_change() -> None:
+    settings = ConfidenceSettings(
+        intercept=-1.0, level=SignalWeights(response=0.5, answer=2.0), change=SignalWeights(psr=3.0)
+    )
+    now, usual = Signals(response=4.0, psr=1.0, answer=0.25), Signals(response=9.0, psr=1.5, answer=1.0)
+    logit = -1.0 + 0.5 * 4.0 + 2.0 * 0.25 + 3.0 * (1.0 - 1.5)
+    assert confidence(now, usual, settings) == pytest.approx(1 / (1 + exp(-logit)))
+    # Nothing is known yet: nothing has changed.
+    assert confidence(now, None, settings) == pytest.approx(1 / (1 + exp(-(logit + 1.5))))
+
+
+def test_a_target_is_lost_after_some_weak_frames_and_not_before() -> None:
+    assert said([0.9, 0.1, 0.1, 0.1]) == [T, U, L, L]
+    assert said([0.9, 0.1, 0.3, 0.1, 0.6]) == [T, U, U, U, T]  # between the thresholds, or not twice running
+
+
+def test_a_lost_target_is_taken_back_only_above_the_higher_threshold_and_in_frames_running() -> None:
+    lost = [0.1, 0.1]
+    assert said([*lost, 0.7, 0.7, 0.7])[2:] == [L, L, L]  # enough to be tracked, were it not lost
+    assert said([*lost, 0.9, 0.7, 0.9, 0.9])[2:] == [U, L, U, T]
+    # Then everything is as before it was lost.
+    assert said([*lost, 0.9, 0.9, 0.6, 0.1, 0.1])[2:] == [U, T, T, U, L]
+
+
+def test_the_filter_must_take_it_for_the_target_again() -> None:
+    lost = Belief(usual=Signals(answer=0.9), frames=9, lost=4)
+    alike, other = Signals(answer=0.55), Signals(answer=0.53)  # 0.6 of the usual answer is 0.54
+    assert believe(lost, alike, 0.9, SETTINGS)[1] is U
+    assert believe(lost, other, 0.99, SETTINGS)[1] is L
+    assert believe(lost, alike, 0.9, SETTINGS)[0].there
+    assert not believe(lost, other, 0.99, SETTINGS)[0].there
+
+
+def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
+    smooth = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"smoothing": 0.4})})
+    assert said([0.9, 0.9, 0.05, 0.9], smooth) == [T, T, T, T]
+    assert said([0.9, 0.9, 0.05, 0.05], smooth)[-1] is U
+
+
+def test_the_usual_signals_are_the_mean_of_the_frames_in_which_it_was_tracked() -> None:
+    belief = Belief()
+    for response, sure in [(1.0, 0.9), (2.0, 0.9), (100.0, 0.4), (6.0, 0.9)]:
+        belief, _ = believe(belief, Signals(response=response), sure, SETTINGS)
+    assert belief.frames == 3
+    assert belief.usual == pytest.approx(Signals(response=3.0))  # the uncertain frame is left out
+
+
+def test_the_usual_signals_follow_slowly_once_much_is_known() -> None:
+    known = Belief(usual=Signals(psr=2.0), frames=1000)
+    belief, _ = believe(known, Signals(psr=3.0), 0.9, SETTINGS)
+    assert belief.usual == pytest.approx(Signals(psr=2.1))  # rate 0.1
+
+
+def test_what_was_usual_outlives_a_loss() -> None:
+    known = Belief(usual=Signals(psr=2.0), frames=5)
+    for sure in (0.1, 0.1, 0.0, 0.9):
+        known, _ = believe(known, Signals(psr=-1.0), sure, SETTINGS)
+        assert (known.usual, known.frames) == (Signals(psr=2.0), 5)
+    assert known.lost == 3
+
+
+def test_a_belief_is_a_value() -> None:
+    known = Belief(usual=Signals(psr=2.0), frames=5, smoothed=0.3)
+    before = replace(known)
+    believe(known, Signals(), 0.9, SETTINGS)
+    assert known == before
+
+
+@given(st.lists(st.floats(0, 1), max_size=60))
+def test_lost_targets_count_their_frames_and_followed_ones_none(sure: list[float]) -> None:
+    belief = Belief()
+    for each in sure:
+        before = belief
+        belief, status = believe(belief, Signals(), each, SETTINGS)
+        assert (status is T) <= (belief.lost == 0)
+        assert (status is L) <= (belief.lost > 0)
+        assert belief.lost in (0, before.lost + 1)
+
+
+@pytest.mark.parametrize("value", [inf, -inf])
+def test_infinite_responses_are_as_sure_as_can_be(value: float) -> None:
+    assert isfinite(read_signals(peak(value), 0.0, 0.0, None).response)
