@@ -425,7 +425,7 @@ class Tracker:
         recovery, lost = self.settings.recovery, state.belief.lost
         if recovery is None or not lost:
             return [state]
-        geometry, last = self.backend.geometry, state.last_seen
+        geometry, last = self.geometry, state.last_seen
         reach = self._search_side(last) * (geometry.response_size - 1) * geometry.stride / geometry.search_size
         size = (frame.shape[1], frame.shape[0])
         # What was known when it was last seen, at another place; that it was there again at this one proves nothing.
