@@ -53,7 +53,7 @@ class SignalWeights(Frozen):
 class ConfidenceSettings(Frozen):
     """How sure it is that a box shows the target (`siamtrack.tracking.confidence`), and when it is lost and found.
 
-    The weights are those of `siamfc-alexnet`, fitted by `tools/fit_confidence.py`.
+    The weights are those of `siamtrack-lite`, fitted by `tools/fit_confidence.py`.
     """
 
     intercept: float = -3.863

@@ -13,7 +13,6 @@ from siamtrack.config import Precision
 from siamtrack.interrupts import StopSignal
 from siamtrack.io.live_frames import LiveSource
 from siamtrack.io.sinks import check_outputs, refuse_inputs
-from siamtrack.io.video_sink import checked_video
 from siamtrack.live.loop import Counter, LiveLoop, Summary, Viewer
 from siamtrack.live.pacing import PacedFrames
 from siamtrack.live.results import open_results
@@ -98,6 +97,8 @@ def _check(job: WebcamJob) -> None:
     """Tell what is wrong before a camera is opened."""
     check_outputs(job.outputs())
     if job.record is not None:
+        from siamtrack.io.video_sink import checked_video  # noqa: PLC0415 - PyAV: not before OpenCV
+
         checked_video(job.record)
     find_model(job.model)
 
