@@ -69,7 +69,7 @@ def test_a_session_keeps_no_frames(tmp_path: Path) -> None:
     assert late - early < 500_000  # two frames
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_memory_stays_flat_for_ten_minutes(temporary: Path) -> None:
     """Four pages with a real model, at the size of a webcam."""
     image, (box,) = next(iter(SyntheticClip(640, 480, 1)))
