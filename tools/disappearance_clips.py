@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from siamtrack.boxes import iou
 from siamtrack.data.sequences import Track, decode_frames, read_tracks
@@ -30,6 +29,7 @@ from siamtrack.evaluation.disappearances import (
     Ending,
     Moment,
 )
+from siamtrack.tracking.confidence import Signals
 from siamtrack.tracking.states import TargetState
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
@@ -188,7 +188,8 @@ def _colours(cutout: Image) -> NDArray[np.float64]:
     """Shares of 4 x 4 x 4 colours in the opaque part."""
     opaque = cutout[cutout[:, :, 3] > 127][:, :3] // 64
     counts = np.bincount(opaque @ np.array([16, 4, 1]), minlength=64)
-    return counts / max(counts.sum(), 1)
+    shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
+    return shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,10 +206,7 @@ class Run:
     """`(N,)` as reported."""
     confidence: NDArray[np.float64]
     """`(N,)` what the status is taken from, before it is smoothed."""
-    signals: NDArray[np.float64]
-    """`(N, 5)` `Signals`."""
-    usual: NDArray[np.float64]
-    """`(N, 5)` what they were for this target before; as `signals` where nothing was known."""
+    signals: tuple[Signals, ...]
 
     @property
     def judged(self) -> NDArray[np.bool_]:
@@ -223,14 +221,13 @@ class Run:
 
 def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
     """Set the tracker in the first frame and let it follow the target through the others."""
-    shown, truth, results, usual = [], [], [], []
+    shown, truth, results = [], [], []
     state: TargetState | None = None
     for moment in moments:
         if state is None:
             state = tracker.start(moment.image, moment.box)
             continue
         (result,) = tracker.step(moment.image, [state])
-        usual.append(state.belief.usual or result.signals)
         state = result.state
         results.append(result)
         shown.append(moment.shown)
@@ -243,8 +240,7 @@ def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
         tuple(result.status for result in results),
         np.array([result.score for result in results]),
         np.array([result.confidence for result in results]),
-        np.array([result.signals for result in results]),
-        np.array(usual),
+        tuple(result.signals for result in results),
     )
 
 
@@ -256,6 +252,7 @@ def whole(track: Track) -> Iterator[Moment]:
 
 def auc(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     """Area under the ROC curve: probability that a right frame scores higher than a wrong one."""
-    ranks = rankdata(scores)
+    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]  # equal scores share the mean of their ranks
     count = int(right.sum())
     return float((ranks[right].sum() - count * (count + 1) / 2) / (count * (len(right) - count)))

@@ -2,10 +2,11 @@
 
 It prints `[tracking.confidence]` for the recipe: a logistic regression, fitted by Newton's method with a small ridge,
 on the signals of `siamtrack.tracking.confidence` and their change, to whether the box overlaps the truth by more than
-0.3.
-DIR is described in `disappearance_clips.py`; its clips of the first half are taken, and the sequences in OTB/, VOT/ and
-UAV123_10fps/, whose targets are always in view. What is usual for a target depends on the weights that the tracker has:
-fit again with `--settings` until they stay.
+0.3. A signal that would count less the greater it is is left out, and so is the filter's answer: the filter learns what
+it follows, so that its answer is high on what it drifted to. DIR is described in `disappearance_clips.py`; its clips of
+the first half are taken, and the sequences in OTB/, VOT/ and UAV123_10fps/, whose targets are always in view. The
+tracker goes on as if it were sure of everything, which shows how it is wrong; what is usual for a target is taken from
+the frames in which it is right.
 """
 
 from __future__ import annotations
@@ -20,15 +21,22 @@ import numpy as np
 from disappearance_clips import DISAPPEAR, SEQUENCES, STAYING, Run, auc, follow, make_clips, read_stock, whole
 from numpy.typing import NDArray
 
+from siamtrack.config import TrackingSettings
 from siamtrack.data.sequences import read_tracks
 from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.disappearances import Ending
 from siamtrack.models.registry import DEFAULT_MODEL
-from siamtrack.tracking.confidence import Signals
+from siamtrack.tracking.confidence import NOTHING_KNOWN, Signals, believe
 from siamtrack.tracking.tracker import load
 
 FIT_SEED = 100
+REGARDLESS = {"recovery": None, "uncertain_below": 0, "lost_below": 0}
 RIDGE = 0.01
+"""Weight of the squared weights, in variances of their signals."""
+STEPS = 50
+"""Of Newton's method, which needs about ten."""
+FLAT = 1e-9
+"""A signal that varies less is one that the model does not have."""
 
 
 def main() -> int:
@@ -41,7 +49,8 @@ def main() -> int:
     parser.add_argument("--settings", default="{}", metavar="JSON", help="tracking settings to change")
     arguments = parser.parse_args()
     try:
-        tracker = load(arguments.model, device="cpu", settings=json.loads(arguments.settings), precision="float32")
+        settings = {**json.loads(arguments.settings), **REGARDLESS}
+        tracker = load(arguments.model, device="cpu", settings=settings, precision="float32")
         stock = read_stock(arguments.folder, 0)
         clips = [*make_clips(stock, arguments.clips, DISAPPEAR, FIT_SEED)]
         clips += make_clips(stock, arguments.staying, [Ending.STAYS], FIT_SEED + STAYING)
@@ -51,43 +60,57 @@ def main() -> int:
     except SiamTrackError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    report(runs)
+    report(runs, load(arguments.model, device="cpu", precision="float32").settings)
     return 0
 
 
-def report(runs: Sequence[Run]) -> None:
+def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
     """Print the weights, and what they are worth."""
-    signals, usual = (np.concatenate([getattr(run, name)[run.judged] for run in runs]) for name in ("signals", "usual"))
+    signals = np.concatenate([np.array(run.signals)[run.judged] for run in runs])
+    usual = np.concatenate([history(run, settings)[run.judged] for run in runs])
     right = np.concatenate([run.right[run.judged] for run in runs])
     features = np.hstack([signals, signals - usual])
-    intercept, weights = fit(features, right)
+    names = [(kind, name) for kind in ("level", "change") for name in Signals._fields]
+    fitted = [index for index, (_, name) in enumerate(names) if name != "answer" and features[:, index].std() > FLAT]
+    intercept, weights = fit(features[:, fitted], right)
+    while weights.min() < 0:
+        del fitted[int(weights.argmin())]
+        intercept, weights = fit(features[:, fitted], right)
     print(f"[tracking.confidence]\nintercept = {intercept:.3f}")
-    for kind, part in zip(("level", "change"), np.split(weights, 2), strict=True):
-        named = ", ".join(f"{name} = {each:.3f}" for name, each in zip(Signals._fields, part, strict=True) if each)
-        print(f"{kind} = {{ {named} }}")
-    print(f"# {len(right)} frames, AUC {auc(features @ weights, right):.4f}")
+    for kind in ("level", "change"):
+        chosen = [(names[i][1], weight) for i, weight in zip(fitted, weights, strict=True) if names[i][0] == kind]
+        print(f"{kind} = {{ {', '.join(f'{name} = {weight:.3f}' for name, weight in chosen)} }}")
+    score = np.concatenate([run.score[run.judged] for run in runs])
+    worth = auc(features[:, fitted] @ weights, right)
+    print(f"# {len(right)} frames, AUC {worth:.4f}; that of the score is {auc(score, right):.4f}")
+
+
+def history(run: Run, settings: TrackingSettings) -> NDArray[np.float64]:
+    """`(N, 5)`: what was usual before each frame for a tracker that knows when it is right."""
+    belief, usual = NOTHING_KNOWN, []
+    for signals, right in zip(run.signals, run.right, strict=True):
+        usual.append(belief.usual or signals)
+        if right:
+            belief, _ = believe(belief, signals, 1.0, settings)
+    return np.array(usual)
 
 
 def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:
-    """Intercept and weights of a logistic regression with a ridge; the weight of a constant feature is 0.
+    """Intercept and weights of a logistic regression with a ridge.
 
     Args:
         features: `(N, F)`.
         right: `(N,)`.
     """
-    spread = features.std(axis=0)
-    useful = spread > 1e-9
-    design = np.column_stack([np.ones(len(features)), features[:, useful]])
-    ridge = RIDGE * len(features) * np.concatenate([[0.0], spread[useful] ** 2])
+    design = np.column_stack([np.ones(len(features)), features])
+    ridge = RIDGE * len(features) * np.concatenate([[0.0], features.var(axis=0)])
     weights = np.zeros(design.shape[1])
-    for _ in range(50):
+    for _ in range(STEPS):
         sure = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
         gradient = design.T @ (sure - right) + ridge * weights
         hessian = (design.T * (sure * (1 - sure))) @ design + np.diag(ridge)
         weights = weights - np.linalg.solve(hessian, gradient)
-    full = np.zeros(features.shape[1])
-    full[useful] = weights[1:]
-    return float(weights[0]), full
+    return float(weights[0]), weights[1:]
 
 
 if __name__ == "__main__":

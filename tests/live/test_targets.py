@@ -8,6 +8,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.targets import Targets
+from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker, load
 
 FRAMES = 12
@@ -46,6 +47,27 @@ def test_a_target_has_the_same_boxes_as_alone_whatever_comes_and_goes(tracker: T
     assert boxes[1] == [pytest.approx(box, abs=0.01) for box in alone(tracker, clip, 0, 0, 8)]
     assert boxes[2] == [pytest.approx(box, abs=0.01) for box in alone(tracker, clip, 1, 0, FRAMES)]
     assert boxes[3] == [pytest.approx(box, abs=0.01) for box in alone(tracker, clip, 2, 4, FRAMES)]
+
+
+def test_a_target_that_is_lost_does_not_disturb_the_others(clip: SyntheticClip) -> None:
+    tracker = load("siamtrack-lite", device="cpu", precision="float32", settings={"recovery": {}})
+    targets = Targets(tracker)
+    boxes: dict[int, list[Box]] = {1: [], 2: [], 3: []}
+    said: list[Status] = []
+    for index, (image, truth) in enumerate(clip):
+        if index >= 4:  # the first target is gone
+            x, y, width, height = (round(value) for value in truth[0])
+            window = slice(y - 2, y + height + 3), slice(x - 2, x + width + 3)
+            image[window] = clip.background(index)[window]
+        for target, result in targets.step(image).items():
+            boxes[target].append(result.box)
+            said.append(result.status)
+        if index == 0:
+            assert [targets.add(image, box) for box in truth] == [1, 2, 3]
+    assert said[-3:] == [Status.LOST, Status.TRACKED, Status.TRACKED]
+    for target in (1, 2):
+        expected = alone(tracker, clip, target, 0, FRAMES)
+        assert boxes[target + 1] == [pytest.approx(box, abs=0.01) for box in expected]
 
 
 def test_ids_are_not_used_again(tracker: Tracker, clip: SyntheticClip) -> None:
