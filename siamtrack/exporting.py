@@ -26,7 +26,7 @@ from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.models.registry import find_model
-from siamtrack.models.siamese import BoxNetwork
+from siamtrack.models.tracking import BoxNetwork
 from siamtrack.models.weights import load_network
 from siamtrack.tracking.crops import crop_whole_pixels_into, mean_color
 from siamtrack.tracking.search import whole_pixels

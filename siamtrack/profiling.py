@@ -38,7 +38,7 @@ from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import has_display, select_boxes
 from siamtrack.machine import describe_machine, measure_peak
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.tracking.search import ScalePyramid
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import load
@@ -555,7 +555,7 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
     return replace(profile, model=model, limit=limit)
 
 
-def network_flops(network: SiameseNetwork, crops: int) -> int:
+def network_flops(network: TrackingNetwork, crops: int) -> int:
     """Floating point operations of embedding search crops and, where the network has a box head, reading boxes in them.
 
     Args:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from siamtrack.config import Precision
 from siamtrack.errors import UsageError
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 
 MIN_RESPONSE = 5
 """Cells along a side of the smallest response map."""
@@ -36,7 +36,7 @@ class Geometry:
     """Cells to cut from each side of an embedded exemplar."""
 
     @classmethod
-    def of(cls, network: SiameseNetwork) -> Self:
+    def of(cls, network: TrackingNetwork) -> Self:
         """The sizes of a network."""
         return cls(
             network.exemplar_size,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.heads import cross_correlation
 from siamtrack.models.inference import evenly_padded, fold_batch_norm
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
 LEVELS = ("level_1", "level_2", "level_3")
 
@@ -46,7 +46,7 @@ FREE_AXES: Mapping[str, Mapping[str, tuple[int, ...]]] = MappingProxyType(
 class BackboneGraph(nn.Module):
     """Crops `(1, s, s, 3)` uint8 RGB to features `(1, C, h, w)`, and to the levels where the network reads boxes."""
 
-    def __init__(self, network: SiameseNetwork) -> None:
+    def __init__(self, network: TrackingNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -95,7 +95,7 @@ Graph = tuple[nn.Module, tuple[Tensor, ...]]
 """A module of tensors, and inputs to trace it with."""
 
 
-def make_graphs(network: SiameseNetwork) -> dict[str, Graph]:
+def make_graphs(network: TrackingNetwork) -> dict[str, Graph]:
     """The graphs of a network, in evaluation mode, each with inputs to trace it with: one sample, two kernels."""
     plain = fold_batch_norm(network)
     _pad_evenly(plain)

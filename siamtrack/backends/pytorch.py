@@ -13,7 +13,7 @@ from siamtrack.backends.base import Backend, Embedding, Geometry
 from siamtrack.config import Precision
 from siamtrack.models.heads import cross_correlation
 from siamtrack.models.inference import prepare_for_inference
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
 AT_ONCE = 4
 """Crops in a pass on a CPU. What more of them leave between two layers exceeds its cache: 16 at once took twice as long
@@ -30,7 +30,7 @@ class TorchBackend(Backend):
     """
 
     def __init__(
-        self, network: SiameseNetwork, device: torch.device | str = "cpu", precision: Precision = "float32"
+        self, network: TrackingNetwork, device: torch.device | str = "cpu", precision: Precision = "float32"
     ) -> None:
         super().__init__(
             Geometry.of(network),

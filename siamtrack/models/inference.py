@@ -12,12 +12,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siamtrack.config import Precision
 from siamtrack.models.backbones import SamePadConv2d
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 
 
 def prepare_for_inference(
-    network: SiameseNetwork, device: torch.device | str, precision: Precision = "float32"
-) -> SiameseNetwork:
+    network: TrackingNetwork, device: torch.device | str, precision: Precision = "float32"
+) -> TrackingNetwork:
     """A copy for tracking: evaluation mode, batch norm folded into the convolutions, channels last, no gradients.
 
     On a CPU every convolution takes its activation with it, and its weights in the order that the processor reads them
@@ -39,7 +39,7 @@ def prepare_for_inference(
     return prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def fold_batch_norm(network: SiameseNetwork) -> SiameseNetwork:
+def fold_batch_norm(network: TrackingNetwork) -> TrackingNetwork:
     """A copy in evaluation mode, without gradients, whose convolutions have taken the batch norms in."""
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in list(folded.modules()):

@@ -16,7 +16,7 @@ from siamtrack.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from siamtrack.models.siamese import SiameseNetwork
+    from siamtrack.models.tracking import TrackingNetwork
 
 DEFAULT_MODEL = "siamtrack-box"
 """The model that is used when none is named."""
@@ -36,7 +36,7 @@ def list_architectures() -> list[str]:
     return list(_BACKBONES)
 
 
-def create_network(architecture: str, generator: torch.Generator | None = None) -> SiameseNetwork:
+def create_network(architecture: str, generator: torch.Generator | None = None) -> TrackingNetwork:
     """A network with fresh weights (not trained).
 
     Args:
@@ -51,7 +51,7 @@ def create_network(architecture: str, generator: torch.Generator | None = None) 
     return network
 
 
-def build_network(architecture: str) -> SiameseNetwork:
+def build_network(architecture: str) -> TrackingNetwork:
     """A network whose weights are still to be set, by `Backbone.initialise` or from a file.
 
     Raises:
@@ -61,13 +61,13 @@ def build_network(architecture: str) -> SiameseNetwork:
         raise UsageError(_unknown("architecture", architecture, list_architectures()))
     from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
     from siamtrack.models.heads import BoxHead, CorrelationHead  # noqa: PLC0415
-    from siamtrack.models.siamese import BoxNetwork, SiameseNetwork  # noqa: PLC0415
+    from siamtrack.models.tracking import BoxNetwork, TrackingNetwork  # noqa: PLC0415
 
     backbone: backbones.Backbone = getattr(backbones, _BACKBONES[architecture])()
     head = CorrelationHead(backbone.response_scale)
     if architecture in _WITH_BOXES:
         return BoxNetwork(backbone, head, BoxHead(backbone.level_channels))
-    return SiameseNetwork(backbone, head)
+    return TrackingNetwork(backbone, head)
 
 
 def list_models() -> list[str]:

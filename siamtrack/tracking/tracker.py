@@ -29,7 +29,7 @@ from siamtrack.boxes import Box, validate_box
 from siamtrack.config import Precision, TrackingSettings
 from siamtrack.errors import UsageError
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard, load_network
 from siamtrack.tracking.adaptive import begin, learn
 from siamtrack.tracking.confidence import believe, confidence, read_signals
@@ -98,7 +98,7 @@ class Tracker:
 
     def __init__(
         self,
-        network: SiameseNetwork | Backend,
+        network: TrackingNetwork | Backend,
         settings: TrackingSettings | None = None,
         card: ModelCard | None = None,
         device: str = "cpu",

@@ -14,14 +14,14 @@ from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, ma
 from siamtrack.data.pairs import PairMaker, PairSample
 from siamtrack.errors import SiamTrackError
 from siamtrack.interrupts import deaf_children
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.training.recipe import Recipe
 
 PREFETCH = 8
 """Batches that a process makes ahead."""
 
 
-def make_pairs(recipe: Recipe, network: SiameseNetwork, data: TrainingData) -> PairDataset:
+def make_pairs(recipe: Recipe, network: TrackingNetwork, data: TrainingData) -> PairDataset:
     """All pairs of a run, each made when it is asked for.
 
     Raises:

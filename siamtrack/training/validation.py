@@ -12,12 +12,12 @@ from siamtrack.boxes import iou
 from siamtrack.config import TrackingSettings
 from siamtrack.data.sequences import Track
 from siamtrack.errors import BoxError
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.tracker import Tracker
 
 
 def validate(
-    network: SiameseNetwork,
+    network: TrackingNetwork,
     settings: TrackingSettings,
     tracks: Sequence[Track],
     read_frame: Callable[[Track, int], NDArray[np.uint8]],

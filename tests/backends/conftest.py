@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork
+from siamtrack.models.tracking import BoxNetwork
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from siamtrack.backends.choice import agree, choose, fastest, fastest_threads, p
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.config import Precision
 from siamtrack.errors import UsageError
-from siamtrack.models.siamese import BoxNetwork
+from siamtrack.models.tracking import BoxNetwork
 
 Costs = dict[Precision, float]
 

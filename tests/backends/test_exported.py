@@ -18,11 +18,11 @@ from siamtrack.backends.graphs import INPUTS, make_graphs
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import ModelCard
 
 
-def manifest_of(network: SiameseNetwork, architecture: str) -> Manifest:
+def manifest_of(network: TrackingNetwork, architecture: str) -> Manifest:
     return Manifest(
         card=ModelCard(name="small", architecture=architecture),
         geometry=Geometry.of(network),
@@ -32,7 +32,7 @@ def manifest_of(network: SiameseNetwork, architecture: str) -> Manifest:
     )
 
 
-def write(name: Format, network: SiameseNetwork, architecture: str, folder: Path) -> Path:
+def write(name: Format, network: TrackingNetwork, architecture: str, folder: Path) -> Path:
     text = manifest_of(network, architecture).model_dump_json()
     if name == "onnx":
         pytest.importorskip("onnxruntime")

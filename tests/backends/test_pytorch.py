@@ -10,7 +10,7 @@ from siamtrack.backends.base import Geometry
 from siamtrack.backends.choice import probe, torch_precisions
 from siamtrack.backends.pytorch import AT_ONCE, TorchBackend
 from siamtrack.models.registry import create_network, list_architectures
-from siamtrack.models.siamese import BoxNetwork
+from siamtrack.models.tracking import BoxNetwork
 
 
 @pytest.mark.parametrize("architecture", list_architectures())

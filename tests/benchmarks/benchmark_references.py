@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 
 
 class PlainSiamFC:
     """Eager float32 PyTorch, three separate crops, OpenCV's upsampling, NumPy's argmax (tests/tracking)."""
 
-    def __init__(self, network: SiameseNetwork) -> None:
+    def __init__(self, network: TrackingNetwork) -> None:
         self._network = network
         self._frame: NDArray[np.uint8]
         self._path: Iterator[Box]

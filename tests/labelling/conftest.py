@@ -7,7 +7,7 @@ import torch
 from scenes import PixelBackbone
 
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -18,4 +18,4 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tracker() -> Tracker:
-    return Tracker(SiameseNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale)))
+    return Tracker(TrackingNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale)))

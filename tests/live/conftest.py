@@ -7,13 +7,13 @@ from scenes import PixelBackbone, Sequence, render
 
 from siamtrack.boxes import Box
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.tracker import Tracker
 
 
 @pytest.fixture(scope="session")
 def pixel_tracker() -> Tracker:
-    return Tracker(SiameseNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale)))
+    return Tracker(TrackingNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale)))
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.models.registry import create_network, list_architectures
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
 Crops = Callable[..., tuple[Tensor, Tensor]]
 
 
-def _small_crops(network: SiameseNetwork, batch: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
+def _small_crops(network: TrackingNetwork, batch: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Random RGB crops smaller than the standard ones, but large enough for every backbone."""
     generator = torch.Generator().manual_seed(seed)
     exemplar, search = network.exemplar_size - 32, network.exemplar_size
@@ -29,7 +29,7 @@ def small_crops() -> Crops:
 
 
 @pytest.fixture(scope="session", params=list_architectures())
-def network(request: pytest.FixtureRequest) -> SiameseNetwork:
+def network(request: pytest.FixtureRequest) -> TrackingNetwork:
     """One network of each architecture in evaluation mode, its batch norms set to uneven, plausible statistics.
 
     Shared by all tests: none may change it.

@@ -16,7 +16,7 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import (
     ModelCard,
     from_efficientnet_lite0,
@@ -60,7 +60,7 @@ def failure(read: Callable[[Path], object], path: Path) -> str:
     return message
 
 
-def test_network_and_card_survive_the_round_trip(network: SiameseNetwork, tmp_path: Path) -> None:
+def test_network_and_card_survive_the_round_trip(network: TrackingNetwork, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     suffix = "_box" if isinstance(network, BoxNetwork) else ""
     card = card_of(ARCHITECTURES[type(network.backbone).__name__] + suffix)

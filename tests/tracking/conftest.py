@@ -3,7 +3,7 @@ import torch
 from scenes import PixelBackbone
 
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,5 +12,5 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def network() -> SiameseNetwork:
-    return SiameseNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale))
+def network() -> TrackingNetwork:
+    return TrackingNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale))

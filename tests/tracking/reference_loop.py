@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 
 STEP, PENALTY, DAMPING, INFLUENCE, UPSAMPLE = 1.0375, 0.9745, 0.59, 0.176, 16
 
@@ -30,7 +30,7 @@ def padded_crop(image: NDArray[np.uint8], center: NDArray[np.float64], side: flo
     return cv2.resize(padded[y : y + whole, x : x + whole], (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def follow(network: SiameseNetwork, frames: Iterable[NDArray[np.uint8]], box: Box) -> Iterator[Box]:
+def follow(network: TrackingNetwork, frames: Iterable[NDArray[np.uint8]], box: Box) -> Iterator[Box]:
     """The boxes of all frames, `(H, W, 3)` uint8 BGR; the first is the given one."""
     network = network.eval()
     x, y, width, height = box

@@ -17,7 +17,7 @@ from scenes import PixelBackbone, growing_track, render
 from siamtrack.boxes import Box, iou
 from siamtrack.config import AdaptationSettings, TrackingSettings
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.adaptive import (
     BACKGROUND,
     AdaptiveFilter,
@@ -45,8 +45,8 @@ class ColorBackbone(PixelBackbone):
 
 
 @pytest.fixture
-def network() -> SiameseNetwork:
-    return SiameseNetwork(ColorBackbone(), CorrelationHead(ColorBackbone.response_scale))
+def network() -> TrackingNetwork:
+    return TrackingNetwork(ColorBackbone(), CorrelationHead(ColorBackbone.response_scale))
 
 
 ADAPTING = TrackingSettings(scale_search="exemplar", adaptation=AdaptationSettings(every=2, samples=3))
@@ -177,7 +177,7 @@ def test_a_gaussian_is_one_at_its_cell() -> None:
     assert made[1, 2] == pytest.approx(np.exp(-1 / (2 * 0.49)))
 
 
-def test_the_filter_answers_one_at_the_target_of_the_first_frame(network: SiameseNetwork) -> None:
+def test_the_filter_answers_one_at_the_target_of_the_first_frame(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     tracker = Tracker(network, ADAPTING)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
@@ -195,7 +195,7 @@ def twins() -> list[list[Box]]:
     return [[Box(120, 90, 40, 48)] * 12, [Box(220 - 3.0 * i, 96, 40, 48) for i in range(12)]]
 
 
-def test_a_look_alike_of_the_first_frame_is_told_apart(network: SiameseNetwork) -> None:
+def test_a_look_alike_of_the_first_frame_is_told_apart(network: TrackingNetwork) -> None:
     tracks = twins()
     sequence = render(tracks)
     # The second thing shows the first one's picture, but for a dark band.
@@ -220,7 +220,7 @@ def test_a_look_alike_of_the_first_frame_is_told_apart(network: SiameseNetwork) 
     assert answers["learnt"] < 0.5 * answers["exemplar"]
 
 
-def test_an_adapting_tracker_follows_a_target(network: SiameseNetwork) -> None:
+def test_an_adapting_tracker_follows_a_target(network: TrackingNetwork) -> None:
     sequence = render([growing_track(30)])
     tracker = Tracker(network, ADAPTING)
     tracker.init(sequence.frames[0], sequence.boxes[0][0])
@@ -229,7 +229,7 @@ def test_an_adapting_tracker_follows_a_target(network: SiameseNetwork) -> None:
     assert tracker.stage_seconds["learn"] > 0
 
 
-def test_targets_are_values_and_do_not_disturb_each_other(network: SiameseNetwork) -> None:
+def test_targets_are_values_and_do_not_disturb_each_other(network: TrackingNetwork) -> None:
     sequence = render([growing_track(7), growing_track(7, offset=(60.0, 40.0))])
     tracker = Tracker(network, ADAPTING)
     states = [tracker.start(sequence.frames[0], boxes[0]) for boxes in sequence.boxes]
@@ -248,7 +248,7 @@ def test_targets_are_values_and_do_not_disturb_each_other(network: SiameseNetwor
     assert counts == [3, 3]  # of every second of six frames
 
 
-def test_nothing_is_learnt_from_a_frame_without_the_target(network: SiameseNetwork) -> None:
+def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     tracker = Tracker(network, ADAPTING)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])

@@ -6,14 +6,14 @@ from PIL import Image
 from scenes import growing_track, render
 
 from siamtrack.boxes import Box, iou
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.got10k import as_got10k_tracker
 from siamtrack.tracking.tracker import Tracker
 
 trackers = pytest.importorskip("got10k.trackers")
 
 
-def test_toolkit_runs_a_sequence(network: SiameseNetwork, tmp_path: Path) -> None:
+def test_toolkit_runs_a_sequence(network: TrackingNetwork, tmp_path: Path) -> None:
     sequence = render([growing_track(8)])
     files = []
     for i, frame in enumerate(sequence.frames):
@@ -35,7 +35,7 @@ def test_toolkit_runs_a_sequence(network: SiameseNetwork, tmp_path: Path) -> Non
     assert iou(boxes, one_based).mean() > 0.8
 
 
-def test_images_of_other_kinds(network: SiameseNetwork) -> None:
+def test_images_of_other_kinds(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     rgb = [frame[..., ::-1].copy() for frame in sequence.frames]
     box = np.array(sequence.boxes[0][0].to_one_based())

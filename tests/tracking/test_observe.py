@@ -13,7 +13,7 @@ from test_refine import head_of, told_tracker
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.crops import crop_whole_pixels_into
 from siamtrack.tracking.states import Observation, TrackResult
 from siamtrack.tracking.tracker import Tracker
@@ -22,7 +22,7 @@ BOTH_MODES = pytest.mark.parametrize("mode", ["search", "exemplar", "alternate"]
 GROWTH = 1.06
 
 
-def tracker_for(network: SiameseNetwork, mode: str) -> Tracker:
+def tracker_for(network: TrackingNetwork, mode: str) -> Tracker:
     return Tracker(network, TrackingSettings.model_validate({"scale_search": mode}))
 
 
@@ -43,13 +43,13 @@ def assert_same(one: TrackResult, other: TrackResult) -> None:
 
 
 @BOTH_MODES
-def test_to_observe_is_to_step(network: SiameseNetwork, mode: str) -> None:
+def test_to_observe_is_to_step(network: TrackingNetwork, mode: str) -> None:
     seen, result = observed(tracker_for(network, mode))
     assert_same(seen.result, result)
 
 
 @BOTH_MODES
-def test_the_maps_are_those_that_the_choice_is_made_from(network: SiameseNetwork, mode: str) -> None:
+def test_the_maps_are_those_that_the_choice_is_made_from(network: TrackingNetwork, mode: str) -> None:
     tracker = tracker_for(network, mode)
     seen, result = observed(tracker)
     settings, peak = tracker.settings, result.peak
@@ -66,7 +66,7 @@ def test_the_maps_are_those_that_the_choice_is_made_from(network: SiameseNetwork
 
 
 @BOTH_MODES
-def test_the_crops_are_cut_from_the_frame(network: SiameseNetwork, mode: str) -> None:
+def test_the_crops_are_cut_from_the_frame(network: TrackingNetwork, mode: str) -> None:
     frame = render([growing_track(5, GROWTH)]).frames[4]
     seen, result = observed(tracker_for(network, mode))
     assert len(seen.crops) == len(seen.squares) == (3 if mode == "search" else 1)
@@ -77,7 +77,7 @@ def test_the_crops_are_cut_from_the_frame(network: SiameseNetwork, mode: str) ->
     assert seen.crop_index == (result.peak.scale if mode == "search" else 0)
 
 
-def test_without_evidence_only_the_window_is_left(network: SiameseNetwork) -> None:
+def test_without_evidence_only_the_window_is_left(network: TrackingNetwork) -> None:
     black = np.zeros((120, 160, 3), np.uint8)
     tracker = Tracker(network)
     seen = tracker.observe(black, tracker.start(black, (50, 40, 30, 30)))
@@ -86,7 +86,7 @@ def test_without_evidence_only_the_window_is_left(network: SiameseNetwork) -> No
 
 
 def test_responses_that_are_not_finite_are_shown_as_they_count(
-    network: SiameseNetwork, monkeypatch: pytest.MonkeyPatch
+    network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = render([growing_track(1)]).frames[0]
     tracker = Tracker(network)
@@ -100,7 +100,7 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     assert np.isfinite(seen.mixture).all()
 
 
-def test_a_network_without_a_box_head_reads_none(network: SiameseNetwork) -> None:
+def test_a_network_without_a_box_head_reads_none(network: TrackingNetwork) -> None:
     seen, _ = observed(Tracker(network))
     assert (seen.boxes, seen.box_read, seen.quality) == (None, None, None)
 
@@ -137,7 +137,7 @@ def test_a_bias_is_taken_off_what_is_read() -> None:
 
 
 @BOTH_MODES
-def test_the_exemplars_are_those_that_a_target_starts_with(network: SiameseNetwork, mode: str) -> None:
+def test_the_exemplars_are_those_that_a_target_starts_with(network: TrackingNetwork, mode: str) -> None:
     frame, box = render([growing_track(1)]).frames[0], growing_track(1)[0]
     tracker = tracker_for(network, mode)
     crops = tracker.cut_exemplars(frame, box)
@@ -146,7 +146,7 @@ def test_the_exemplars_are_those_that_a_target_starts_with(network: SiameseNetwo
     torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).kernels)
 
 
-def test_what_cannot_be_observed(network: SiameseNetwork) -> None:
+def test_what_cannot_be_observed(network: TrackingNetwork) -> None:
     tracker, frame = Tracker(network), np.zeros((50, 60, 3), np.uint8)
     state = tracker.start(frame, Box(10, 10, 20, 20))
     with pytest.raises(UsageError, match="cannot be tracked"):

@@ -11,7 +11,7 @@ from test_observe import assert_same
 from siamtrack.backends.base import Embedding
 from siamtrack.boxes import Box, iou
 from siamtrack.config import ConfidenceSettings, RecoverySettings, SignalWeights, TrackingSettings
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.tracking.states import TargetState, TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
@@ -54,7 +54,7 @@ def follow(tracker: Tracker, sequence: Sequence, targets: list[int]) -> dict[int
     return results
 
 
-def test_it_is_lost_and_found_again_across_the_frame(network: SiameseNetwork, away: Sequence) -> None:
+def test_it_is_lost_and_found_again_across_the_frame(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, SEARCHES), away, [0])[0]
     said = [result.status for result in results]
     assert said[: GONE - 1] == [T] * (GONE - 1)
@@ -67,18 +67,18 @@ def test_it_is_lost_and_found_again_across_the_frame(network: SiameseNetwork, aw
         assert iou(np.array(result.box), np.array(THERE)) > 0.7
 
 
-def test_without_recovery_it_stays_lost(network: SiameseNetwork, away: Sequence) -> None:
+def test_without_recovery_it_stays_lost(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, STAYS), away, [0])[0]
     assert {result.status for result in results[GONE + 3 :]} == {L}
 
 
-def test_a_lost_target_is_as_large_as_when_it_was_seen_last(network: SiameseNetwork, away: Sequence) -> None:
+def test_a_lost_target_is_as_large_as_when_it_was_seen_last(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, SEARCHES), away, [0])[0]
     assert results[-1].state.scale == pytest.approx(1.0, abs=0.05)
     assert results[BACK - 3].state.last_seen.center == pytest.approx(HERE.center, abs=1.5)
 
 
-def test_a_lost_target_does_not_disturb_the_others(network: SiameseNetwork, away: Sequence) -> None:
+def test_a_lost_target_does_not_disturb_the_others(network: TrackingNetwork, away: Sequence) -> None:
     tracker = Tracker(network, SEARCHES)
     together = follow(tracker, away, [1, 0, 2])
     for target in (0, 1, 2):
@@ -89,7 +89,7 @@ def test_a_lost_target_does_not_disturb_the_others(network: SiameseNetwork, away
 
 
 def test_all_places_are_looked_at_in_one_pass_and_no_more_than_are_asked_for(
-    network: SiameseNetwork, away: Sequence, monkeypatch: pytest.MonkeyPatch
+    network: TrackingNetwork, away: Sequence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = Tracker(network, SEARCHES)
     sizes: list[int] = []
@@ -110,7 +110,7 @@ def test_all_places_are_looked_at_in_one_pass_and_no_more_than_are_asked_for(
 
 
 def test_to_observe_is_to_step_while_a_target_is_lost_and_when_it_is_found(
-    network: SiameseNetwork, away: Sequence
+    network: TrackingNetwork, away: Sequence
 ) -> None:
     tracker = Tracker(network, SEARCHES)
     state = tracker.start(away.frames[0], HERE)
@@ -127,7 +127,7 @@ def test_to_observe_is_to_step_while_a_target_is_lost_and_when_it_is_found(
     assert jumps == 1
 
 
-def test_nothing_is_learnt_while_it_is_not_tracked(network: SiameseNetwork, away: Sequence) -> None:
+def test_nothing_is_learnt_while_it_is_not_tracked(network: TrackingNetwork, away: Sequence) -> None:
     settings = TrackingSettings.model_validate(SEARCHES.model_dump() | {"adaptation": {"every": 1, "above": 0.0}})
     tracker = Tracker(network, settings)
     state = tracker.start(away.frames[0], HERE)
@@ -145,7 +145,7 @@ def test_nothing_is_learnt_while_it_is_not_tracked(network: SiameseNetwork, away
 
 @pytest.mark.parametrize("mode", ["search", "exemplar", "alternate"])
 def test_what_is_believed_of_a_target_moves_no_path_without_recovery(
-    network: SiameseNetwork, away: Sequence, mode: str
+    network: TrackingNetwork, away: Sequence, mode: str
 ) -> None:
     never = ConfidenceSettings(intercept=-12.0, level=SignalWeights(), change=SignalWeights())
     always = never.model_copy(update={"intercept": 12.0})
@@ -157,14 +157,14 @@ def test_what_is_believed_of_a_target_moves_no_path_without_recovery(
 
 
 @pytest.mark.parametrize("mode", ["search", "alternate"])
-def test_it_is_found_however_scales_are_searched(network: SiameseNetwork, away: Sequence, mode: str) -> None:
+def test_it_is_found_however_scales_are_searched(network: TrackingNetwork, away: Sequence, mode: str) -> None:
     settings = TrackingSettings.model_validate(SEARCHES.model_dump() | {"scale_search": mode})
     results = follow(Tracker(network, settings), away, [0])[0]
     assert results[-1].status is T
     assert iou(np.array(results[-1].box), np.array(THERE)) > 0.7
 
 
-def test_a_frame_of_another_size_is_searched_as_a_whole(network: SiameseNetwork, away: Sequence) -> None:
+def test_a_frame_of_another_size_is_searched_as_a_whole(network: TrackingNetwork, away: Sequence) -> None:
     tracker = Tracker(network, SEARCHES)
     state = tracker.start(away.frames[0], HERE)
     for frame in away.frames[1:BACK]:

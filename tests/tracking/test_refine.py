@@ -18,7 +18,7 @@ from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 from siamtrack.models.heads import BoxMaps, CorrelationHead
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.tracking.refine import Reading, Refinement, read_box, refine
 from siamtrack.tracking.tracker import Tracker
 
@@ -124,7 +124,7 @@ def head_of(tracker: Tracker) -> ToldHead:
 
 
 @pytest.mark.parametrize("mode", ["exemplar", "search"])
-def test_what_is_read_changes_the_report_and_not_the_search(network: SiameseNetwork, mode: str) -> None:
+def test_what_is_read_changes_the_report_and_not_the_search(network: TrackingNetwork, mode: str) -> None:
     sequence = render([growing_track(12)])
     plain, told = Tracker(network, TrackingSettings.model_validate({"scale_search": mode})), told_tracker(mode)
     for tracker in (plain, told):

@@ -16,7 +16,7 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.models.heads import CorrelationHead
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import SiameseNetwork
+from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard, save_network
 from siamtrack.tracking.states import TrackResult
 from siamtrack.tracking.status import Status
@@ -41,7 +41,7 @@ def overlaps(results: list[TrackResult], truth: list[Box]) -> NDArray[np.float64
 
 @BOTH_MODES
 @pytest.mark.parametrize("growth", [0.993, 1.0, 1.007])
-def test_follows_position_and_scale(network: SiameseNetwork, mode: str, growth: float) -> None:
+def test_follows_position_and_scale(network: TrackingNetwork, mode: str, growth: float) -> None:
     sequence = render([growing_track(35, growth)])
     results = follow(Tracker(network, settings_for(mode)), sequence)
     assert overlaps(results, sequence.boxes[0]).mean() > 0.8
@@ -51,7 +51,7 @@ def test_follows_position_and_scale(network: SiameseNetwork, mode: str, growth: 
 
 @BOTH_MODES
 @pytest.mark.parametrize("size", [96, 112, 160])
-def test_search_crops_of_another_size_follow_as_well(network: SiameseNetwork, mode: str, size: int) -> None:
+def test_search_crops_of_another_size_follow_as_well(network: TrackingNetwork, mode: str, size: int) -> None:
     sequence = render([growing_track(20, 1.007)])
     smaller = Tracker(network, settings_for(mode).model_copy(update={"search_size": size}))
     assert overlaps(follow(smaller, sequence), sequence.boxes[0]).mean() > 0.8
@@ -60,7 +60,7 @@ def test_search_crops_of_another_size_follow_as_well(network: SiameseNetwork, mo
 
 
 @pytest.mark.parametrize("size", [32, 100, 132])
-def test_a_search_size_off_the_grid_is_refused(network: SiameseNetwork, size: int) -> None:
+def test_a_search_size_off_the_grid_is_refused(network: TrackingNetwork, size: int) -> None:
     with pytest.raises(
         UsageError, match=rf"search_size {size} does not fit this network: give one of .*88, 96, 104, 112"
     ):
@@ -78,7 +78,7 @@ def test_the_response_of_another_search_size_is_as_the_network_gives_it(architec
 
 
 @BOTH_MODES
-def test_a_target_that_stands_still_stays_where_it_is(network: SiameseNetwork, mode: str) -> None:
+def test_a_target_that_stands_still_stays_where_it_is(network: TrackingNetwork, mode: str) -> None:
     sequence = render([[Box(120.5, 80.25, 44, 40)] * 12])
     result = follow(Tracker(network, settings_for(mode)), sequence)[-1]
     # One upsampled position is 4 / 16 pixels of the search crop, here a sixth of a pixel; nothing may add up.
@@ -86,7 +86,7 @@ def test_a_target_that_stands_still_stays_where_it_is(network: SiameseNetwork, m
 
 
 @BOTH_MODES
-def test_displacement_is_in_pixels_of_the_frame(network: SiameseNetwork, mode: str) -> None:
+def test_displacement_is_in_pixels_of_the_frame(network: TrackingNetwork, mode: str) -> None:
     for dx, dy in [(12.0, 0.0), (0.0, -9.0), (-15.0, 8.0)]:
         sequence = render([[Box(130, 90, 40, 40), Box(130 + dx, 90 + dy, 40, 40)]])
         (result,) = follow(Tracker(network, settings_for(mode)), sequence)
@@ -94,7 +94,7 @@ def test_displacement_is_in_pixels_of_the_frame(network: SiameseNetwork, mode: s
 
 
 @BOTH_MODES
-def test_many_targets_in_one_pass_are_each_followed_as_if_alone(network: SiameseNetwork, mode: str) -> None:
+def test_many_targets_in_one_pass_are_each_followed_as_if_alone(network: TrackingNetwork, mode: str) -> None:
     sequence = render([growing_track(12), growing_track(12, offset=(40, 60)), growing_track(12, 1.0, (100, -50))])
     tracker = Tracker(network, settings_for(mode))
     states = [tracker.start(sequence.frames[0], track[0]) for track in sequence.boxes]
@@ -109,7 +109,7 @@ def test_many_targets_in_one_pass_are_each_followed_as_if_alone(network: Siamese
         assert scores == pytest.approx([result.score for result in alone], rel=1e-5)
 
 
-def test_two_trackers_that_share_a_network_do_not_disturb_each_other(network: SiameseNetwork) -> None:
+def test_two_trackers_that_share_a_network_do_not_disturb_each_other(network: TrackingNetwork) -> None:
     sequence = render([growing_track(10), growing_track(10, offset=(60, 70))])
     expected = [[r.box for r in follow(Tracker(network), sequence, target)] for target in range(2)]
     trackers = [Tracker(network), Tracker(network)]
@@ -119,7 +119,7 @@ def test_two_trackers_that_share_a_network_do_not_disturb_each_other(network: Si
     assert [list(boxes) for boxes in zip(*found, strict=True)] == expected
 
 
-def test_a_state_is_a_value(network: SiameseNetwork) -> None:
+def test_a_state_is_a_value(network: TrackingNetwork) -> None:
     sequence = render([growing_track(3)])
     tracker = Tracker(network)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
@@ -129,19 +129,19 @@ def test_a_state_is_a_value(network: SiameseNetwork) -> None:
     assert state.box == sequence.boxes[0][0]
 
 
-def test_no_targets_no_results(network: SiameseNetwork) -> None:
+def test_no_targets_no_results(network: TrackingNetwork) -> None:
     assert Tracker(network).step(texture(50, 60, 0), []) == []
 
 
 @BOTH_MODES
-def test_target_that_hangs_over_the_border(network: SiameseNetwork, mode: str) -> None:
+def test_target_that_hangs_over_the_border(network: TrackingNetwork, mode: str) -> None:
     track = [Box(-12.0 + 1.5 * i, 200.0, 50, 60) for i in range(20)]
     sequence = render([track])
     assert overlaps(follow(Tracker(network, settings_for(mode)), sequence), track).mean() > 0.8
 
 
 @BOTH_MODES
-def test_target_that_leaves_keeps_a_centre_in_the_frame(network: SiameseNetwork, mode: str) -> None:
+def test_target_that_leaves_keeps_a_centre_in_the_frame(network: TrackingNetwork, mode: str) -> None:
     track = [Box(240.0 + 6 * i, 90.0, 50, 50) for i in range(25)]
     results = follow(Tracker(network, settings_for(mode)), render([track]))
     for result in results:
@@ -152,7 +152,7 @@ def test_target_that_leaves_keeps_a_centre_in_the_frame(network: SiameseNetwork,
 
 
 @BOTH_MODES
-def test_size_stays_within_its_bounds(network: SiameseNetwork, mode: str) -> None:
+def test_size_stays_within_its_bounds(network: TrackingNetwork, mode: str) -> None:
     settings = TrackingSettings.model_validate({"scale_search": mode, "min_size": 0.9, "max_size": 1.1})
     for growth in (0.98, 1.02):
         sequence = render([growing_track(25, growth)])
@@ -162,7 +162,7 @@ def test_size_stays_within_its_bounds(network: SiameseNetwork, mode: str) -> Non
         assert {0.9, 1.1} & set(scales)
 
 
-def test_frames_may_change_size(network: SiameseNetwork) -> None:
+def test_frames_may_change_size(network: TrackingNetwork) -> None:
     sequence = render([growing_track(8, 1.0)])
     tracker = Tracker(network)
     tracker.init(sequence.frames[0], sequence.boxes[0][0])
@@ -175,7 +175,7 @@ def test_frames_may_change_size(network: SiameseNetwork) -> None:
     assert all(0 <= value <= 30 for value in tiny.box.center)
 
 
-def test_frames_without_content_hold_the_box(network: SiameseNetwork) -> None:
+def test_frames_without_content_hold_the_box(network: TrackingNetwork) -> None:
     sequence = render([growing_track(1)])
     black = np.zeros_like(sequence.frames[0])
     tracker = Tracker(network)
@@ -185,7 +185,7 @@ def test_frames_without_content_hold_the_box(network: SiameseNetwork) -> None:
     assert tuple(result.box) == pytest.approx(tuple(sequence.boxes[0][0]), abs=1e-9)
 
 
-def test_box_as_large_as_the_frame_and_the_smallest(network: SiameseNetwork) -> None:
+def test_box_as_large_as_the_frame_and_the_smallest(network: TrackingNetwork) -> None:
     frame = texture(90, 120, 1)
     for box in (Box(0, 0, 120, 90), Box(50, 40, 2, 2)):
         tracker = Tracker(network)
@@ -194,7 +194,7 @@ def test_box_as_large_as_the_frame_and_the_smallest(network: SiameseNetwork) -> 
 
 
 @BOTH_MODES
-def test_the_score_is_the_sigmoid_of_the_logit_and_the_bias_moves_no_path(network: SiameseNetwork, mode: str) -> None:
+def test_the_score_is_the_sigmoid_of_the_logit_and_the_bias_moves_no_path(network: TrackingNetwork, mode: str) -> None:
     sequence = render([growing_track(6)])
     before = follow(Tracker(network, settings_for(mode)), sequence)
     torch.nn.init.constant_(network.head.bias, -9.0)
@@ -205,7 +205,7 @@ def test_the_score_is_the_sigmoid_of_the_logit_and_the_bias_moves_no_path(networ
         assert result.score < before[0].score
 
 
-def test_the_status_is_part_of_the_state_and_falls_with_the_confidence(network: SiameseNetwork) -> None:
+def test_the_status_is_part_of_the_state_and_falls_with_the_confidence(network: TrackingNetwork) -> None:
     sequence = render([[Box(120, 80, 44, 40)] * 4 + [Box(-900, -900, 44, 40)] * 12])
     results = follow(Tracker(network), sequence)
     said = [result.status for result in results]
@@ -215,7 +215,7 @@ def test_the_status_is_part_of_the_state_and_falls_with_the_confidence(network: 
     assert max(result.confidence for result in results[3:]) < min(result.confidence for result in results[:3])
 
 
-def test_an_absent_target_scores_lower_than_a_present_one(network: SiameseNetwork) -> None:
+def test_an_absent_target_scores_lower_than_a_present_one(network: TrackingNetwork) -> None:
     sequence = render([[Box(120, 80, 44, 40)] * 2])
     tracker = Tracker(network)
     tracker.init(sequence.frames[0], sequence.boxes[0][0])
@@ -225,7 +225,7 @@ def test_an_absent_target_scores_lower_than_a_present_one(network: SiameseNetwor
     assert absent.peak.apce < present.peak.apce
 
 
-def test_every_stage_is_timed(network: SiameseNetwork) -> None:
+def test_every_stage_is_timed(network: TrackingNetwork) -> None:
     sequence = render([growing_track(4)])
     tracker = Tracker(network)
     stages = {"crop", "transfer", "network", "correlation", "postprocess"}
@@ -250,14 +250,14 @@ class CoarseBackbone(PixelBackbone):
 
 
 def test_stride_and_response_size_are_those_of_the_backbone() -> None:
-    network = SiameseNetwork(CoarseBackbone(), CorrelationHead(CoarseBackbone.response_scale))
+    network = TrackingNetwork(CoarseBackbone(), CorrelationHead(CoarseBackbone.response_scale))
     assert (network.stride, network.response_size) == (8, 13)
     sequence = render([[Box(130, 90, 40, 40), Box(146, 79, 40, 40)]])
     (result,) = follow(Tracker(network), sequence)
     assert result.box.center == pytest.approx((166, 99), abs=3)  # half the stride would be 8 off
 
 
-def test_update_before_init(network: SiameseNetwork) -> None:
+def test_update_before_init(network: TrackingNetwork) -> None:
     with pytest.raises(UsageError, match=r"update\(\) before init\(\)"):
         Tracker(network).update(texture(50, 60, 0))
 
@@ -272,7 +272,7 @@ def test_update_before_init(network: SiameseNetwork) -> None:
         ([[1, 2], [3, 4]], "this is a list"),
     ],
 )
-def test_frames_of_another_kind_are_refused(network: SiameseNetwork, frame: NDArray[np.uint8], message: str) -> None:
+def test_frames_of_another_kind_are_refused(network: TrackingNetwork, frame: NDArray[np.uint8], message: str) -> None:
     tracker = Tracker(network)
     with pytest.raises(UsageError, match=message):
         tracker.start(frame, Box(10, 10, 20, 20))
@@ -282,19 +282,19 @@ def test_frames_of_another_kind_are_refused(network: SiameseNetwork, frame: NDAr
 
 
 @pytest.mark.parametrize("box", [(10, 10, 0, 5), (500, 10, 20, 20), (float("nan"), 1, 5, 5), (1, 2, 3)])
-def test_impossible_boxes_are_refused(network: SiameseNetwork, box: tuple[float, float, float, float]) -> None:
+def test_impossible_boxes_are_refused(network: TrackingNetwork, box: tuple[float, float, float, float]) -> None:
     with pytest.raises(BoxError):
         Tracker(network).init(texture(50, 60, 0), box)
 
 
-def test_frames_may_be_views(network: SiameseNetwork) -> None:
+def test_frames_may_be_views(network: TrackingNetwork) -> None:
     sequence = render([growing_track(3)])
     flipped = Sequence([frame[..., ::-1] for frame in sequence.frames], sequence.boxes)
     copied = Sequence([np.ascontiguousarray(frame) for frame in flipped.frames], sequence.boxes)
     assert [r.box for r in follow(Tracker(network), flipped)] == [r.box for r in follow(Tracker(network), copied)]
 
 
-def test_the_network_sees_rgb(network: SiameseNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_sees_rgb(network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.Tensor] = []
     tracker = Tracker(network)
     embed: Callable[[torch.Tensor], Embedding] = tracker.backend.embed
@@ -364,7 +364,7 @@ def test_path_is_that_of_the_published_loop(architecture: str) -> None:
     assert iou(np.array([r.box for r in results]), np.array(reference[1:])).mean() > 0.98
 
 
-def test_pixel_network_takes_the_path_of_the_published_loop(network: SiameseNetwork) -> None:
+def test_pixel_network_takes_the_path_of_the_published_loop(network: TrackingNetwork) -> None:
     follow_reference = reference_loop.follow
     sequence = render([growing_track(30, 1.006, (-60.0, 40.0))])  # starts over the left border
     reference = list(follow_reference(network, sequence.frames, sequence.boxes[0][0]))

@@ -13,7 +13,7 @@ from siamtrack.losses.box import box_loss
 from siamtrack.losses.labels import disc_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork
+from siamtrack.models.tracking import BoxNetwork
 from siamtrack.training.objective import objective
 from siamtrack.training.recipe import LossSettings
 

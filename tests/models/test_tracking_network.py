@@ -12,7 +12,7 @@ from siamtrack.errors import UsageError
 from siamtrack.models.heads import BoxHead, BoxMaps
 from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.registry import create_network
-from siamtrack.models.siamese import BoxNetwork, SiameseNetwork
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
 Crops = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
@@ -36,7 +36,7 @@ def test_standard_crops_give_the_published_response(
     assert pyramid.shape == (2, 5, response, response)
 
 
-def test_every_parameter_gets_a_gradient(network: SiameseNetwork, small_crops: Crops) -> None:
+def test_every_parameter_gets_a_gradient(network: TrackingNetwork, small_crops: Crops) -> None:
     exemplars, searches = small_crops(network)
     outputs = [network(exemplars, searches)]
     if isinstance(network, BoxNetwork):
@@ -94,7 +94,7 @@ def test_boxes_are_read_on_the_grid_of_the_response(box_network: BoxNetwork, sma
         torch.testing.assert_close(fast[field], output, rtol=1e-3, atol=1e-3)
 
 
-def test_the_embedding_of_levels_is_the_embedding(network: SiameseNetwork, small_crops: Crops) -> None:
+def test_the_embedding_of_levels_is_the_embedding(network: TrackingNetwork, small_crops: Crops) -> None:
     if not isinstance(network, BoxNetwork):
         network = BoxNetwork(network.backbone, network.head, BoxHead(network.backbone.level_channels))
     exemplars, searches = small_crops(network)
@@ -107,7 +107,7 @@ def test_the_embedding_of_levels_is_the_embedding(network: SiameseNetwork, small
     assert levels[0].shape[-2:] == embedding.shape[-2:]
 
 
-def test_a_batch_gives_what_its_samples_give(network: SiameseNetwork, small_crops: Crops) -> None:
+def test_a_batch_gives_what_its_samples_give(network: TrackingNetwork, small_crops: Crops) -> None:
     exemplars, searches = small_crops(network, batch=3)
     with torch.no_grad():
         together = network(exemplars, searches)
@@ -115,7 +115,7 @@ def test_a_batch_gives_what_its_samples_give(network: SiameseNetwork, small_crop
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
-def test_several_exemplars_give_what_each_gives(network: SiameseNetwork, small_crops: Crops) -> None:
+def test_several_exemplars_give_what_each_gives(network: TrackingNetwork, small_crops: Crops) -> None:
     exemplars, searches = small_crops(network, batch=4)
     with torch.no_grad():
         together = network(exemplars.reshape(2, 2, *exemplars.shape[1:]), searches[:2])
@@ -123,7 +123,7 @@ def test_several_exemplars_give_what_each_gives(network: SiameseNetwork, small_c
     torch.testing.assert_close(together, torch.cat([first, second], dim=1), rtol=1e-5, atol=1e-5)
 
 
-def test_embeddings_and_head_are_the_forward_pass(network: SiameseNetwork, small_crops: Crops) -> None:
+def test_embeddings_and_head_are_the_forward_pass(network: TrackingNetwork, small_crops: Crops) -> None:
     exemplars, searches = small_crops(network)
     with torch.no_grad():
         kernels, features = network.embed_exemplar(exemplars), network.embed_search(searches)
@@ -133,7 +133,7 @@ def test_embeddings_and_head_are_the_forward_pass(network: SiameseNetwork, small
     torch.testing.assert_close(kernels, whole[..., margin : margin + side, margin : margin + side])
 
 
-def test_the_response_peaks_where_the_exemplar_was_cut(network: SiameseNetwork) -> None:
+def test_the_response_peaks_where_the_exemplar_was_cut(network: TrackingNetwork) -> None:
     x, z = network.search_size, network.exemplar_size
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 32, 32, generator=generator) * 255
@@ -152,7 +152,7 @@ def test_the_response_peaks_where_the_exemplar_was_cut(network: SiameseNetwork) 
     assert (column - centre, row - centre) == (right // network.stride, down // network.stride)
 
 
-def test_prepared_network_gives_the_same_outputs(network: SiameseNetwork, small_crops: Crops) -> None:
+def test_prepared_network_gives_the_same_outputs(network: TrackingNetwork, small_crops: Crops) -> None:
     before = copy.deepcopy(network.state_dict())
     prepared = prepare_for_inference(network, "cpu")
     exemplars, searches = small_crops(network)

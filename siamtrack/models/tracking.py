@@ -12,7 +12,7 @@ from siamtrack.models.backbones import Backbone
 from siamtrack.models.heads import BoxHead, BoxMaps, CorrelationHead
 
 
-class SiameseNetwork(nn.Module):
+class TrackingNetwork(nn.Module):
     """A fully convolutional Siamese network (Bertinetto et al. 2016, section 2.2).
 
     It keeps nothing of what it has seen: one network serves any number of targets.
@@ -100,7 +100,7 @@ class SiameseNetwork(nn.Module):
         return logits
 
 
-class BoxNetwork(SiameseNetwork):
+class BoxNetwork(TrackingNetwork):
     """A Siamese network that also reads the target's box, width and height apart, beside its place.
 
     Args:
