@@ -1,7 +1,8 @@
 """Photographs with annotated objects, and cut-outs: the layout of `stills/`.
 
-`stills/objects.csv` has one row an object (`photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`); `stills/photos`
-the photographs, `stills/masks` 1-bit pictures the size of the object's box, `stills/cutouts` objects with alpha.
+`stills/objects.csv` has one row an object (`photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`, and `label` where
+the source names what it is); `stills/photos` the photographs, `stills/masks` 1-bit pictures the size of the object's box,
+`stills/cutouts` objects with alpha.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class StillObject:
     """The frame of the photograph does not cut the object."""
     trusted: bool
     """Drawn by a person (polygon, segment, box), not found automatically."""
+    label: str = ""
+    """What it is, in the words or numbers of its source; empty where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def read_stills(root: Path, min_side: float = 16.0) -> Stills:
                 mask=row.file("mask", root / "masks") if row.text("mask") else None,
                 whole=row.text("touch") == "0",
                 trusted=not row.text("quality").startswith("pseudo"),
+                label=row.cells.get("label") or "",
             )
         )
     if not objects:
