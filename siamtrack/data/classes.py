@@ -114,7 +114,9 @@ def read_class_folders(root: Path, size: int, channels: int) -> ClassSet:
             path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != "."
         )
         if not files:
-            raise DataError(f"class folder {folder} holds no picture: add some ({', '.join(IMAGE_ENDINGS)}) or remove it")
+            raise DataError(
+                f"class folder {folder} holds no picture: add some ({', '.join(IMAGE_ENDINGS)}) or remove it"
+            )
         patches += [to_patch(read_image(path), size, channels) for path in files]
         classes += [number] * len(files)
     data = ClassSet(tuple(folder.name for folder in folders), np.stack(patches), np.array(classes, np.int64))

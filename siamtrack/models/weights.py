@@ -5,18 +5,17 @@ Loading never unpickles objects. Reading a card opens no tensor and does not imp
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
-from siamtrack.files import replace_file
+from siamtrack.models.cards import is_verification_card, parse_card, read_card_text
 from siamtrack.models.registry import build_network, create_network, list_architectures
+from siamtrack.models.tensors import check_fit, one_line, put_tensors, read_tensors, shape_text, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt")
 """Files that are read as checkpoints of siamfc-pytorch; everything else is read as safetensors."""
-
-_HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors format itself
-_SHOWN = 4  # tensors named in a message before it is cut
 
 
 class ModelCard(Frozen):
@@ -66,16 +62,9 @@ def save_network(path: str | Path, network: TrackingNetwork, card: ModelCard) ->
         WeightsError: when the network is not of the card's architecture, or the file cannot be written.
         UsageError: when the card names an architecture that does not exist.
     """
-    from safetensors.torch import save  # noqa: PLC0415 - keeps torch out of reading cards
-
-    path = Path(path)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    _check_fit(f"{path}: the network to save", state, card.architecture)
-    data = save(state, {"format": "pt", "card": card.model_dump_json()})
-    try:
-        replace_file(path, data)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
+    path, state = Path(path), network.state_dict()
+    check_fit(f"{path}: the network to save", state, _blank(card.architecture).state_dict(), card.architecture)
+    write_tensors(path, state, card.model_dump_json())
 
 
 def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
@@ -94,15 +83,7 @@ def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     if path.suffix.lower() in CHECKPOINT_SUFFIXES:
         return from_siamfc_pytorch(path)
     card = read_card(path)
-
-    from safetensors import SafetensorError  # noqa: PLC0415 - keeps torch out of reading cards
-    from safetensors.torch import load_file  # noqa: PLC0415
-
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} is corrupt: {_one_line(error)}") from error
-    return _build(path, state, card.architecture), card
+    return _build(path, read_tensors(path), card.architecture), card
 
 
 def read_card(path: str | Path) -> ModelCard:
@@ -117,43 +98,18 @@ def read_card(path: str | Path) -> ModelCard:
     path = Path(path)
     if path.suffix.lower() in CHECKPOINT_SUFFIXES:
         return from_siamfc_pytorch(path)[1]
-    metadata = _read_header(path).get("__metadata__")
-    text = metadata.get("card") if isinstance(metadata, dict) else None
-    if not isinstance(text, str):
-        raise WeightsError(f"{path} has no model card: it was not written by siamtrack")
-    try:
-        card = ModelCard.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the text"
-        raise WeightsError(f"{path} has a model card that cannot be read: {where}: {first['msg']}") from error
+    text = read_card_text(path)
+    if is_verification_card(text):
+        raise WeightsError(
+            f"{path} tells same from different, it does not track: give it to siamtrack compare or match, and a model "
+            "of 'siamtrack models' here"
+        )
+    card = parse_card(path, text, ModelCard)
     if card.architecture not in list_architectures():
         raise WeightsError(
             f"{path} is of the unknown architecture '{card.architecture}' (known: {', '.join(list_architectures())})"
         )
     return card
-
-
-def _read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file: 8 bytes of length, little-endian, then the text."""
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            if len(prefix) < 8 or not 2 <= length <= min(size - 8, _HEADER_LIMIT):
-                what = "empty" if size == 0 else f"no safetensors file, or cut off ({size} bytes)"
-                raise WeightsError(f"{path} is {what}: give weights that siamtrack has written")
-            text = file.read(length)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} has a header that is not JSON: the file is corrupt, fetch it again") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{path} has a header that is not a JSON object: the file is corrupt, fetch it again")
-    return header
 
 
 def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
@@ -201,8 +157,8 @@ def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
     for name, tensor in shapes.items():
         if tensor.shape == state[key].shape:
             return name
-    known = ", ".join(f"{_shape(tensor)} of {name}" for name, tensor in shapes.items())
-    raise WeightsError(f"{path}: '{key}' is {_shape(state[key])}, which is none of {known}")
+    known = ", ".join(f"{shape_text(tensor)} of {name}" for name, tensor in shapes.items())
+    raise WeightsError(f"{path}: '{key}' is {shape_text(state[key])}, which is none of {known}")
 
 
 def from_efficientnet_lite0(path: str | Path) -> TrackingNetwork:
@@ -262,7 +218,7 @@ def _read_checkpoint(path: Path) -> object:
             raise WeightsError(
                 f"{path} holds objects whose loading would run code; only tensors are read: save its state_dict()"
             ) from error
-        raise WeightsError(f"{path} is no PyTorch checkpoint, or cut off: {_one_line(error)}") from error
+        raise WeightsError(f"{path} is no PyTorch checkpoint, or cut off: {one_line(error)}") from error
 
 
 def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
@@ -284,28 +240,9 @@ def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
 
 def _build(path: Path, state: Mapping[str, Tensor], architecture: str) -> TrackingNetwork:
     """A network of an architecture with these tensors, in evaluation mode."""
-    _check_fit(str(path), state, architecture)
     network = _blank(architecture)
-    expected = network.state_dict()
-    network.load_state_dict({name: state[name].to(expected[name].dtype) for name in expected}, assign=True)
+    put_tensors(path, network, state, architecture)
     return network.eval()
-
-
-def _check_fit(what: str, state: Mapping[str, Tensor], architecture: str) -> None:
-    expected = _blank(architecture).state_dict()
-    faults = []
-    if missing := sorted(expected.keys() - state.keys()):
-        faults.append(f"missing {_listed(missing)}")
-    if unexpected := sorted(state.keys() - expected.keys()):
-        faults.append(f"unexpected {_listed(unexpected)}")
-    shared = sorted(expected.keys() & state.keys())
-    if reshaped := [name for name in shared if state[name].shape != expected[name].shape]:
-        shown = [f"{name} is {_shape(state[name])} instead of {_shape(expected[name])}" for name in reshaped]
-        faults.append(f"of another shape: {_listed(shown)}")
-    if retyped := [name for name in shared if state[name].is_floating_point() != expected[name].is_floating_point()]:
-        faults.append(f"of another type: {_listed([f'{name} is {state[name].dtype}' for name in retyped])}")
-    if faults:
-        raise WeightsError(f"{what} does not fit {architecture}: {'; '.join(faults)}")
 
 
 def _blank(architecture: str) -> TrackingNetwork:
@@ -314,18 +251,3 @@ def _blank(architecture: str) -> TrackingNetwork:
 
     with torch.device("meta"):
         return build_network(architecture)
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(str(size) for size in tensor.shape) or "a scalar"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
-def _one_line(error: Exception) -> str:
-    """The first line of an error's text, cut to a length that a terminal shows."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
