@@ -1,8 +1,8 @@
 """Photographs with annotated objects, and cut-outs: the layout of `stills/`.
 
-`stills/objects.csv` has one row an object (`photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`, and `label` where
-the source names what it is); `stills/photos` the photographs, `stills/masks` 1-bit pictures the size of the object's box,
-`stills/cutouts` objects with alpha.
+`stills/objects.csv` has one row an object (`photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`, and `label`
+where the source names what it is); `stills/photos` the photographs, `stills/masks` 1-bit pictures the size of the
+object's box, `stills/cutouts` objects with alpha.
 """
 
 from __future__ import annotations
