@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from siamtrack.evaluation.benchmark import BenchmarkProgress
     from siamtrack.runner import Advance
     from siamtrack.training.loop import Progress as TrainingProgress
+    from siamtrack.training.verification import VerificationProgress
+
+
+class _Standing(Protocol):
+    """What a report of training says in any case."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def steps(self) -> int: ...
+
+
+P = TypeVar("P", bound=_Standing)
 
 _logger = logging.getLogger("siamtrack")
 
@@ -133,11 +147,12 @@ def _line_reporter(total: int | None) -> Advance:
 
 
 @contextmanager
-def training_progress(steps: int) -> Iterator[Callable[[TrainingProgress], None]]:
+def training_progress(steps: int, describe: Callable[[P], str]) -> Iterator[Callable[[P], None]]:
     """Show how far a training run is: a live bar on a terminal, a log line now and then elsewhere.
 
     Args:
         steps: number of steps of the whole run.
+        describe: the figures of the last steps in words.
 
     Yields:
         A function to call with the figures of the last steps.
@@ -145,33 +160,35 @@ def training_progress(steps: int) -> Iterator[Callable[[TrainingProgress], None]
     if not _logger.isEnabledFor(logging.INFO):
         yield lambda progress: None
     elif sys.stderr.isatty():
-        with _training_bar(steps) as report:
+        with _training_bar(steps, describe) as report:
             yield report
     else:
-        yield _training_line
+        yield lambda progress: _logger.info("%d of %d steps, %s", progress.step, progress.steps, describe(progress))
 
 
 @contextmanager
-def _training_bar(steps: int) -> Iterator[Callable[[TrainingProgress], None]]:
+def _training_bar(steps: int, describe: Callable[[P], str]) -> Iterator[Callable[[P], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=steps, figures="")
-        yield lambda progress: bar.update(task, completed=progress.step, figures=_figures(progress))
+        yield lambda progress: bar.update(task, completed=progress.step, figures=describe(progress))
 
 
-def _training_line(progress: TrainingProgress) -> None:
-    _logger.info("%d of %d steps, %s", progress.step, progress.steps, _figures(progress))
-
-
-def _figures(progress: TrainingProgress) -> str:
+def tracking_figures(progress: TrainingProgress) -> str:
+    """Figures of training a tracking network in words."""
     boxes = f"overlap of boxes {progress.overlap:.3f}, " if progress.overlap else ""
     return (
         f"loss {progress.loss:.3f}, centre error {progress.center_error:.1f} px, {boxes}"
         f"{progress.pairs_per_second:.1f} pairs/s, data wait {progress.wait:.0%}"
     )
+
+
+def verification_figures(progress: VerificationProgress) -> str:
+    """Figures of training a network that tells same from different in words."""
+    return f"loss {progress.loss:.4f}, {progress.active:.0%} of it active, {progress.patches_per_second:.0f} patches/s"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from siamtrack.data.classes import ClassSet
 from siamtrack.errors import DataError, UsageError
-from siamtrack.models.verification import Calibration
+from siamtrack.models.verification import Calibration, Verifier
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -135,14 +135,12 @@ def one_shot(
         DataError: when fewer than `ways` classes have K + 1 patches.
     """
     if ways < 2 or shots < 1 or episodes < 1:
-        raise UsageError(
-            f"{ways} ways, {shots} shots and {episodes} episodes cannot be: give 2, 1 and 1 at least"
-        )
+        raise UsageError(f"{ways} ways, {shots} shots and {episodes} episodes cannot be: give 2, 1 and 1 at least")
     able = [members for members in data.members if len(members) > shots]
     if len(able) < ways:
         raise DataError(
-            f"{len(able)} classes have {shots + 1} pictures or more, which {ways} ways of {shots} shots take from each: "
-            "lower --ways or --shots, or add pictures"
+            f"{len(able)} classes have {shots + 1} pictures or more, which {ways} ways of {shots} shots take from "
+            "each: lower --ways or --shots, or add pictures"
         )
     rates = np.empty(episodes)
     for episode in range(episodes):
@@ -187,7 +185,7 @@ def fit_isotonic(similarities: Array, same: Flags) -> Callable[[Array], Array]:
     _check_both(same)
     model = _sklearn("isotonic").IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
     model.fit(similarities, same.astype(np.float64))
-    return lambda found: np.asarray(model.predict(found), np.float64)
+    return lambda found: np.array(model.predict(found), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +223,7 @@ def reliability(probabilities: Array, same: Flags, bins: int = 10) -> Reliabilit
     said = np.bincount(number, probabilities, bins)[filled] / counts[filled]
     true = np.bincount(number, same.astype(np.float64), bins)[filled] / counts[filled]
     error = float((counts[filled] * np.abs(said - true)).sum() / counts.sum())
-    return Reliability(said, true, counts[filled], error, float(((probabilities - same) ** 2).mean()))
+    return Reliability(said, true, counts[filled], error, float(np.square(probabilities - same).mean()))
 
 
 def pixel_similarities(data: ClassSet) -> Array:
@@ -251,6 +249,55 @@ def project(embeddings: Array, method: Literal["pca", "tsne"], seed: int = 0) ->
     perplexity = min(30.0, (len(embeddings) - 1) / 3)
     model = _sklearn("manifold").TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
     return np.asarray(model.fit_transform(embeddings), np.float64)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well classes are told apart that were not trained on."""
+
+    auc: float
+    """Over all pairs of patches."""
+    recall: float
+    """Recall at 1."""
+    episodes: Episodes
+    """Few-shot, one shot if not said otherwise."""
+
+
+def measure(
+    data: ClassSet, similarities: Array, ways: int = 5, shots: int = 1, episodes: int = 1000, seed: int = 0
+) -> Figures:
+    """All figures that need no threshold.
+
+    Args:
+        data: the patches.
+        similarities: `(N, N)`, of all patches with all.
+        ways: of the episodes; all classes where there are fewer.
+        shots: of the episodes.
+        episodes: how many.
+        seed: of the episodes.
+
+    Raises:
+        DataError: for data without two classes that have a patch more than `shots`.
+        UsageError: for impossible episodes, or without scikit-learn.
+    """
+    first, second = np.triu_indices(len(similarities), 1)
+    same = data.classes[first] == data.classes[second]
+    able = sum(len(members) > shots for members in data.members)
+    return Figures(
+        roc(similarities[first, second], same).auc,
+        recall_at_one(similarities, data.classes),
+        one_shot(data, similarities, max(min(ways, able), 2), shots, episodes, np.random.default_rng(seed)),
+    )
+
+
+def all_similarities(verifier: Verifier, data: ClassSet) -> Array:
+    """`(N, N)`: how similar a verifier finds all patches to all.
+
+    Raises:
+        UsageError: when they are not what it takes.
+    """
+    embedded = verifier.embed(data.patches)
+    return verifier.similarities(verifier.compare(embedded, embedded))
 
 
 def _check_both(same: Flags) -> None:

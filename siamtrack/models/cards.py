@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,7 +16,7 @@ _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors format itself
 
 Card = TypeVar("Card", bound=Frozen)
 
-VERIFICATION = "verification"
+VERIFICATION: Final = "verification"
 """The key `kind` of the card of a model that tells same from different; cards of tracking models have none."""
 
 

@@ -155,7 +155,8 @@ class Verifier(ABC):
     @torch.no_grad()
     def compare(self, one: Tensor, other: Tensor) -> NDArray[np.float64]:
         """Values `(N, M)` of all pairs of embeddings `(N, D)` and `(M, D)`."""
-        values = [self.comparison.matrix(part, other) for part in one.split(_CHUNK)]
+        parts = torch.split(one, _CHUNK)
+        values = [self.comparison.matrix(part, other) for part in parts]
         return np.asarray(torch.cat(values).double().numpy())
 
     def says_same(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -6,12 +6,13 @@ import json
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from siamtrack.errors import SinkError, WeightsError
+from siamtrack.config import Frozen
+from siamtrack.errors import RecipeError, SinkError, WeightsError
 from siamtrack.files import replacing
 from siamtrack.training.recipe import Recipe
 
@@ -19,14 +20,14 @@ FILE_NAME = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """State of a run after a step.
+class RunState:
+    """State of a run of any kind after a step.
 
     Pairs are a function of the seed and their number, and the learning rate one of the step: with the step, the recipe
     holds the state of the generators and of the schedule.
     """
 
-    recipe: Recipe
+    recipe: Frozen
     step: int
     """Steps done."""
     seconds: float
@@ -45,7 +46,17 @@ class Checkpoint:
     """How the weights before the first step had been trained, from their card; empty for fresh ones."""
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+State = TypeVar("State", bound=RunState)
+
+
+@dataclass(frozen=True)
+class Checkpoint(RunState):
+    """State of a run that trains a tracking network."""
+
+    recipe: Recipe
+
+
+def save_checkpoint(folder: Path, checkpoint: RunState) -> Path:
     """Write a checkpoint in place of the last one; that one survives when this fails.
 
     Raises:
@@ -62,7 +73,21 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of a tracking network; no code in it is run.
+
+    Raises:
+        WeightsError: when it is missing, damaged or something else.
+    """
+    return load_state(path, Checkpoint, Recipe)
+
+
+def load_state(path: Path, kind: type[State], recipe: type[Frozen]) -> State:
     """Read a checkpoint; no code in it is run.
+
+    Args:
+        path: the file.
+        kind: of state.
+        recipe: the kind of recipe that belongs to it.
 
     Raises:
         WeightsError: when it is missing, damaged or something else.
@@ -74,7 +99,30 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise WeightsError(f"{path} cannot be read as a checkpoint of a training run") from error
     try:
-        recipe = Recipe.model_validate(json.loads(content.pop("recipe")))
-        return Checkpoint(recipe=recipe, **content)
+        return kind(recipe=recipe.model_validate(json.loads(content.pop("recipe"))), **content)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise WeightsError(f"{path} is no checkpoint of a training run of this version") from error
+
+
+def check_same_recipe(path: Path, theirs: Frozen, ours: Frozen, free: tuple[str, ...] = ("card",)) -> None:
+    """Check that a run can be gone on with: apart from the number of steps, its recipe must be the same.
+
+    Args:
+        path: of the checkpoint.
+        theirs: the recipe in it.
+        ours: the recipe to go on with, of the same kind.
+        free: sections that may differ.
+
+    Raises:
+        RecipeError: naming the first difference.
+    """
+    wanted = ours.model_dump()
+    for section, values in theirs.model_dump().items():
+        for key, value in values.items():
+            if section in free or (section, key) == ("run", "steps"):
+                continue
+            if value != wanted[section][key]:
+                raise RecipeError(
+                    f"{path} was trained with {section}.{key} = {value}, the recipe says {wanted[section][key]}: "
+                    "take another --out, or the recipe of that run"
+                )

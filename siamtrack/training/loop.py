@@ -20,7 +20,7 @@ from siamtrack.machine import source_commit
 from siamtrack.models.registry import build_network, create_network, find_model
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import from_efficientnet_lite0, load_network
-from siamtrack.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.objective import Objective, objective
 from siamtrack.training.optimiser import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
@@ -138,16 +138,7 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
             the card may differ.
     """
     checkpoint = load_checkpoint(path)
-    theirs, ours = checkpoint.recipe.model_dump(), recipe.model_dump()
-    for section, values in theirs.items():
-        for key, value in values.items():
-            if section in ("tracking", "card") or (section, key) == ("run", "steps"):
-                continue
-            if value != ours[section][key]:
-                raise RecipeError(
-                    f"{path} was trained with {section}.{key} = {value}, the recipe says {ours[section][key]}: "
-                    "take another --out, or the recipe of that run"
-                )
+    check_same_recipe(path, checkpoint.recipe, recipe, free=("tracking", "card"))
     return replace(checkpoint, recipe=recipe)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -14,6 +13,9 @@ from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.pairs import GeometrySettings, MixSettings
 from siamtrack.errors import RecipeError
+from siamtrack.models.registry import unknown_name
+
+Kind = TypeVar("Kind", bound=Frozen)
 
 
 class ModelSettings(Frozen):
@@ -150,22 +152,31 @@ def read_recipe(name_or_path: str) -> Recipe:
     Raises:
         RecipeError: for an unknown name, a file that is not TOML, an unknown key or an impossible value.
     """
+    return parse_recipe(recipe_text(name_or_path, "recipes", list_recipes()), name_or_path)
+
+
+def recipe_text(name_or_path: str, folder: str, known: list[str]) -> str:
+    """The text of a recipe.
+
+    Args:
+        name_or_path: a name, or a TOML file.
+        folder: of the package, where the recipes with names are.
+        known: their names.
+
+    Raises:
+        RecipeError: for an unknown name, or a file that does not exist or is not text.
+    """
     path = Path(name_or_path)
     if path.suffix == ".toml":
         if not path.is_file():
             raise RecipeError(f"recipe file {path} does not exist")
         try:
-            text = path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise RecipeError(f"recipe file {path} is not text: {error}") from error
-    elif name_or_path in list_recipes():
-        text = (resources.files("siamtrack") / "recipes" / f"{name_or_path}.toml").read_text()
-    else:
-        near = difflib.get_close_matches(name_or_path, list_recipes(), n=1, cutoff=0.4)
-        hint = f", did you mean '{near[0]}'?" if near else ""
-        known = ", ".join(list_recipes())
-        raise RecipeError(f"unknown recipe '{name_or_path}'{hint} (known: {known}, or a .toml file)")
-    return parse_recipe(text, name_or_path)
+    if name_or_path in known:
+        return resources.files("siamtrack").joinpath(folder, f"{name_or_path}.toml").read_text(encoding="utf-8")
+    raise RecipeError(f"{unknown_name('recipe', name_or_path, known)}, or give a .toml file")
 
 
 def parse_recipe(text: str, name: str) -> Recipe:
@@ -178,10 +189,29 @@ def parse_recipe(text: str, name: str) -> Recipe:
     Raises:
         RecipeError: naming the first thing that is wrong, and what would be right.
     """
+    return validate_recipe(Recipe, parse_toml(text, name), name)
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """The tables of a recipe.
+
+    Raises:
+        RecipeError: when it is not TOML.
+    """
     try:
-        return Recipe.model_validate(tomllib.loads(text))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name} is not TOML: {error}") from error
+
+
+def validate_recipe(kind: type[Kind], tables: dict[str, Any], name: str) -> Kind:
+    """A recipe of some kind from its tables.
+
+    Raises:
+        RecipeError: naming the first thing that is wrong, and what would be right.
+    """
+    try:
+        return kind.model_validate(tables)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

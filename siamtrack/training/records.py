@@ -37,14 +37,21 @@ def tables(folder: Path, step: int) -> Iterator[Recorder]:
         step: where the run goes on; what a session that broke off wrote beyond it is dropped.
     """
     with (
-        _table(folder / "log.csv", Progress, step) as log,
-        _table(folder / "validation.csv", Overlap, step) as validation,
+        table(folder / "log.csv", Progress, step) as log,
+        table(folder / "validation.csv", Overlap, step) as validation,
     ):
         yield lambda record: (log if isinstance(record, Progress) else validation)(record)
 
 
 @contextmanager
-def _table(path: Path, kind: type[Any], step: int) -> Iterator[Callable[[Any], None]]:
+def table(path: Path, kind: type[Any], step: int) -> Iterator[Callable[[Any], None]]:
+    """Append records of one kind to a table.
+
+    Args:
+        path: of the table.
+        kind: a dataclass of numbers, with a field `step`.
+        step: where the run goes on; what a session that broke off wrote beyond it is dropped.
+    """
     names = [field.name for field in dataclasses.fields(kind)]
     kept: list[dict[str, str]] = []
     if path.is_file():
