@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "siamtrack"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"runner", "preview", "feed_stats", "explain", "profiling", "exporting"},
+    {"runner", "preview", "feed_stats", "explain", "profiling", "exporting", "verifying", "matching"},
     {"training", "evaluation", "labelling", "live"},
     {"io"},
     {"data", "losses"},  # training pairs are cropped as the tracker crops

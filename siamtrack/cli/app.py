@@ -8,12 +8,15 @@ import typer
 
 from siamtrack.cli import (
     benchmark,
+    compare,
     data,
     explain,
     export,
     info,
     label,
+    match,
     models,
+    oneshot,
     profile,
     report,
     serve,
@@ -59,6 +62,9 @@ app.command("export")(export.export)
 app.command("benchmark")(benchmark.benchmark)
 app.command("report")(report.report)
 app.command("label")(label.label)
+app.command("compare")(compare.compare)
+app.command("match")(match.match)
+app.command("oneshot")(oneshot.oneshot)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.add_typer(data.app, name="data")

@@ -83,6 +83,12 @@ def output() -> Console:
     return Console(soft_wrap=True, highlight=False, markup=False)
 
 
+def show_result(line: str) -> None:
+    """Print a line of results on stdout, unless the run is quiet."""
+    if _logger.isEnabledFor(logging.INFO):
+        output().print(line)
+
+
 def show_table(table: Table) -> None:
     """Print a table of figures, as wide as it is: a figure that is cut short is another figure."""
     from rich.console import Console

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from siamtrack.evaluation.resets import ResetScore
     from siamtrack.evaluation.scores import TrackerScore
     from siamtrack.feed_stats import Holdings, Spread
+    from siamtrack.matching import Match
+    from siamtrack.verifying import OneShot
 
 _FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
 """Columns by the name of the figure."""
@@ -51,6 +53,25 @@ def spread_table(spreads: Mapping[str, Spread]) -> Table:
     table = figure_table("search crop", "5 %", "median", "95 %")
     for name, spread in spreads.items():
         table.add_row(name, *(f"{value:.4g}" for value in (spread.low, spread.median, spread.high)))
+    return table
+
+
+def match_table(matches: Sequence[Match], measure: str) -> Table:
+    """A line a match, the best first."""
+    table = figure_table("", "x", "y", "width", "height", measure, "probability")
+    for number, match in enumerate(matches, 1):
+        numbers = [f"{value:.1f}" for value in match.box]
+        table.add_row(str(number), *numbers, f"{match.value:.4f}", f"{match.probability:.3f}")
+    return table
+
+
+def one_shot_table(found: OneShot) -> Table:
+    """A line for the model and one for the pixels; an accuracy comes with half of its 95 % interval."""
+    episodes = found.figures.episodes
+    table = figure_table("", f"{episodes.ways}-way {episodes.shots}-shot", "AUC", "recall at 1")
+    for name, figures in ((found.model, found.figures), ("pixels", found.pixels)):
+        shot = f"{figures.episodes.accuracy:.3f} +- {figures.episodes.margin:.3f}"
+        table.add_row(name, shot, f"{figures.auc:.3f}", f"{figures.recall:.3f}")
     return table
 
 

@@ -11,6 +11,8 @@ from siamtrack.cli.options import Debug, Quiet
 
 if TYPE_CHECKING:
     from siamtrack.training.recipe import Recipe
+    from siamtrack.training.verification_recipe import VerificationRecipe
+    from siamtrack.verifying import VerificationSummary
 
 Machine = "Machine"
 
@@ -19,15 +21,19 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
     *,
     data: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--data", metavar="DIR", help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID or COCO."
+            "--data",
+            metavar="DIR",
+            help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID or COCO. For verify-...: a folder of "
+            "one folder of pictures a class, or 'digits'.",
         ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="For checkpoints, log and model. Default: runs/RECIPE.")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instead of the recipe's.")] = None,
     minutes: Annotated[
         float | None, typer.Option(metavar="N", help="Train so long, then validate; --resume auto goes on later.")
     ] = None,
@@ -52,50 +58,110 @@ def train(
 
     siamtrack train siamtrack-lite --data data --minutes 30
 
+    siamtrack train verify-digits --data digits
+
     Under torchrun or accelerate launch, the processes share every batch.
     """
     from siamtrack.cli import console
+    from siamtrack.errors import UsageError
 
     console.configure_logging(quiet=quiet, debug=debug)
 
+    from siamtrack.training.recipe import Recipe
+    from siamtrack.training.verification_recipe import read_any_recipe
+
+    chosen = read_any_recipe(recipe)
+    changed = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
+    chosen = chosen.model_copy(update={"run": chosen.run.model_copy(update=changed)})
+    folder = out or Path("runs") / Path(recipe).stem
+    if not isinstance(chosen, Recipe):
+        if tensorboard:
+            raise UsageError("--tensorboard is for tracking models: the figures of this one are in log.csv")
+        return _train_verifier(chosen, data, folder, resume=resume is not None, minutes=minutes, threads=threads)
+    return _train_tracker(
+        chosen,
+        Path(data),
+        folder,
+        resume=resume is not None,
+        minutes=minutes,
+        workers=workers,
+        threads=threads,
+        device=device,
+        tensorboard=tensorboard,
+        debug=debug,
+    )
+
+
+def _train_tracker(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool,
+    minutes: float | None,
+    workers: int,
+    threads: int | None,
+    device: str,
+    tensorboard: bool,
+    debug: bool,
+) -> int:
+    from siamtrack.cli import console
     from siamtrack.tracking.tracker import find_device
     from siamtrack.training.parallel import OtherProcessError, join_processes
-    from siamtrack.training.recipe import read_recipe
     from siamtrack.training.workflow import TrainingJob, run_training
 
     try:
         with join_processes() as processes:
             if processes.rank > 0:
                 console.configure_logging(quiet=True, debug=debug)  # the first one speaks for all
-            chosen = _with_steps(read_recipe(recipe), steps)
             job = TrainingJob(
-                recipe=chosen,
+                recipe=recipe,
                 data=data,
-                out=out or Path("runs") / Path(recipe).stem,
-                resume=resume is not None,
+                out=out,
+                resume=resume,
                 minutes=minutes,
                 workers=workers,
                 threads=threads,
                 device=processes.device(str(find_device(device))),
                 tensorboard=tensorboard,
             )
-            with console.training_progress(chosen.run.steps) as report:
+            with console.training_progress(recipe.run.steps, console.tracking_figures) as report:
                 summary = run_training(job, report, processes)
     except OtherProcessError as error:
         return error.exit_code
     if processes.rank > 0:
         return 0
-    if not quiet:
-        shown = console.output()
-        end = "" if summary.finished else f" of {chosen.run.steps}; --resume auto goes on"
-        shown.print(f"trained {summary.steps} steps in {summary.minutes:.1f} minutes{end}")
-        if summary.overlap is not None:
-            shown.print(f"mean average overlap on the sequences kept from training: {summary.overlap:.3f}")
-        shown.print(f"wrote {summary.weights}")
+    _show_steps(summary.steps, summary.minutes, recipe.run.steps)
+    if summary.overlap is not None:
+        console.show_result(f"mean average overlap on the sequences kept from training: {summary.overlap:.3f}")
+    console.show_result(f"wrote {summary.weights}")
     return 0 if summary.stopped_by is None else 128 + summary.stopped_by
 
 
-def _with_steps(recipe: Recipe, steps: int | None) -> Recipe:
-    if steps is None:
-        return recipe
-    return recipe.model_copy(update={"run": recipe.run.model_copy(update={"steps": steps})})
+def _train_verifier(
+    recipe: VerificationRecipe, data: str, out: Path, *, resume: bool, minutes: float | None, threads: int | None
+) -> int:
+    from siamtrack.cli import console
+    from siamtrack.verifying import VerificationJob, run_verification
+
+    job = VerificationJob(recipe, data, out, resume, minutes, threads)
+    with console.training_progress(recipe.run.steps, console.verification_figures) as report:
+        summary = run_verification(job, report)
+    _show_steps(summary.steps, summary.minutes, recipe.run.steps)
+    for line in _held_out_lines(summary):
+        console.show_result(line)
+    console.show_result(f"wrote {summary.weights}")
+    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
+
+
+def _show_steps(done: int, minutes: float, wanted: int) -> None:
+    from siamtrack.cli import console
+
+    end = "" if done >= wanted else f" of {wanted}; --resume auto goes on"
+    console.show_result(f"trained {done} steps in {minutes:.1f} minutes{end}")
+
+
+def _held_out_lines(summary: VerificationSummary) -> list[str]:
+    held_out = summary.card.figures["held-out classes"]
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in held_out.items() if name != "classes")
+    return [f"on {len(held_out['classes'])} classes kept from training: {figures}"]

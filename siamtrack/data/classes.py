@@ -189,6 +189,17 @@ def read_classes(source: str, size: int, channels: int) -> ClassSet:
     return read_class_folders(root, size, channels)
 
 
+def add_turned(data: ClassSet) -> ClassSet:
+    """The classes, and each of them turned by one, two and three quarters as further ones (Vinyals et al. 2016, 4.1.1).
+
+    What is upright teaches little about what stands on its head, so that a few classes become four times as many.
+    """
+    turned = [np.rot90(data.patches, quarters, axes=(2, 3)) for quarters in range(4)]
+    names = [f"{name} turned {90 * quarters}" if quarters else name for quarters in range(4) for name in data.names]
+    classes = [data.classes + quarters * len(data.names) for quarters in range(4)]
+    return ClassSet(tuple(names), np.concatenate(turned), np.concatenate(classes))
+
+
 def choose_held_out(data: ClassSet, share: float, rng: np.random.Generator) -> tuple[str, ...]:
     """Names of classes to keep from training: about this share of those with two patches or more, two at least.
 

@@ -230,7 +230,8 @@ def pixel_similarities(data: ClassSet) -> Array:
     """`(N, N)`: the baseline of no learning, minus the Euclidean distance of the pixels in shares of white."""
     flat = data.patches.reshape(len(data.patches), -1) / 255.0
     squares = (flat**2).sum(axis=1)
-    return -np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * flat @ flat.T, 0))
+    squared: Array = squares[:, None] + squares[None] - 2 * flat @ flat.T
+    return np.asarray(-np.sqrt(squared.clip(min=0)))
 
 
 def project(embeddings: Array, method: Literal["pca", "tsne"], seed: int = 0) -> Array:

@@ -45,6 +45,8 @@ class ClassesSettings(Frozen):
     """Side of a patch in pixels."""
     channels: Literal[1, 3] = 3
     """1 for gray, 3 for RGB."""
+    turned: bool = False
+    """Whether each class to train on, turned by a quarter, a half and three quarters, is three further ones."""
     held_out: tuple[str, ...] = ()
     """Classes that are never trained on, to calibrate and to measure with; where none are named, they are drawn."""
     held_out_share: float = Field(0.3, gt=0, lt=1)

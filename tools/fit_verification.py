@@ -1,0 +1,97 @@
+"""Fit what a cosine of two exemplars means, for the shipped tracking models: `siamtrack.models.verification.SHIPPED`.
+
+    python tools/fit_verification.py data/stills
+
+A pair of the same are two views of an object: the crops of its box, shaken as a careless user or a tracker would draw
+it, in other light. A pair of different ones are two objects. Only objects that a person outlined are taken, whether
+named or not; every fifth photograph serves, the others are left to whoever trains on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from siamtrack.data.classes import ClassSet, draw_pairs
+from siamtrack.data.patches import PatchChanges, change_patches, to_patch
+from siamtrack.data.stills import read_image, read_stills
+from siamtrack.errors import SiamTrackError
+from siamtrack.evaluation.verification import best_threshold, fit_calibration, reliability, roc
+from siamtrack.models.registry import find_model, list_models
+from siamtrack.models.verification import Calibration, ExemplarVerifier
+from siamtrack.models.weights import load_network
+
+VIEWS = PatchChanges(shift=0.1, turn=10, scale=0.15, stretch=0.1, brightness=0.15, contrast=0.2)
+"""How far two views of an object differ."""
+EVERY = 5
+"""Of so many photographs, one serves."""
+LARGER = 1.25
+"""Crops are so much larger than the box: half of the context that an exemplar has."""
+
+
+def main() -> int:
+    """Print a line of the table for each model."""
+    parser = argparse.ArgumentParser(description="Fit what a cosine of two exemplars means.")
+    parser.add_argument("folder", type=Path, help="the folder that holds objects.csv")
+    parser.add_argument("--objects", type=int, default=400, help="how many to take at most")
+    parser.add_argument("--pairs", type=int, default=4000, help="how many pairs to fit with, and to measure with")
+    arguments = parser.parse_args()
+    try:
+        for name in list_models():
+            print(fitted(name, arguments.folder, arguments.objects, arguments.pairs), flush=True)
+    except SiamTrackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def fitted(name: str, folder: Path, objects: int, count: int) -> str:
+    """The line of a model, and what it is worth on other objects than those that it was fitted with."""
+    network, _ = load_network(find_model(name))
+    verifier = ExemplarVerifier(network, name, Calibration(intercept=0, slope=0), 0)
+    views = two_views(folder, network.exemplar_size, objects)
+    number = len(views.names) // 2
+    values, same = zip(
+        *(pair_values(verifier, views.only(part), count) for part in (views.names[:number], views.names[number:])),
+        strict=True,
+    )
+    threshold, calibration = best_threshold(values[0], same[0]), fit_calibration(values[0], same[0])
+    trusted = reliability(calibration.probability(values[1]), same[1])
+    return (
+        f'    "{name}": (Calibration(intercept={calibration.intercept:.3f}, slope={calibration.slope:.3f}), '
+        f"{threshold:.4f}),  # AUC {roc(values[1], same[1]).auc:.4f}, calibration error {trusted.error:.3f}"
+    )
+
+
+def pair_values(verifier: ExemplarVerifier, views: ClassSet, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines of balanced pairs, and which of them are the same."""
+    pairs = draw_pairs(views, count, np.random.default_rng(0))
+    embedded = verifier.embed(views.patches)
+    return verifier.compare(embedded, embedded)[pairs.first, pairs.second], pairs.same
+
+
+def two_views(folder: Path, size: int, objects: int) -> ClassSet:
+    """Every object as a class of two patches."""
+    found = [item for item in read_stills(folder, 32.0).objects if item.trusted and item.mask]
+    photos = sorted({item.photo for item in found})[::EVERY]
+    chosen = [item for item in found if item.photo in photos]
+    rng = np.random.default_rng(0)
+    rng.shuffle(chosen)  # type: ignore[arg-type]  # of a list
+    patches = []
+    for item in chosen[:objects]:
+        image = read_image(item.photo)
+        x, y, width, height = item.box
+        margin_x, margin_y = (LARGER - 1) * width / 2, (LARGER - 1) * height / 2
+        top, bottom = max(round(y - margin_y), 0), round(y + height + margin_y)
+        left, right = max(round(x - margin_x), 0), round(x + width + margin_x)
+        patch = to_patch(image[top:bottom, left:right], size, 3)
+        patches.append(change_patches(np.stack([patch, patch]), VIEWS, rng))
+    names = tuple(f"{index}" for index in range(len(patches)))
+    return ClassSet(names, np.concatenate(patches), np.repeat(np.arange(len(patches)), 2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
