@@ -35,15 +35,8 @@ from siamtrack.evaluation.verification import (
 )
 from siamtrack.interrupts import StopSignal
 from siamtrack.machine import describe_machine
-from siamtrack.models.verification import (
-    BranchSettings,
-    BranchVerifier,
-    Calibration,
-    VerificationCard,
-    Verifier,
-    load_verifier,
-    save_verifier,
-)
+from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
+from siamtrack.models.verification import BranchVerifier, Verifier, load_verifier, save_verifier
 from siamtrack.training.checkpoint import FILE_NAME
 from siamtrack.training.records import table
 from siamtrack.training.verification import (

@@ -20,8 +20,9 @@ from siamtrack.data.patches import PatchChanges, change_patches, to_patch
 from siamtrack.data.stills import read_image, read_stills
 from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.verification import best_threshold, fit_calibration, reliability, roc
+from siamtrack.models.cards import Calibration
 from siamtrack.models.registry import find_model, list_models
-from siamtrack.models.verification import Calibration, ExemplarVerifier
+from siamtrack.models.verification import ExemplarVerifier
 from siamtrack.models.weights import load_network
 
 VIEWS = PatchChanges(shift=0.1, turn=10, scale=0.15, stretch=0.1, brightness=0.15, contrast=0.2)

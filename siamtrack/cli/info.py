@@ -38,10 +38,10 @@ def info(
 
 def _describe_model(name: str) -> dict[str, Any]:
     from siamtrack.models.registry import find_model
-    from siamtrack.models.weights import read_card
+    from siamtrack.models.weights import read_any_card
 
     path = find_model(name)
-    return {"file": str(path), "size": f"{path.stat().st_size / 1e6:.1f} MB", **read_card(path).model_dump()}
+    return {"file": str(path), "size": f"{path.stat().st_size / 1e6:.1f} MB", **read_any_card(path).model_dump()}
 
 
 def _describe_exported(name: str) -> dict[str, Any]:

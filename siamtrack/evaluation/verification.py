@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from siamtrack.data.classes import ClassSet
 from siamtrack.errors import DataError, UsageError
-from siamtrack.models.verification import Calibration, Verifier
+from siamtrack.models.cards import Calibration
+from siamtrack.models.verification import Verifier
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, ValidationError
 
 from siamtrack.config import Frozen
 from siamtrack.errors import WeightsError
@@ -15,9 +17,71 @@ from siamtrack.errors import WeightsError
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors format itself
 
 Card = TypeVar("Card", bound=Frozen)
+Values = TypeVar("Values", float, NDArray[np.float64])
 
 VERIFICATION: Final = "verification"
 """The key `kind` of the card of a model that tells same from different; cards of tracking models have none."""
+
+
+class Calibration(Frozen):
+    """How sure a value of the comparison makes it that two patches show the same (Platt 1999).
+
+    The probability holds where as many pairs are the same as not.
+    """
+
+    intercept: float
+    """Logit of the probability at the value 0."""
+    slope: float
+    """Change of the logit with the value: below 0 for distances."""
+
+    def probability(self, values: Values) -> Values:
+        """Probability of the same, in [0, 1]; of a number or of an array of any shape."""
+        logits = np.clip(self.intercept + self.slope * np.asarray(values, np.float64), -500, 500)
+        found = 1 / (1 + np.exp(-logits))
+        return float(found) if isinstance(values, float) else found
+
+
+class BranchSettings(Frozen):
+    """The network that embeds a patch."""
+
+    kind: Literal["patch", "trunk"] = "patch"
+    """A small network for patches, or the trunk of a tracking network with a linear layer."""
+    architecture: str = "lite0"
+    """Of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
+    dimension: int = Field(64, ge=1)
+    """Components of the embedding."""
+    normalise: bool = True
+    """Whether embeddings have unit length."""
+
+
+class VerificationCard(Frozen):
+    """What the file of a model that was trained to tell same from different says about itself."""
+
+    # A later version may say more.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["verification"] = VERIFICATION
+    name: str
+    """Name of the model."""
+    branch: BranchSettings
+    comparison: str
+    """Name for `siamtrack.models.similarity.create_comparison`."""
+    size: int = Field(ge=4)
+    """Side of a patch in pixels."""
+    channels: Literal[1, 3]
+    """1 for gray, 3 for RGB."""
+    calibration: Calibration
+    threshold: float
+    """Value of the comparison on whose side of the same a pair is decided to be the same."""
+    classes: tuple[str, ...] = ()
+    """What it was trained on."""
+    description: str = ""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Data with licences, steps, minutes, commit, recipe."""
+    figures: dict[str, Any] = Field(default_factory=dict)
+    """What was measured, with it."""
+    licence: str = ""
+    limits: str = ""
 
 
 def read_card_text(path: Path) -> str:
@@ -59,6 +123,19 @@ def is_verification_card(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(card, dict) and card.get("kind") == VERIFICATION
+
+
+def read_verification_card(path: str | Path) -> VerificationCard:
+    """The card of a file of `save_verifier`, and nothing else of it.
+
+    Raises:
+        WeightsError: when it is no such file.
+    """
+    path = Path(path)
+    text = read_card_text(path)
+    if not is_verification_card(text):
+        raise WeightsError(f"{path} is no model of 'siamtrack train verify-...'")
+    return parse_card(path, text, VerificationCard)
 
 
 def _read_header(path: Path) -> dict[str, Any]:

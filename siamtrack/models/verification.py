@@ -5,29 +5,31 @@ A model is a branch that was trained for it, or a tracking model, whose exemplar
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
-from siamtrack.config import Frozen
-from siamtrack.errors import UsageError, WeightsError
+from siamtrack.errors import UsageError
 from siamtrack.models.branches import PatchBranch, TrunkBranch
-from siamtrack.models.cards import VERIFICATION, is_verification_card, parse_card, read_card_text
+from siamtrack.models.cards import (
+    BranchSettings,
+    Calibration,
+    VerificationCard,
+    is_verification_card,
+    read_card_text,
+    read_verification_card,
+)
 from siamtrack.models.registry import build_network, find_model
 from siamtrack.models.similarity import Comparison, create_comparison
 from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
-
-Values = TypeVar("Values", float, NDArray[np.float64])
 
 DEFAULT_VERIFIER = "siamtrack-lite"
 """The model that compares when none is named."""
@@ -38,68 +40,11 @@ _WINDOWS_A_SIDE = 8
 """Steps in which a window of a patch model moves by its own side."""
 
 
-class Calibration(Frozen):
-    """How sure a value of the comparison makes it that two patches show the same (Platt 1999).
-
-    The probability holds where as many pairs are the same as not.
-    """
-
-    intercept: float
-    """Logit of the probability at the value 0."""
-    slope: float
-    """Change of the logit with the value: below 0 for distances."""
-
-    def probability(self, values: Values) -> Values:
-        """Probability of the same, in [0, 1]; of a number or of an array of any shape."""
-        logits = np.clip(self.intercept + self.slope * np.asarray(values, np.float64), -500, 500)
-        found = 1 / (1 + np.exp(-logits))
-        return float(found) if isinstance(values, float) else found
-
-
-class BranchSettings(Frozen):
-    """The network that embeds a patch."""
-
-    kind: Literal["patch", "trunk"] = "patch"
-    """A small network for patches, or the trunk of a tracking network with a linear layer."""
-    architecture: str = "lite0"
-    """Of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
-    dimension: int = Field(64, ge=1)
-    """Components of the embedding."""
-    normalise: bool = True
-    """Whether embeddings have unit length."""
-
-
-class VerificationCard(Frozen):
-    """What the file of a model that was trained to tell same from different says about itself."""
-
-    # A later version may say more.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    kind: Literal["verification"] = VERIFICATION
-    name: str
-    """Name of the model."""
-    branch: BranchSettings
-    comparison: str
-    """Name for `siamtrack.models.similarity.create_comparison`."""
-    size: int = Field(ge=4)
-    """Side of a patch in pixels."""
-    channels: Literal[1, 3]
-    """1 for gray, 3 for RGB."""
-    calibration: Calibration
-    threshold: float
-    """Value of the comparison on whose side of the same a pair is decided to be the same."""
-    classes: tuple[str, ...] = ()
-    """What it was trained on."""
-    description: str = ""
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Data with licences, steps, minutes, commit, recipe."""
-    figures: dict[str, Any] = Field(default_factory=dict)
-    """What was measured, with it."""
-    licence: str = ""
-    limits: str = ""
-
-
-SHIPPED: dict[str, tuple[Calibration, float]] = {}
+SHIPPED: dict[str, tuple[Calibration, float]] = {
+    "siamtrack-box": (Calibration(intercept=-9.410, slope=30.585), 0.3119),
+    "siamfc-alexnet": (Calibration(intercept=-5.576, slope=20.529), 0.2499),
+    "siamtrack-lite": (Calibration(intercept=-11.148, slope=45.032), 0.2314),
+}
 """Calibration and threshold of the cosine of the shipped tracking models' exemplars, by `tools/fit_verification.py`."""
 
 
@@ -263,22 +208,6 @@ def save_verifier(path: str | Path, branch: nn.Module, card: VerificationCard) -
         WeightsError: when the file cannot be written.
     """
     write_tensors(Path(path), branch.state_dict(), card.model_dump_json())
-
-
-def read_verification_card(path: str | Path) -> VerificationCard:
-    """The card of a file of `save_verifier`, and nothing else of it.
-
-    Raises:
-        WeightsError: when it is no such file.
-    """
-    path = Path(path)
-    text = read_card_text(path)
-    if not is_verification_card(text):
-        raise WeightsError(f"{path} is no model of 'siamtrack train verify-...'")
-    card = parse_card(path, text, VerificationCard)
-    if not math.isfinite(card.threshold):
-        raise WeightsError(f"{path} has a threshold that is not finite")
-    return card
 
 
 def load_verifier(model: str | Path = DEFAULT_VERIFIER) -> Verifier:

@@ -13,7 +13,13 @@ from pydantic import ConfigDict, Field
 
 from siamtrack.config import Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
-from siamtrack.models.cards import is_verification_card, parse_card, read_card_text
+from siamtrack.models.cards import (
+    VerificationCard,
+    is_verification_card,
+    parse_card,
+    read_card_text,
+    read_verification_card,
+)
 from siamtrack.models.registry import build_network, create_network, list_architectures
 from siamtrack.models.tensors import check_fit, one_line, put_tensors, read_tensors, shape_text, write_tensors
 
@@ -110,6 +116,18 @@ def read_card(path: str | Path) -> ModelCard:
             f"{path} is of the unknown architecture '{card.architecture}' (known: {', '.join(list_architectures())})"
         )
     return card
+
+
+def read_any_card(path: str | Path) -> ModelCard | VerificationCard:
+    """The card of a model of any kind.
+
+    Raises:
+        WeightsError: as `read_card`.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in CHECKPOINT_SUFFIXES and is_verification_card(read_card_text(path)):
+        return read_verification_card(path)
+    return read_card(path)
 
 
 def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:

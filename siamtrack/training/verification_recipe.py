@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from siamtrack.config import Frozen
 from siamtrack.data.patches import PatchChanges
+from siamtrack.models.cards import BranchSettings
 from siamtrack.models.similarity import create_comparison
-from siamtrack.models.verification import BranchSettings
 from siamtrack.training.recipe import (
     CardSettings,
     OptimiserSettings,
