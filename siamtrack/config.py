@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Precision = Literal["float32", "bfloat16", "float16"]
 """What a network computes in; what it answers is float32 always."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+RuntimeName = Literal["torch", "openvino", "onnx"]
+"""What runs a network; all but PyTorch on the CPU alone."""
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 
 
 class Frozen(BaseModel):

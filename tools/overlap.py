@@ -21,7 +21,8 @@ from siamtrack.data.sequences import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.models.registry import DEFAULT_MODEL
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.loading import load
+from siamtrack.tracking.tracker import Tracker
 
 
 def main() -> int:

@@ -41,6 +41,13 @@ Precision = Annotated[
         rich_help_panel=Machine,
     ),
 ]
+Runtime = Annotated[
+    Literal["auto", "torch", "openvino", "onnx"],
+    typer.Option(
+        help="What runs the network on the CPU; auto takes OpenVINO where it is installed and faster.",
+        rich_help_panel=Machine,
+    ),
+]
 DataKind = Annotated[
     str | None,
     typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),

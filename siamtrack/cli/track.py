@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, ScaleSearch, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, ScaleSearch, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def track(
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
     scale_search: ScaleSearch = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -101,6 +102,7 @@ def track(
         device=device,
         threads=threads,
         precision=precision,
+        runtime=runtime,
         settings={"scale_search": scale_search} if scale_search else {},
         show=show,
     )
