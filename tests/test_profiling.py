@@ -87,7 +87,7 @@ def test_the_limit_is_operations_at_the_peak() -> None:
     limit = Limit("torch", "float32", flops=2_000_000, peak=1e9, measured=0.008)
     assert limit.seconds == pytest.approx(0.002)
     assert limit.reached == pytest.approx(0.25)
-    assert Limit("float32", 1, 1.0, 0.0).reached == 0.0
+    assert Limit("torch", "float32", 1, 1.0, 0.0).reached == 0.0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
