@@ -97,13 +97,13 @@ class ContrastiveLoss(nn.Module):
         check_margin(margin)
         self.same = same
         self.margin = margin
-        self.half = half
+        self.halved = half
         self.reduction = reduction
 
     def forward(self, distances: Tensor, labels: Tensor) -> Tensor:
         """Loss of distances `(B,)` with labels `(B,)`."""
         return contrastive_loss(
-            distances, labels, same=self.same, margin=self.margin, half=self.half, reduction=self.reduction
+            distances, labels, same=self.same, margin=self.margin, half=self.halved, reduction=self.reduction
         )
 
 
