@@ -49,7 +49,7 @@ def contrastive_loss(
 
 
 def energy_loss(energies: Tensor, labels: Tensor, *, same: Same, bound: float, reduction: Reduction = "mean") -> Tensor:
-    """The loss of an energy that is bounded (Chopra, Hadsell and LeCun 2005, equation 9).
+    """The loss of an energy that is bounded (Chopra, Hadsell and LeCun 2005).
 
     `(1 - Y) (2 / Q) E^2 + Y 2 Q exp(-(2.77 / Q) E)`, Y being 0 for a pair of the same and 1 for a different one: the
     paper's labels are `same=0`. There E is the Manhattan distance of the embeddings.
