@@ -49,7 +49,7 @@ Advance = Callable[[int, float], None]
 Progress = Callable[[int | None], AbstractContextManager[Advance]]
 """Opened with the number of frames, where it is known."""
 
-TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn")
+TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn", "renew")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show")
 """Where the time of a run goes, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
 tracker's steps.

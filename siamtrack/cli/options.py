@@ -48,6 +48,12 @@ Runtime = Annotated[
         rich_help_panel=Machine,
     ),
 ]
+Update = Annotated[
+    bool,
+    typer.Option(
+        "--update", help="Let the template follow the target slowly, instead of keeping to the first frame's alone."
+    ),
+]
 DataKind = Annotated[
     str | None,
     typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, Threads, Update
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def webcam(
     threads: Threads = None,
     precision: Precision = "auto",
     runtime: Runtime = "auto",
+    update: Update = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
@@ -110,6 +111,7 @@ def webcam(
         threads=threads,
         precision=precision,
         runtime=runtime,
+        settings={"update": {}} if update else {},
     )
     summary = workflow.watch(job, open_live) if display else workflow.follow(job, open_live, console.progress)
     if not quiet:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -57,6 +57,8 @@ class WebcamJob:
     """What the network computes in; auto: the fastest whose responses are as in float32."""
     runtime: RuntimeName | Literal["auto"] = "auto"
     """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Tracking settings that differ from what the model's card says."""
 
     def outputs(self) -> dict[str, Path]:
         """The files that are wanted, by the option that asked for them."""
@@ -125,4 +127,11 @@ def _load(job: WebcamJob) -> Tracker:
     from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the source is known to be good
 
     threads: int | Literal["auto"] = "auto" if job.threads is None else job.threads
-    return load(job.model, device=job.device, threads=threads, precision=job.precision, runtime=job.runtime)
+    return load(
+        job.model,
+        device=job.device,
+        settings=job.settings,
+        threads=threads,
+        precision=job.precision,
+        runtime=job.runtime,
+    )

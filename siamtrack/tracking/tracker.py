@@ -21,7 +21,7 @@ from siamtrack.backends.base import Backend, Embedding
 from siamtrack.backends.devices import find_device
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box, validate_box
-from siamtrack.config import TrackingSettings
+from siamtrack.config import TrackingSettings, UpdateSettings
 from siamtrack.errors import UsageError
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard
@@ -42,6 +42,7 @@ from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, re
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
 from siamtrack.tracking.states import Observation, TargetState, TrackResult
 from siamtrack.tracking.status import Status
+from siamtrack.tracking.template import renew
 
 _logger = logging.getLogger(__name__)
 
@@ -105,6 +106,8 @@ class Tracker:
         self.stage_seconds = dict.fromkeys(stages, 0.0)
         if self.settings.adaptation:
             self.stage_seconds["learn"] = 0.0
+        if self.settings.update:
+            self.stage_seconds["renew"] = 0.0
         self._pyramid = ScalePyramid.from_settings(self.settings)
         self.geometry = geometry = self.backend.geometry.with_search_size(self.settings.search_size)
         self._tables = make_tables(geometry.response_size, self.settings.upsample)
@@ -190,6 +193,9 @@ class Tracker:
         if self.settings.adaptation:
             with self._timed("learn"):
                 results = [self._learn(advanced[index], sights[index]) for index in taken]
+        if self.settings.update:
+            with self._timed("renew"):
+                results = self._renew(frame, results, self.settings.update)
         return results
 
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
@@ -357,6 +363,31 @@ class Tracker:
         cell = self._cell(result.peak, sight.learnt.shape[-1])
         known = learn(state.filter, sight.features[0], cell, sigma, settings)
         return replace(result, state=replace(state, filter=known))
+
+    @torch.inference_mode()
+    def _renew(
+        self, frame: NDArray[np.uint8], results: Sequence[TrackResult], settings: UpdateSettings
+    ) -> list[TrackResult]:
+        """The same results with templates that know this frame, where it is one to learn from."""
+        renewed = list(results)
+        due = [
+            index
+            for index, result in enumerate(results)
+            if result.status is Status.TRACKED
+            and result.confidence >= settings.above
+            and result.state.age % settings.every == 0
+        ]
+        if not due:
+            return renewed
+        states = [results[index].state for index in due]
+        crops = np.concatenate([self._cut_exemplars(frame, state.searched_box, state.border) for state in states])
+        kernels = self.backend.cut_margin(self.backend.embed(self._upload(crops)).features)
+        for index, state, seen in zip(due, states, kernels.chunk(len(due)), strict=True):
+            first = state.kernels if state.template is None else state.template.first
+            template = renew(state.template, first, seen, settings)
+            known = replace(state, template=template, kernels=template.mixed(settings.share))
+            renewed[index] = replace(results[index], state=known)
+        return renewed
 
     def _read_boxes(self, shapes: Sequence[Refinement], levels: Sequence[Tensor]) -> list[NDArray[np.float32]]:
         """Box maps `(Q, 5, R, R)` of each target, as `read_box` takes them, from the levels of its Q search crops."""
