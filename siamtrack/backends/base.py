@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.config import Precision
+from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import UsageError
 from siamtrack.models.tracking import TrackingNetwork
 
@@ -83,6 +83,7 @@ class Backend(ABC):
         bias: of its correlation head.
         reads_boxes: whether it has a box head.
         precision: what it computes in.
+        runtime: what runs it.
         device: where its tensors are.
     """
 
@@ -94,6 +95,7 @@ class Backend(ABC):
         bias: float,
         reads_boxes: bool,
         precision: Precision,
+        runtime: RuntimeName,
         device: torch.device,
     ) -> None:
         self.geometry = geometry
@@ -101,6 +103,7 @@ class Backend(ABC):
         self.bias = bias
         self.reads_boxes = reads_boxes
         self.precision = precision
+        self.runtime: RuntimeName = runtime
         self.device = device
 
     @abstractmethod

@@ -38,6 +38,7 @@ class TorchBackend(Backend):
             bias=network.head.bias.item(),
             reads_boxes=isinstance(network, BoxNetwork),
             precision=precision,
+            runtime="torch",
             device=torch.device(device),
         )
         self.network = prepare_for_inference(network, self.device, precision)

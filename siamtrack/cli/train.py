@@ -106,7 +106,7 @@ def _train_tracker(
     debug: bool,
 ) -> int:
     from siamtrack.cli import console
-    from siamtrack.tracking.tracker import find_device
+    from siamtrack.backends.devices import find_device
     from siamtrack.training.parallel import OtherProcessError, join_processes
     from siamtrack.training.workflow import TrainingJob, run_training
 

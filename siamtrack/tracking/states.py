@@ -15,6 +15,7 @@ from siamtrack.tracking.crops import Color, Square
 from siamtrack.tracking.kernels import Peak
 from siamtrack.tracking.refine import Refinement
 from siamtrack.tracking.status import Status
+from siamtrack.tracking.template import Template
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +23,7 @@ class TargetState:
     """Everything about one target between two frames; a value: `Tracker.step` makes a new one."""
 
     kernels: Tensor
-    """`(E, C, h, w)` embedded exemplars, on the tracker's device."""
+    """`(E, C, h, w)` embedded exemplars that the search crops are compared with, on the tracker's device."""
     border: Color
     """Colour that stands outside the frame: the mean of the first one, blue, green, red."""
     first_size: tuple[float, float]
@@ -35,6 +36,8 @@ class TargetState:
     """What was said about the target in the last frame."""
     refinement: Refinement | None = None
     """What is known about the target's shape, where the network reads boxes."""
+    template: Template | None = None
+    """What these exemplars are made of, where they were renewed."""
     filter: AdaptiveFilter | None = None
     """What was learnt while tracking, where the settings ask for it."""
     age: int = 0
@@ -69,18 +72,16 @@ class TrackResult:
     box: Box
     """`x, y, width, height` in pixels, 0-based and continuous; it may hang over the border of the frame."""
     score: float
-    """Confidence in [0, 1]: the overlap with the truth that a network which reads boxes expects of this one; of others,
-    the probability that they give the target at this place, the sigmoid of the logit."""
+    """Probability that the box overlaps the truth by more than 0.3 (`siamtrack.tracking.confidence`), calibrated on
+    clips in which the target leaves and returns."""
     status: Status
-    """Whether the score is high enough to believe the box."""
+    """Whether the score has been high enough lately to believe the box."""
     peak: Peak
     """Figures of the response to the exemplar: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
     state: TargetState
     """What `Tracker.step` takes for the next frame."""
     signals: Signals = NO_SIGNALS
-    """What the confidence is made of."""
-    confidence: float = 1.0
-    """Probability that the box overlaps the truth by more than 0.3; the status follows it."""
+    """What the score is made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
