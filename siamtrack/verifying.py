@@ -16,7 +16,6 @@ import torch
 
 from siamtrack.data.classes import (
     ClassSet,
-    add_turned,
     check_pairs_exist,
     choose_held_out,
     draw_pairs,
@@ -119,8 +118,7 @@ def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
     }
     for what, part in parts.items():
         check_pairs_exist(part, f"the {what} classes of {source}")
-    training = add_turned(parts["training"]) if settings.turned else parts["training"]
-    return Split(training, parts["held-out"], parts["validation"])
+    return Split(parts["training"], parts["held-out"], parts["validation"])
 
 
 def run_verification(job: VerificationJob, report: Callable[[VerificationProgress], None]) -> VerificationSummary:

@@ -105,8 +105,8 @@ def _train_tracker(
     tensorboard: bool,
     debug: bool,
 ) -> int:
-    from siamtrack.cli import console
     from siamtrack.backends.devices import find_device
+    from siamtrack.cli import console
     from siamtrack.training.parallel import OtherProcessError, join_processes
     from siamtrack.training.workflow import TrainingJob, run_training
 

@@ -189,17 +189,6 @@ def read_classes(source: str, size: int, channels: int) -> ClassSet:
     return read_class_folders(root, size, channels)
 
 
-def add_turned(data: ClassSet) -> ClassSet:
-    """The classes, and each of them turned by one, two and three quarters as further ones (Vinyals et al. 2016, 4.1.1).
-
-    What is upright teaches little about what stands on its head, so that a few classes become four times as many.
-    """
-    turned = [np.rot90(data.patches, quarters, axes=(2, 3)) for quarters in range(4)]
-    names = [f"{name} turned {90 * quarters}" if quarters else name for quarters in range(4) for name in data.names]
-    classes = [data.classes + quarters * len(data.names) for quarters in range(4)]
-    return ClassSet(tuple(names), np.concatenate(turned), np.concatenate(classes))
-
-
 def choose_held_out(data: ClassSet, share: float, rng: np.random.Generator) -> tuple[str, ...]:
     """Names of classes to keep from training: about this share of those with two patches or more, two at least.
 
@@ -265,3 +254,20 @@ def draw_class_batch(data: ClassSet, classes: int, each: int, rng: np.random.Gen
     chosen = rng.choice(data.paired, min(classes, len(data.paired)), replace=False)
     members = [data.members[number] for number in chosen]
     return np.concatenate([rng.choice(each_of, min(each, len(each_of)), replace=False) for each_of in members])
+
+
+def draw_partners(data: ClassSet, indices: Indices, rng: np.random.Generator) -> Indices:
+    """For each patch one of another class, which is the same for all patches of its class and for no other class.
+
+    Args:
+        data: of two classes at least.
+        indices: the patches.
+        rng: the source of randomness.
+
+    Returns:
+        As many indices.
+    """
+    order = rng.permutation(len(data.names))
+    partner = np.empty_like(order)
+    partner[order] = np.roll(order, 1)
+    return np.array([rng.choice(data.members[partner[data.classes[index]]]) for index in indices], np.int64)

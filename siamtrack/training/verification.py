@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from siamtrack.data.classes import ClassSet, draw_class_batch, draw_pairs
-from siamtrack.data.patches import change_patches
+from siamtrack.data.classes import ClassSet, draw_class_batch, draw_pairs, draw_partners
+from siamtrack.data.patches import change_patches, change_together, half_of_each
 from siamtrack.errors import RecipeError, UsageError
 from siamtrack.losses.contrastive import contrastive_loss, energy_loss
 from siamtrack.losses.mining import batch_hard, random_triplets
@@ -244,6 +244,10 @@ def _embed(
 ) -> Tensor:
     """All patches of a batch in one pass: batch norm sees them together."""
     changed = change_patches(data.patches[indices], recipe.changes, rng)
+    if rng.random() < recipe.data.composed:
+        partners = data.patches[draw_partners(data, indices, rng)]
+        changed = half_of_each(changed, change_patches(partners, recipe.changes, rng), rng)
+    changed = change_together(changed, recipe.together, rng)
     return network.embed_first(torch.from_numpy(changed).float())
 
 

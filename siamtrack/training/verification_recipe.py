@@ -45,8 +45,8 @@ class ClassesSettings(Frozen):
     """Side of a patch in pixels."""
     channels: Literal[1, 3] = 3
     """1 for gray, 3 for RGB."""
-    turned: bool = False
-    """Whether each class to train on, turned by a quarter, a half and three quarters, is three further ones."""
+    composed: float = Field(0.0, ge=0, le=1)
+    """Share of the batches whose classes are made anew, of halves of two of the old ones each."""
     held_out: tuple[str, ...] = ()
     """Classes that are never trained on, to calibrate and to measure with; where none are named, they are drawn."""
     held_out_share: float = Field(0.3, gt=0, lt=1)
@@ -90,6 +90,9 @@ class VerificationRecipe(Frozen):
     run: VerificationRunSettings
     data: ClassesSettings = ClassesSettings()
     changes: PatchChanges = PatchChanges()
+    """Of each patch by itself: what stays the same in spite of them."""
+    together: PatchChanges = PatchChanges()
+    """Of all patches of a batch alike: they make other classes of the same ones."""
     loss: PairLossSettings = PairLossSettings()
     optimiser: OptimiserSettings = OptimiserSettings(kind="adamw", rate=1e-3, schedule="cosine")
     card: CardSettings = CardSettings()
@@ -119,7 +122,7 @@ def list_verification_recipes() -> list[str]:
 def read_any_recipe(name_or_path: str) -> Recipe | VerificationRecipe:
     """Read a recipe of the package or a TOML file, of a tracking model or of one that tells same from different.
 
-    Those of the latter kind have a section `data` or `changes`, which the former do not know.
+    Those of the latter kind have a section `data`, `changes` or `together`, which the former do not know.
 
     Raises:
         RecipeError: for an unknown name, a file that is not TOML, an unknown key or an impossible value.
@@ -127,6 +130,6 @@ def read_any_recipe(name_or_path: str) -> Recipe | VerificationRecipe:
     own = list_verification_recipes()
     folder = _FOLDER if name_or_path in own else "recipes"
     tables = parse_toml(recipe_text(name_or_path, folder, [*list_recipes(), *own]), name_or_path)
-    if {"data", "changes"} & tables.keys():
+    if {"data", "changes", "together"} & tables.keys():
         return validate_recipe(VerificationRecipe, tables, name_or_path)
     return validate_recipe(Recipe, tables, name_or_path)
