@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from siamtrack.data.classes import ClassSet, draw_class_batch, draw_pairs, draw_partners
 from siamtrack.data.patches import change_patches, change_together, half_of_each
+from siamtrack.data.scribbles import draw_scribbles
 from siamtrack.errors import RecipeError, UsageError
 from siamtrack.losses.contrastive import contrastive_loss, energy_loss
 from siamtrack.losses.mining import batch_hard, random_triplets
@@ -220,6 +221,8 @@ def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationReci
     """
     rng = np.random.default_rng((recipe.run.seed, step))
     settings = recipe.loss
+    if rng.random() < recipe.data.scribbles:
+        data = draw_scribbles(recipe.run.classes, recipe.run.each, recipe.data.size, recipe.data.channels, rng)
     if settings.kind in ("contrastive", "energy"):
         pairs = draw_pairs(data, recipe.run.classes * recipe.run.each // 2, rng)
         embedded = _embed(network, data, np.concatenate([pairs.first, pairs.second]), recipe, rng)

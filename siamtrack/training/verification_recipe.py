@@ -47,6 +47,8 @@ class ClassesSettings(Frozen):
     """1 for gray, 3 for RGB."""
     composed: float = Field(0.0, ge=0, le=1)
     """Share of the batches whose classes are made anew, of halves of two of the old ones each."""
+    scribbles: float = Field(0.0, ge=0, le=1)
+    """Share of the batches that are of made-up strokes instead (`siamtrack.data.scribbles`), of other classes each."""
     held_out: tuple[str, ...] = ()
     """Classes that are never trained on, to calibrate and to measure with; where none are named, they are drawn."""
     held_out_share: float = Field(0.3, gt=0, lt=1)

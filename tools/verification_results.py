@@ -1,0 +1,212 @@
+"""Train on some classes and tell others apart: a table of losses and seeds, and three pictures.
+
+    python tools/verification_results.py out --data digits
+    python tools/verification_results.py out --data data/stills --recipe verify-objects --losses triplet --seeds 1
+
+The folder gets `table.md`, `roc.png`, `reliability.png` and `embedding.png` (of the first seed), and the models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from siamtrack.data.classes import ClassSet, read_classes
+from siamtrack.errors import SiamTrackError
+from siamtrack.evaluation.verification import (
+    Figures,
+    all_similarities,
+    fit_isotonic,
+    measure,
+    pixel_similarities,
+    project,
+    reliability,
+    roc,
+)
+from siamtrack.models.verification import BranchVerifier, load_verifier
+from siamtrack.training.recipe import Recipe
+from siamtrack.training.verification_recipe import VerificationRecipe, read_any_recipe
+from siamtrack.verifying import VerificationJob, halves, pair_values, run_verification, split
+
+LOSSES = {
+    "contrastive": {"loss": {"kind": "contrastive", "margin": 1.0}},
+    "energy": {"loss": {"kind": "energy"}, "model": {"comparison": "manhattan"}},
+    "triplet": {"loss": {"kind": "triplet", "margin": 0.5}},
+    "batch-hard": {"loss": {"kind": "batch-hard", "margin": 0.5}},
+}
+"""What each row of the table changes in the recipe."""
+COLORS = ("#1f6fd1", "#d1581f", "#2c9c4b", "#8a3fb5", "#555555")
+DPI = 80
+
+
+@dataclass(frozen=True)
+class Row:
+    """A loss with all its seeds."""
+
+    name: str
+    models: Sequence[BranchVerifier]
+    figures: Sequence[Figures]
+
+
+def main() -> int:
+    """Train, measure, write."""
+    parser = argparse.ArgumentParser(description="Train on some classes and tell others apart.")
+    parser.add_argument("out", type=Path, help="folder of the results")
+    parser.add_argument("--data", default="digits", help="as for siamtrack train")
+    parser.add_argument("--recipe", default="verify-digits")
+    parser.add_argument("--losses", default=",".join(LOSSES), help="some of: " + ", ".join(LOSSES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--ways", type=int, default=4)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        recipe = read_any_recipe(arguments.recipe)
+        if isinstance(recipe, Recipe):
+            parser.error(f"{arguments.recipe} trains a tracker")
+        data = read_classes(arguments.data, recipe.data.size, recipe.data.channels)
+        held_out = split(data, recipe, arguments.data).held_out
+        rows = [train_row(name, recipe, arguments, held_out) for name in arguments.losses.split(",")]
+    except SiamTrackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    pixels = measure(held_out, pixel_similarities(held_out), arguments.ways)
+    write_results(arguments.out, rows, pixels, held_out)
+    return 0
+
+
+def train_row(name: str, recipe: VerificationRecipe, arguments: argparse.Namespace, held_out: ClassSet) -> Row:
+    """Train a loss with every seed; a run that is in the folder already is not trained again."""
+    models, figures = [], []
+    for seed in range(arguments.seeds):
+        chosen = changed(recipe, name, seed, arguments.steps)
+        folder = arguments.out / f"{name}-{seed}"
+        path = folder / f"{chosen.model.name}.safetensors"
+        if not path.is_file():
+            run_verification(VerificationJob(chosen, arguments.data, folder, resume=True), lambda progress: None)
+        model = load_verifier(path)
+        assert isinstance(model, BranchVerifier)
+        models.append(model)
+        figures.append(measure(held_out, all_similarities(model, held_out), arguments.ways))
+        print(name, seed, figures[-1], flush=True)
+    return Row(name, models, figures)
+
+
+def changed(recipe: VerificationRecipe, loss: str, seed: int, steps: int | None) -> VerificationRecipe:
+    """The recipe with another loss, seed and length; the classes that are held out stay those of the first seed."""
+    tables = recipe.model_dump()
+    for section, values in LOSSES[loss].items():
+        tables[section] |= values
+    tables["loss"]["bound"] = 2 * recipe.model.dimension**0.5
+    tables["run"] |= {"seed": seed} | ({"steps": steps} if steps else {})
+    return VerificationRecipe.model_validate(tables)
+
+
+def write_results(out: Path, rows: Sequence[Row], pixels: Figures, held_out: ClassSet) -> None:
+    """Write the table and the pictures."""
+    (out / "table.md").write_text(table(rows, pixels))
+    print((out / "table.md").read_text())
+    draw_roc(out / "roc.png", rows, held_out)
+    draw_reliability(out / "reliability.png", rows[0].models[0], held_out)
+    best = max(rows, key=lambda row: float(np.mean([figures.auc for figures in row.figures])))
+    draw_embedding(out / "embedding.png", best.models[0], held_out)
+
+
+def table(rows: Sequence[Row], pixels: Figures) -> str:
+    """Mean and standard deviation over the seeds, as Markdown."""
+    episodes = pixels.episodes
+    lines = [
+        f"| loss | AUC | {episodes.ways}-way {episodes.shots}-shot | recall at 1 | accuracy of the decision |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        decisions = [model.card.figures["held-out classes"]["accuracy of the decision"] for model in row.models]
+        cells = (
+            [figures.auc for figures in row.figures],
+            [figures.episodes.accuracy for figures in row.figures],
+            [figures.recall for figures in row.figures],
+            decisions,
+        )
+        lines.append(f"| {row.name} | " + " | ".join(spread(values) for values in cells) + " |")
+    lines.append(f"| pixels | {pixels.auc:.3f} | {episodes.accuracy:.3f} | {pixels.recall:.3f} | |")
+    return "\n".join(lines) + "\n"
+
+
+def spread(values: Sequence[float]) -> str:
+    """`mean ± standard deviation`; the mean alone of a single value."""
+    mean = f"{np.mean(values):.3f}"
+    return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
+
+
+def draw_roc(path: Path, rows: Sequence[Row], data: ClassSet) -> None:
+    """The curve of the first seed of each loss, and of the pixels."""
+    first, second = np.triu_indices(len(data.classes), 1)
+    same = data.classes[first] == data.classes[second]
+    curves = {row.name: all_similarities(row.models[0], data) for row in rows} | {"pixels": pixel_similarities(data)}
+    figure = Figure(figsize=(5, 4.4), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    for (name, similarities), color in zip(curves.items(), COLORS, strict=False):
+        curve = roc(similarities[first, second], same)
+        axes.plot(curve.false_positives, curve.true_positives, color=color, label=f"{name} {curve.auc:.3f}")
+    axes.set(xlabel="different pairs taken for the same", ylabel="same pairs found", title="ROC, classes never seen")
+    axes.legend(loc="lower right", title="AUC")
+    axes.grid(alpha=0.3)
+    save(figure, path)
+
+
+def draw_reliability(path: Path, model: BranchVerifier, data: ClassSet) -> None:
+    """What the model's probabilities are worth, beside those of an isotonic fit on the same pairs."""
+    recipe = model.card.training["recipe"]
+    fitting, judging = halves(data, np.random.default_rng(recipe["run"]["seed"]))
+    count, seed = recipe["run"]["pairs"], recipe["run"]["seed"]
+    fit_values, fit_same = pair_values(model, fitting, count, seed)
+    values, same = pair_values(model, judging, count, seed + 1)
+    isotonic = fit_isotonic(model.similarities(fit_values), fit_same)
+    kinds: dict[str, NDArray[np.float64]] = {
+        "logistic, in the model": model.calibration.probability(values),
+        "isotonic": isotonic(model.similarities(values)),
+    }
+    figure = Figure(figsize=(5, 4.4), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--")
+    for (name, probabilities), color in zip(kinds.items(), COLORS, strict=False):
+        found = reliability(probabilities, same)
+        axes.plot(found.said, found.true, marker="o", color=color, label=f"{name}: error {found.error:.3f}")
+    axes.set(xlabel="probability of the same", ylabel="share that is the same", title="Reliability, other pictures")
+    axes.legend(loc="upper left")
+    axes.grid(alpha=0.3)
+    save(figure, path)
+
+
+def draw_embedding(path: Path, model: BranchVerifier, data: ClassSet, most: int = 10) -> None:
+    """The patches of some classes in the plane: principal components, and t-SNE."""
+    data = data.only(data.names[:most])
+    embedded = model.embed(data.patches).double().numpy()
+    figure = Figure(figsize=(9, 4.4), dpi=DPI, layout="constrained")
+    for axes, method, title in zip(
+        figure.subplots(1, 2), ("pca", "tsne"), ("principal components", "t-SNE"), strict=True
+    ):
+        plane = project(embedded, method)  # type: ignore[arg-type]
+        for number, name in enumerate(data.names):
+            axes.scatter(*plane[data.classes == number].T, s=7, label=name)
+        axes.set(title=title, xticks=[], yticks=[])
+    figure.axes[-1].legend(title="class", fontsize=8)
+    save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
