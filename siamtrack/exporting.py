@@ -25,7 +25,7 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.models.registry import find_model
+from siamtrack.models.registry import Design, find_model
 from siamtrack.models.tracking import BoxNetwork
 from siamtrack.models.weights import load_network
 from siamtrack.tracking.crops import crop_whole_pixels_into, mean_color
@@ -93,6 +93,10 @@ def export(job: ExportJob) -> Exported:
     write = _import("write", job.format, job.format)
     quantise = _import("quantise", job.format, "int8") if job.frames is not None else None
     network, card = load_network(source)
+    if card.design != Design(card.architecture):
+        raise UsageError(
+            f"{card.name} ({card.design}) cannot be exported: only shared branches that are correlated can"
+        )
     manifest = Manifest(
         card=card,
         geometry=Geometry.of(network),

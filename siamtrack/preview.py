@@ -39,7 +39,7 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
         SinkError: when the picture cannot be written.
     """
     pairs = make_pairs(
-        recipe, build_network(recipe.model.architecture), read_training_data(data, recipe.mix.validation)
+        recipe, build_network(recipe.model.design), read_training_data(data, recipe.mix.validation)
     )
     wanted = [number for number in numbers if number < len(pairs)]
     if not wanted:

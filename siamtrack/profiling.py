@@ -549,7 +549,7 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
         "settings": tracker.settings.model_dump(mode="json"),
     }
     with torch.device("meta"):
-        network = build_network(card.architecture).eval()
+        network = build_network(card.design).eval()
     crops = targets * len(ScalePyramid.from_settings(tracker.settings).crops(0))
     limit = Limit(precision, network_flops(network, crops), peaks[precision], profile.stages["network"].median)
     return replace(profile, model=model, limit=limit)

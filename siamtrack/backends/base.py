@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.config import Precision
+from siamtrack.config import ComparisonName, Precision
 from siamtrack.errors import UsageError
 from siamtrack.models.tracking import TrackingNetwork
 
@@ -82,6 +82,7 @@ class Backend(ABC):
         scale: of its correlation head: what is found is `scale * correlation + bias`, a logit.
         bias: of its correlation head.
         reads_boxes: whether it has a box head.
+        comparison: what embeddings are compared by.
         precision: what it computes in.
         device: where its tensors are.
     """
@@ -95,6 +96,7 @@ class Backend(ABC):
         reads_boxes: bool,
         precision: Precision,
         device: torch.device,
+        comparison: ComparisonName = "dot",
     ) -> None:
         self.geometry = geometry
         self.scale = scale
@@ -102,6 +104,7 @@ class Backend(ABC):
         self.reads_boxes = reads_boxes
         self.precision = precision
         self.device = device
+        self.comparison = comparison
 
     @abstractmethod
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
@@ -109,11 +112,15 @@ class Backend(ABC):
 
     @abstractmethod
     def embed(self, images: Tensor) -> Embedding:
-        """Embed exemplar or search crops that were brought there by `upload`."""
+        """Embed search crops that were brought there by `upload`."""
+
+    def embed_exemplars(self, images: Tensor) -> Embedding:
+        """Embed exemplar crops: as search crops, where the network has no weights of their own for them."""
+        return self.embed(images)
 
     @abstractmethod
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Correlation without scale and bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, R, R)`, float32."""
+        """Correlation, or what the network compares by, without scale and bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, R, R)`, float32."""
 
     @abstractmethod
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:

@@ -93,7 +93,8 @@ class Tracker:
         device: of a network: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: for a device that does not exist here, or a search size that does not fit the network.
+        UsageError: for a device that does not exist here, a search size that does not fit the network, or a filter to
+            be learnt for a network that does not correlate.
     """
 
     def __init__(
@@ -106,6 +107,11 @@ class Tracker:
         self.settings = settings or TrackingSettings()
         self.card = card
         self.backend = network if isinstance(network, Backend) else TorchBackend(network, find_device(device))
+        if self.settings.adaptation and self.backend.comparison != "dot":
+            raise UsageError(
+                f"adaptation learns a filter for the correlation, and this network compares by "
+                f"{self.backend.comparison}: track without adaptation"
+            )
         self.start_seconds = 0.0
         stages = ("crop", "transfer", "network", "correlation", "postprocess")
         self.stage_seconds = dict.fromkeys(stages, 0.0)
@@ -160,7 +166,7 @@ class Tracker:
         target = validate_box(box, frame.shape[1], frame.shape[0])
         began = time.perf_counter()
         border = mean_color(frame)
-        exemplars = self.backend.embed(self._upload(self._cut_exemplars(frame, target, border)))
+        exemplars = self.backend.embed_exemplars(self._upload(self._cut_exemplars(frame, target, border)))
         kernels = self.backend.cut_margin(exemplars.features)
         center = _into_frame(target.center, frame)
         state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
