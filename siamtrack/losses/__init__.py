@@ -1,1 +1,1 @@
-"""Losses on response maps."""
+"""Losses on response maps, pairs and triplets."""

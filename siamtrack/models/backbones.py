@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from siamtrack.errors import UsageError
 from siamtrack.models.initialise import draw_weights
 
 
@@ -83,6 +84,20 @@ class Backbone(nn.Module, ABC):
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
         draw_weights(self, generator)
+
+
+def check_images(images: Tensor) -> Tensor:
+    """The images, if a backbone can embed them.
+
+    Raises:
+        UsageError: when they are not `(B, 3, H, W)`, floating point.
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise UsageError(
+            f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be embedded: "
+            "give (B, 3, H, W), RGB, floating point, 0..255"
+        )
+    return images
 
 
 class SamePadConv2d(nn.Conv2d):

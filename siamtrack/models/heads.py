@@ -28,18 +28,38 @@ def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     Returns:
         `(B, S, H - h + 1, W - w + 1)`.
     """
-    batch, count, channels, h, w = kernels.shape
-    height, width = features.shape[-2:]
-    cells = kernels.permute(0, 1, 3, 4, 2).reshape(batch, count * h * w, channels)
+    products = torch.matmul(kernel_cells(kernels), features.flatten(2))
     # What was multiplied with fewer bits is still added up with all of them.
-    products = torch.matmul(cells, features.reshape(batch, channels, height * width)).to(_summable(features.dtype))
+    return add_cells(products.to(summable(features.dtype)), kernels, features)
+
+
+def kernel_cells(kernels: Tensor) -> Tensor:
+    """The cells of all kernels of a sample in one row: `(B, S, C, h, w)` to `(B, S * h * w, C)`."""
+    batch, _, channels, _, _ = kernels.shape
+    return kernels.permute(0, 1, 3, 4, 2).reshape(batch, -1, channels)
+
+
+def add_cells(compared: Tensor, kernels: Tensor, features: Tensor) -> Tensor:
+    """Add up what belongs to the same displacement of a kernel, from the comparison of single cells.
+
+    Args:
+        compared: `(B, S * h * w, H * W)`, every cell of `kernel_cells` with every cell of the features.
+        kernels: `(B, S, C, h, w)`, for its shape.
+        features: `(B, C, H, W)`, for its shape.
+
+    Returns:
+        `(B, S, H - h + 1, W - w + 1)`.
+    """
+    batch, count, _, h, w = kernels.shape
+    height, width = features.shape[-2:]
     # Cell (i, j) of a kernel, at the displacement (y, x), meets the features at (y + i, x + j).
-    rows = _sum_shifted(products.reshape(batch, count, h, w, height * width), 1)
+    rows = _sum_shifted(compared.reshape(batch, count, h, w, height * width), 1)
     maps = F.pad(_sum_shifted(rows, width), (0, w - 1))
     return maps.reshape(batch, count, height - h + 1, width)[..., : width - w + 1]
 
 
-def _summable(dtype: torch.dtype) -> torch.dtype:
+def summable(dtype: torch.dtype) -> torch.dtype:
+    """The type to add many numbers of another type up in: at least single precision."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 

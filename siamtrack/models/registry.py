@@ -80,7 +80,7 @@ def build_network(design: str | Design) -> TrackingNetwork:
     """
     architecture, shared, comparison = Design(design) if isinstance(design, str) else design
     if architecture not in _BACKBONES:
-        raise UsageError(_unknown("architecture", architecture, list_architectures()))
+        raise UsageError(unknown_name("architecture", architecture, list_architectures()))
     from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
     from siamtrack.models.heads import BoxHead, CorrelationHead  # noqa: PLC0415
     from siamtrack.models.tracking import BoxNetwork, TrackingNetwork  # noqa: PLC0415
@@ -120,7 +120,7 @@ def find_model(name_or_path: str | Path) -> Path:
         return _weights_folder() / f"{name_or_path}.safetensors"
     if os.path.exists(name_or_path):  # noqa: PTH110 - Path.exists raises for names that are too long or not allowed
         return Path(name_or_path)
-    raise UsageError(f"{_unknown('model', str(name_or_path), models)}; a weights file of that name does not exist")
+    raise UsageError(f"{unknown_name('model', str(name_or_path), models)}; a weights file of that name does not exist")
 
 
 def _weights_folder() -> Path:
@@ -129,7 +129,8 @@ def _weights_folder() -> Path:
     return package / "weights" if (package / "weights").is_dir() else package.parent / "weights"
 
 
-def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
+    """What to say of a name that is not known: the nearest of those that are, and all of them."""
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f", did you mean '{nearest[0]}'?" if nearest else ""
     return f"unknown {kind} '{name}'{hint} (known: {', '.join(known) or 'none'})"

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from siamtrack.errors import UsageError
-from siamtrack.models.backbones import Backbone
+from siamtrack.models.backbones import Backbone, check_images
 from siamtrack.models.heads import BoxHead, BoxMaps, CorrelationHead
 
 
@@ -86,7 +85,7 @@ class TrackingNetwork(nn.Module):
         Raises:
             UsageError: when the images have another shape or are not floating point.
         """
-        embedding: Tensor = self.exemplar_branch(_checked(images))
+        embedding: Tensor = self.exemplar_branch(check_images(images))
         return self.cut_margin(embedding)
 
     def cut_margin(self, embedding: Tensor) -> Tensor:
@@ -100,7 +99,7 @@ class TrackingNetwork(nn.Module):
         Raises:
             UsageError: when the images have another shape or are not floating point.
         """
-        embedding: Tensor = self.backbone(_checked(images))
+        embedding: Tensor = self.backbone(check_images(images))
         return embedding
 
     def forward(self, exemplars: Tensor, searches: Tensor) -> Tensor:
@@ -158,7 +157,7 @@ class BoxNetwork(TrackingNetwork):
         Raises:
             UsageError: when the images have another shape or are not floating point.
         """
-        levels = self.backbone.trunk(_checked(images))
+        levels = self.backbone.trunk(check_images(images))
         return self.backbone.fuse(levels), levels
 
     def box_kernel(self, levels: Sequence[Tensor]) -> Tensor:
@@ -174,12 +173,3 @@ class BoxNetwork(TrackingNetwork):
             sizes: `(B, 2)` width and height of the target in its exemplar crop, in pixels.
         """
         return self.box_head(kernels, levels, sizes / (self.stride * kernels.shape[-1]))  # type: ignore[no-any-return]
-
-
-def _checked(images: Tensor) -> Tensor:
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-        raise UsageError(
-            f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be embedded: "
-            "give (B, 3, H, W), RGB, floating point, 0..255"
-        )
-    return images

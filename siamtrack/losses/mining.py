@@ -1,0 +1,126 @@
+"""Which triplets of a batch to learn from.
+
+All miners give `(N, 3)` indices of anchor, positive and negative, without a gradient. N is 0 where a batch has no
+triplet, being of one class or without two of any; the losses on triplets are then 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from siamtrack.errors import UsageError
+from siamtrack.losses.pairs import check_margin
+
+
+def batch_all(distances: Tensor, classes: Tensor) -> Tensor:
+    """Every triplet there is ("batch all", Hermans et al. 2017, section 2), in the order of their indices.
+
+    Args:
+        distances: `(B, B)` from anchors (rows) to others; only its shape is looked at.
+        classes: `(B,)` integers.
+
+    Returns:
+        `(N, 3)`.
+
+    Raises:
+        UsageError: for shapes that do not fit.
+    """
+    _check(distances, classes)
+    return _every_triplet(classes).nonzero()
+
+
+@torch.no_grad()
+def batch_hard(distances: Tensor, classes: Tensor) -> Tensor:
+    """The farthest positive and the nearest negative of every anchor ("batch hard", Hermans et al. 2017, equation 5).
+
+    Args:
+        distances: `(B, B)` from anchors (rows) to others; for similarities, give `-similarity`.
+        classes: `(B,)` integers.
+
+    Returns:
+        `(N, 3)`, one for every anchor that has a positive and a negative.
+
+    Raises:
+        UsageError: for shapes that do not fit.
+    """
+    _check(distances, classes)
+    positives, negatives = _positives_and_negatives(classes)
+    farthest = distances.masked_fill(~positives, -torch.inf).argmax(dim=1)
+    nearest = distances.masked_fill(~negatives, torch.inf).argmin(dim=1)
+    return _one_per_anchor(positives, negatives, farthest, nearest)
+
+
+@torch.no_grad()
+def semi_hard(distances: Tensor, classes: Tensor, margin: float) -> Tensor:
+    """The triplets whose negative is farther than the positive, but within the margin (Schroff et al. 2015, 3.2).
+
+    `d(a, p) < d(a, n) < d(a, p) + margin`: wrong by no more than the margin, and so not wrong by a mislabelled picture.
+
+    Args:
+        distances: `(B, B)` from anchors (rows) to others; for similarities, give `-similarity`.
+        classes: `(B,)` integers.
+        margin: that of the loss, 0 or more.
+
+    Returns:
+        `(N, 3)`, in the order of their indices.
+
+    Raises:
+        UsageError: for shapes that do not fit or a bad margin.
+    """
+    _check(distances, classes)
+    check_margin(margin)
+    farther = distances[:, None, :] - distances[:, :, None]
+    return (_every_triplet(classes) & (farther > 0) & (farther < margin)).nonzero()
+
+
+def random_triplets(classes: Tensor, generator: torch.Generator) -> Tensor:
+    """A positive and a negative of every anchor by chance: what mining is measured against.
+
+    Args:
+        classes: `(B,)` integers.
+        generator: source of randomness on the device of the classes.
+
+    Returns:
+        `(N, 3)`, one for every anchor that has a positive and a negative.
+
+    Raises:
+        UsageError: for classes of another shape.
+    """
+    _check_classes(classes)
+    positives, negatives = _positives_and_negatives(classes)
+    lots = torch.rand(len(classes), len(classes), generator=generator, device=classes.device)
+    positive = lots.masked_fill(~positives, -1).argmax(dim=1)
+    negative = lots.masked_fill(~negatives, -1).argmax(dim=1)
+    return _one_per_anchor(positives, negatives, positive, negative)
+
+
+def _positives_and_negatives(classes: Tensor) -> tuple[Tensor, Tensor]:
+    """`(B, B)` booleans: what is another of an anchor's class, and what is of another class."""
+    same = classes[:, None] == classes[None, :]
+    return same & ~torch.eye(len(classes), dtype=torch.bool, device=classes.device), ~same
+
+
+def _every_triplet(classes: Tensor) -> Tensor:
+    """`(B, B, B)` booleans: whether an anchor, a positive and a negative are a triplet."""
+    positives, negatives = _positives_and_negatives(classes)
+    return positives[:, :, None] & negatives[:, None, :]
+
+
+def _one_per_anchor(positives: Tensor, negatives: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """`(N, 3)` of the chosen ones, without the anchors that have nothing to choose from."""
+    anchors = (positives.any(dim=1) & negatives.any(dim=1)).nonzero()[:, 0]
+    return torch.stack([anchors, positive[anchors], negative[anchors]], dim=1)
+
+
+def _check(distances: Tensor, classes: Tensor) -> None:
+    _check_classes(classes)
+    if distances.shape != (len(classes), len(classes)):
+        raise UsageError(
+            f"distances of shape {tuple(distances.shape)} do not fit {len(classes)} classes: give all pairs, (B, B)"
+        )
+
+
+def _check_classes(classes: Tensor) -> None:
+    if classes.ndim != 1:
+        raise UsageError(f"classes of shape {tuple(classes.shape)} cannot be mined: give (B,)")

@@ -1,0 +1,80 @@
+"""Losses on triplets: an anchor is to be nearer to one of the same than to a different one."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from siamtrack.errors import UsageError
+from siamtrack.losses.pairs import Reduction, check_margin, reduce_losses
+
+
+def triplet_loss(to_positive: Tensor, to_negative: Tensor, *, margin: float, reduction: Reduction = "mean") -> Tensor:
+    """The triplet loss `max(0, d(a, p) - d(a, n) + margin)` (Schroff et al. 2015, equation 3).
+
+    There d is the squared Euclidean distance of unit vectors, with a margin of 0.2; Hermans et al. 2017 take the
+    Euclidean one. For similarities, give `-similarity`.
+
+    Args:
+        to_positive: `(N,)` or any other shape, distances from anchors to their positives.
+        to_negative: of the same shape, to their negatives.
+        margin: by which the negative is to be farther; 0 or more.
+        reduction: "mean", over all triplets, or "sum" or "none".
+
+    Returns:
+        A scalar, or the losses of all triplets; 0 for no triplets.
+
+    Raises:
+        UsageError: for shapes that differ, a bad margin or an unknown reduction.
+    """
+    check_margin(margin)
+    _check_shapes(to_positive, to_negative)
+    return reduce_losses((to_positive - to_negative + margin).clamp(min=0), reduction)
+
+
+def soft_triplet_loss(to_positive: Tensor, to_negative: Tensor, *, reduction: Reduction = "mean") -> Tensor:
+    """The triplet loss with a soft margin, `ln(1 + exp(d(a, p) - d(a, n)))` (Hermans et al. 2017, section 2).
+
+    Args:
+        to_positive: `(N,)` or any other shape, distances from anchors to their positives.
+        to_negative: of the same shape, to their negatives.
+        reduction: "mean", over all triplets, or "sum" or "none".
+
+    Returns:
+        A scalar, or the losses of all triplets; 0 for no triplets.
+
+    Raises:
+        UsageError: for shapes that differ or an unknown reduction.
+    """
+    _check_shapes(to_positive, to_negative)
+    return reduce_losses(F.softplus(to_positive - to_negative), reduction)
+
+
+def _check_shapes(to_positive: Tensor, to_negative: Tensor) -> None:
+    if to_positive.shape != to_negative.shape:
+        raise UsageError(
+            f"{tuple(to_positive.shape)} distances to positives and {tuple(to_negative.shape)} to negatives are no "
+            "triplets: give as many of both"
+        )
+
+
+class TripletLoss(nn.Module):
+    """`triplet_loss` with its settings.
+
+    Args:
+        margin: by which the negative is to be farther; 0 or more.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        UsageError: for a bad margin.
+    """
+
+    def __init__(self, *, margin: float, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        check_margin(margin)
+        self.margin = margin
+        self.reduction = reduction
+
+    def forward(self, to_positive: Tensor, to_negative: Tensor) -> Tensor:
+        """Loss of distances `(N,)` to positives and `(N,)` to negatives."""
+        return triplet_loss(to_positive, to_negative, margin=self.margin, reduction=self.reduction)
