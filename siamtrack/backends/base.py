@@ -120,7 +120,15 @@ class Backend(ABC):
 
     @abstractmethod
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Correlation, or what the network compares by, without scale and bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, R, R)`, float32."""
+        """Correlation, or the similarity that the network has instead, without scale and bias.
+
+        Args:
+            kernels: `(B, S, C, h, w)`.
+            features: `(B, C, H, W)`.
+
+        Returns:
+            `(B, S, R, R)` float32.
+        """
 
     @abstractmethod
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:

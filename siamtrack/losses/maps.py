@@ -24,10 +24,8 @@ def contrastive_map_loss(distances: Tensor, labels: Tensor, *, margin: float) ->
     Returns:
         A scalar.
     """
-    losses = contrastive_loss(
-        distances.flatten(), labels.flatten(), same=1, margin=margin, half=False, reduction="none"
-    )
-    return (losses.reshape(labels.shape) * balanced_weights(labels)).sum(dim=(1, 2)).mean()
+    losses = contrastive_loss(distances, labels, same=1, margin=margin, half=False, reduction="none")
+    return (losses * balanced_weights(labels)).sum(dim=(1, 2)).mean()
 
 
 def triplet_map_loss(similarities: Tensor, labels: Tensor, *, margin: float | None, hardest: int | None) -> Tensor:

@@ -23,9 +23,7 @@ class TrackingNetwork(nn.Module):
             those of `backbone`.
     """
 
-    def __init__(
-        self, backbone: Backbone, head: CorrelationHead, exemplar_backbone: Backbone | None = None
-    ) -> None:
+    def __init__(self, backbone: Backbone, head: CorrelationHead, exemplar_backbone: Backbone | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
