@@ -94,7 +94,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/family"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the recipes'")
-    parser.add_argument("--frames", type=int, default=150, metavar="N", help="of each video (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=100, metavar="N", help="of each video (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         rows = measure(arguments.data, arguments.out, arguments.seeds, arguments.steps, arguments.frames)
