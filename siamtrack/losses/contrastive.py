@@ -49,7 +49,7 @@ def contrastive_loss(
 
 
 def energy_loss(energies: Tensor, labels: Tensor, *, same: Same, bound: float, reduction: Reduction = "mean") -> Tensor:
-    """The loss of an energy that is bounded (Chopra, Hadsell and LeCun 2005, equation 9).
+    """The loss of an energy that is bounded (Chopra, Hadsell and LeCun 2005).
 
     `(1 - Y) (2 / Q) E^2 + Y 2 Q exp(-(2.77 / Q) E)`, Y being 0 for a pair of the same and 1 for a different one: the
     paper's labels are `same=0`. There E is the Manhattan distance of the embeddings.
@@ -97,13 +97,13 @@ class ContrastiveLoss(nn.Module):
         check_margin(margin)
         self.same = same
         self.margin = margin
-        self.half = half
+        self.halved = half
         self.reduction = reduction
 
     def forward(self, distances: Tensor, labels: Tensor) -> Tensor:
         """Loss of distances `(B,)` with labels `(B,)`."""
         return contrastive_loss(
-            distances, labels, same=self.same, margin=self.margin, half=self.half, reduction=self.reduction
+            distances, labels, same=self.same, margin=self.margin, half=self.halved, reduction=self.reduction
         )
 
 

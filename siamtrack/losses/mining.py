@@ -45,10 +45,7 @@ def batch_hard(distances: Tensor, classes: Tensor) -> Tensor:
         UsageError: for shapes that do not fit.
     """
     _check(distances, classes)
-    positives, negatives = _positives_and_negatives(classes)
-    farthest = distances.masked_fill(~positives, -torch.inf).argmax(dim=1)
-    nearest = distances.masked_fill(~negatives, torch.inf).argmin(dim=1)
-    return _one_per_anchor(positives, negatives, farthest, nearest)
+    return _highest(distances, -distances, classes)
 
 
 @torch.no_grad()
@@ -88,11 +85,8 @@ def random_triplets(classes: Tensor, generator: torch.Generator) -> Tensor:
         UsageError: for classes of another shape.
     """
     _check_classes(classes)
-    positives, negatives = _positives_and_negatives(classes)
     lots = torch.rand(len(classes), len(classes), generator=generator, device=classes.device)
-    positive = lots.masked_fill(~positives, -1).argmax(dim=1)
-    negative = lots.masked_fill(~negatives, -1).argmax(dim=1)
-    return _one_per_anchor(positives, negatives, positive, negative)
+    return _highest(lots, lots, classes)
 
 
 def _positives_and_negatives(classes: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,10 +101,15 @@ def _every_triplet(classes: Tensor) -> Tensor:
     return positives[:, :, None] & negatives[:, None, :]
 
 
-def _one_per_anchor(positives: Tensor, negatives: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """`(N, 3)` of the chosen ones, without the anchors that have nothing to choose from."""
+def _highest(of_positives: Tensor, of_negatives: Tensor, classes: Tensor) -> Tensor:
+    """`(N, 3)`: for every anchor that has both, the positive and the negative that are highest in its rows."""
+    positives, negatives = _positives_and_negatives(classes)
     anchors = (positives.any(dim=1) & negatives.any(dim=1)).nonzero()[:, 0]
-    return torch.stack([anchors, positive[anchors], negative[anchors]], dim=1)
+    if len(anchors) == 0:  # there may be no columns to choose from
+        return anchors.new_zeros(0, 3)
+    positive = of_positives[anchors].masked_fill(~positives[anchors], -torch.inf).argmax(dim=1)
+    negative = of_negatives[anchors].masked_fill(~negatives[anchors], -torch.inf).argmax(dim=1)
+    return torch.stack([anchors, positive, negative], dim=1)
 
 
 def _check(distances: Tensor, classes: Tensor) -> None:

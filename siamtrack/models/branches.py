@@ -79,7 +79,7 @@ class PatchBranch(nn.Module):
 
 
 class SequenceBranch(nn.Module):
-    """An LSTM over a sequence, whose last state is the embedding (Mueller and Thyagarajan 2016, section 3).
+    """An LSTM over a sequence, whose last state is the embedding (Mueller and Thyagarajan 2016).
 
     Args:
         features: F, numbers a step.

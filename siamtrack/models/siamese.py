@@ -12,7 +12,7 @@ from siamtrack.models.similarity import Comparison
 
 
 class SiameseNetwork(nn.Module):
-    """Two branches whose embeddings are compared (Chopra, Hadsell and LeCun 2005, section 2).
+    """Two branches whose embeddings are compared (Chopra, Hadsell and LeCun 2005).
 
     With one branch for both inputs it is Siamese: symmetric if the comparison is. With two it is pseudo-Siamese
     (Zagoruyko and Komodakis 2015, section 3.1): each input, an exemplar and a search region or two modalities, has

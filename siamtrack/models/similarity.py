@@ -209,7 +209,7 @@ class _Exponential(Comparison):
 
 
 class ExpManhattan(_Exponential):
-    """`exp(-scale * Manhattan distance)` (Mueller and Thyagarajan 2016, section 3, with scale 1).
+    """`exp(-scale * Manhattan distance)` (Mueller and Thyagarajan 2016, with scale 1).
 
     Args:
         scale: of the distance, above 0.
