@@ -58,12 +58,14 @@ class Row:
     @property
     def means(self) -> NDArray[np.float64]:
         """Mean over the videos, one a seed."""
-        return np.array(list(self.overlaps.values())).mean(axis=0)
+        found: NDArray[np.float64] = np.array(list(self.overlaps.values())).mean(axis=0)
+        return found
 
     @property
     def videos(self) -> NDArray[np.float64]:
         """Mean over the seeds, one a video."""
-        return np.array(list(self.overlaps.values())).mean(axis=1)
+        found: NDArray[np.float64] = np.array(list(self.overlaps.values())).mean(axis=1)
+        return found
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from siamtrack.config import ComparisonName
 from siamtrack.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
+    from siamtrack.config import ComparisonName
     from siamtrack.models.tracking import TrackingNetwork
 
 DEFAULT_MODEL = "siamtrack-box"
