@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from siamtrack.io.video_writer import VideoWriter
     from siamtrack.live.targets import Targets
     from siamtrack.models.registry import list_models
+    from siamtrack.tracking.loading import load
     from siamtrack.tracking.states import TrackResult
     from siamtrack.tracking.status import Status
-    from siamtrack.tracking.tracker import Tracker, load
+    from siamtrack.tracking.tracker import Tracker
 
     __version__: str
 
@@ -44,7 +45,7 @@ _HOMES = {
     "VideoWriter": "siamtrack.io.video_writer",
     "draw": "siamtrack.io.draw",
     "list_models": "siamtrack.models.registry",
-    "load": "siamtrack.tracking.tracker",
+    "load": "siamtrack.tracking.loading",
     "open_live": "siamtrack.io.live_source",
     "open_source": "siamtrack.io.sources",
 }

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Precision = Literal["float32", "bfloat16", "float16"]
 """What a network computes in; what it answers is float32 always."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+RuntimeName = Literal["torch", "openvino", "onnx"]
+"""What runs a network; all but PyTorch on the CPU alone."""
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 
 
 ComparisonName = Literal[
@@ -91,6 +94,19 @@ class RecoverySettings(Frozen):
     """Search crops a frame beside the usual one."""
 
 
+class UpdateSettings(Frozen):
+    """How the template follows the target's appearance (`siamtrack.tracking.template`)."""
+
+    every: int = Field(10, ge=1)
+    """Frames from one exemplar to the next."""
+    rate: float = Field(0.1, gt=0, le=1)
+    """Share of a new exemplar in the running mean of the later ones."""
+    share: float = Field(0.3, ge=0, lt=1)
+    """Share of that mean in the template; the first exemplar has the rest."""
+    above: float = Field(0.8, ge=0, le=1)
+    """Confidence from which a frame is learnt from; the target must be tracked as well."""
+
+
 class TrackingSettings(Frozen):
     """How a tracker searches. The defaults are SiamFC-3s (Bertinetto et al. 2016, section 3 and the released code)."""
 
@@ -131,6 +147,8 @@ class TrackingSettings(Frozen):
     """Learn a filter while tracking, which then says where the target is; None keeps to the first exemplar (SiamFC)."""
     confidence: ConfidenceSettings = ConfidenceSettings()
     """What makes the confidence, and how the status follows it."""
+    update: UpdateSettings | None = None
+    """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
     recovery: RecoverySettings | None = None
     """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
     uncertain_below: float = Field(0.5, ge=0, le=1)

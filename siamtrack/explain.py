@@ -174,7 +174,7 @@ def _beyond(question: Question, count: int) -> UsageError:
 
 
 def _load(question: Question) -> Tracker:
-    from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
+    from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     return load(
         question.model,

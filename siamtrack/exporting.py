@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import importlib
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from siamtrack.backends.base import Backend, Geometry
-from siamtrack.backends.exported import SUFFIXES, Format, Manifest, load_exported
+from siamtrack.backends.base import Backend
+from siamtrack.backends.exported import SUFFIXES, Format, load_exported
 from siamtrack.backends.graphs import make_graphs
+from siamtrack.backends.prepared import manifest_of
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import iou
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
+from siamtrack.files import replacing_folder
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.models.registry import Design, find_model
-from siamtrack.models.tracking import BoxNetwork
+from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 from siamtrack.tracking.crops import crop_whole_pixels_into, mean_color
 from siamtrack.tracking.search import whole_pixels
@@ -79,8 +78,8 @@ def export(job: ExportJob) -> Exported:
         job: what to do.
 
     Raises:
-        UsageError: for an unknown model, an option that does not fit the format, a folder that is something else, or
-            a missing package.
+        UsageError: for an unknown model, or one that has no graphs (`siamtrack.backends.graphs`), an option that does
+            not fit the format, a folder that is something else, or a missing package.
         WeightsError: when the model cannot be read, or what was written does not track as the original does.
         SinkError: when the folder cannot be written.
     """
@@ -93,17 +92,8 @@ def export(job: ExportJob) -> Exported:
     write = _import("write", job.format, job.format)
     quantise = _import("quantise", job.format, "int8") if job.frames is not None else None
     network, card = load_network(source)
-    if card.design != Design(card.architecture):
-        raise UsageError(
-            f"{card.name} ({card.design}) cannot be exported: only shared branches that are correlated can"
-        )
-    manifest = Manifest(
-        card=card,
-        geometry=Geometry.of(network),
-        scale=network.head.log_scale.exp().item(),
-        bias=network.head.bias.item(),
-        reads_boxes=isinstance(network, BoxNetwork),
-    )
+    graphs = make_graphs(network)
+    manifest = manifest_of(network, card)
     reference = TorchBackend(network)
     path = _follow(reference, card.tracking)
 
@@ -114,7 +104,7 @@ def export(job: ExportJob) -> Exported:
     similarity = int8_overlap = None
     with _replaced(job.folder) as scratch:
         _logger.info("writing the graphs")
-        write(make_graphs(network), scratch, manifest.model_dump_json())
+        write(graphs, scratch, manifest.model_dump_json())
         _logger.info("tracking with them, to compare with the original")
         agreed = overlap(scratch)
         if agreed < LEAST_OVERLAP:
@@ -209,21 +199,13 @@ def _check_replaceable(folder: Path) -> None:
 
 @contextmanager
 def _replaced(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `folder` if nothing goes wrong.
+    """As of `replacing_folder`.
 
     Raises:
         SinkError: when it cannot be made or moved.
     """
-    scratch: Path | None = None
     try:
-        scratch = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        scratch.chmod(0o755)  # as other folders are; mkdtemp makes private ones
-        yield scratch
-        if folder.exists():
-            shutil.rmtree(folder)
-        scratch.rename(folder)
+        with replacing_folder(folder) as scratch:
+            yield scratch
     except OSError as error:
         raise SinkError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import siamtrack
 from siamtrack.boxes import Box, validate_box
-from siamtrack.config import Precision
+from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, opencv_threads
 from siamtrack.io.draw import draw_targets
@@ -39,9 +39,9 @@ from siamtrack.io.window import has_display, select_boxes
 from siamtrack.machine import describe_machine, measure_peak
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
+from siamtrack.tracking.loading import load
 from siamtrack.tracking.search import ScalePyramid
 from siamtrack.tracking.status import Status
-from siamtrack.tracking.tracker import load
 
 if TYPE_CHECKING:
     from siamtrack.tracking.states import TargetState
@@ -89,6 +89,8 @@ class ProfileJob:
     """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"
     """What the networks compute in."""
+    runtime: RuntimeName | Literal["auto"] = "auto"
+    """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
 
 
 class Sample(NamedTuple):
@@ -116,6 +118,8 @@ class StageFigures:
 class Limit:
     """What the network could reach on this machine."""
 
+    runtime: str
+    """What runs it."""
     precision: str
     """Name of the numbers that it computes with."""
     flops: int
@@ -217,6 +221,7 @@ def _tracker_as_json(profile: TrackerProfile) -> dict[str, Any]:
         "limit": None
         if limit is None
         else {
+            "runtime": limit.runtime,
             "precision": limit.precision,
             "flops_per_frame": limit.flops,
             "peak_flops_per_second": limit.peak,
@@ -534,6 +539,7 @@ def _load(name: str, job: ProfileJob) -> Tracker:
         settings=job.settings,
         threads="auto" if job.threads is None else job.threads,
         precision=job.precision,
+        runtime=job.runtime,
     )
 
 
@@ -551,19 +557,21 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
     with torch.device("meta"):
         network = build_network(card.design).eval()
     crops = targets * len(ScalePyramid.from_settings(tracker.settings).crops(0))
-    limit = Limit(precision, network_flops(network, crops), peaks[precision], profile.stages["network"].median)
+    flops = network_flops(network, crops, tracker.geometry.search_size)
+    limit = Limit(tracker.backend.runtime, precision, flops, peaks[precision], profile.stages["network"].median)
     return replace(profile, model=model, limit=limit)
 
 
-def network_flops(network: TrackingNetwork, crops: int) -> int:
+def network_flops(network: TrackingNetwork, crops: int, search_size: int) -> int:
     """Floating point operations of embedding search crops and, where the network has a box head, reading boxes in them.
 
     Args:
         network: stays as it is.
         crops: number of search crops.
+        search_size: their side in pixels.
     """
     twin = copy.deepcopy(network).to("meta", torch.float32)
-    searches = torch.empty(crops, 3, twin.search_size, twin.search_size, device="meta")
+    searches = torch.empty(crops, 3, search_size, search_size, device="meta")
     flops = count_flops(twin.backbone, searches)
     if isinstance(twin, BoxNetwork):
         exemplars = torch.empty(crops, 3, twin.exemplar_size, twin.exemplar_size, device="meta")

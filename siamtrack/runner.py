@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 import siamtrack
 from siamtrack.boxes import Box, validate_box
-from siamtrack.config import Precision
+from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.interrupts import StopSignal
 from siamtrack.io.ahead import ReadAhead
@@ -49,7 +49,7 @@ Advance = Callable[[int, float], None]
 Progress = Callable[[int | None], AbstractContextManager[Advance]]
 """Opened with the number of frames, where it is known."""
 
-TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn")
+TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn", "renew")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show")
 """Where the time of a run goes, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
 tracker's steps.
@@ -99,6 +99,8 @@ class Job:
     """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"
     """What the network computes in; auto: the fastest whose responses are as in float32."""
+    runtime: RuntimeName | Literal["auto"] = "auto"
+    """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
     show: bool = False
     """Show the frames in a window."""
 
@@ -249,7 +251,7 @@ def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:
 def _load(job: Job) -> Tracker:
     if job.outputs.video is not None:
         spare_cores()
-    from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
+    from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     return load(
         job.model,
@@ -257,6 +259,7 @@ def _load(job: Job) -> Tracker:
         settings=job.settings,
         threads="auto" if job.threads is None else job.threads,
         precision=job.precision,
+        runtime=job.runtime,
     )
 
 
@@ -407,5 +410,6 @@ class _Results:
             "model": None if card is None else card.model_dump(mode="json"),
             "device": str(self._tracker.backend.device),
             "precision": self._tracker.backend.precision,
+            "runtime": self._tracker.backend.runtime,
             "machine": describe_machine(),
         }

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+# What tests compare is PyTorch's unless they say otherwise: which runtime is the fastest one depends on the machine.
+os.environ["SIAMTRACK_RUNTIME"] = "torch"
+
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 
 FRAME_HEIGHT, FRAME_WIDTH = 120, 160

@@ -36,8 +36,9 @@ from siamtrack.explain import (
 from siamtrack.io.draw import COLORS
 from siamtrack.models.registry import build_network
 from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.tracking.loading import load
 from siamtrack.tracking.status import Status
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.tracker import Tracker
 
 HEIGHT, WIDTH, SIDE = 120, 160, 30
 FIRST = Box(40, 30, SIDE, SIDE)

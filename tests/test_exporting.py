@@ -18,7 +18,7 @@ from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
 from siamtrack.exporting import ExportJob, export, sample_crops
 from siamtrack.io.synthetic import SyntheticClip, smooth_noise
 from siamtrack.models.registry import find_model
-from siamtrack.tracking.tracker import load
+from siamtrack.tracking.loading import load
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.disappearances import Ending
 from siamtrack.models.registry import DEFAULT_MODEL
 from siamtrack.tracking.confidence import NOTHING_KNOWN, Signals, believe
-from siamtrack.tracking.tracker import load
+from siamtrack.tracking.loading import load
 
 FIT_SEED = 100
 REGARDLESS = {"recovery": None, "uncertain_below": 0, "lost_below": 0}

@@ -21,7 +21,8 @@ from siamtrack.data.sequences import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.models.registry import DEFAULT_MODEL
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.loading import load
+from siamtrack.tracking.tracker import Tracker
 
 
 def main() -> int:
@@ -36,7 +37,13 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = parsed(arguments.set)
-        tracker = load(arguments.model, device=arguments.device, settings=settings, precision=arguments.precision)
+        tracker = load(
+            arguments.model,
+            device=arguments.device,
+            settings=settings,
+            precision=arguments.precision,
+            runtime="torch",  # the same wherever it is measured
+        )
         tracks = [track for folder in arguments.folders for track in read_tracks(folder)]
         wanted = {name for name in arguments.only.split(",") if name}
         table(tracker, [track for track in tracks if not wanted or track.folder.name in wanted])

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.config import ComparisonName, Precision
+from siamtrack.config import ComparisonName, Precision, RuntimeName
 from siamtrack.errors import UsageError
 from siamtrack.models.tracking import TrackingNetwork
 
@@ -84,6 +84,7 @@ class Backend(ABC):
         reads_boxes: whether it has a box head.
         comparison: what embeddings are compared by.
         precision: what it computes in.
+        runtime: what runs it.
         device: where its tensors are.
     """
 
@@ -95,6 +96,7 @@ class Backend(ABC):
         bias: float,
         reads_boxes: bool,
         precision: Precision,
+        runtime: RuntimeName,
         device: torch.device,
         comparison: ComparisonName = "dot",
     ) -> None:
@@ -103,6 +105,7 @@ class Backend(ABC):
         self.bias = bias
         self.reads_boxes = reads_boxes
         self.precision = precision
+        self.runtime: RuntimeName = runtime
         self.device = device
         self.comparison = comparison
 

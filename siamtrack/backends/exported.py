@@ -47,6 +47,9 @@ class Manifest(Frozen):
 class Runtime(ABC):
     """Runs the graphs of a folder."""
 
+    name: Format
+    """Of the format of its graphs."""
+
     @abstractmethod
     def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
         """Get ready; graphs are read when they are first run."""
@@ -82,6 +85,7 @@ class ExportedBackend(Backend):
             bias=manifest.bias,
             reads_boxes=manifest.reads_boxes,
             precision=precision,
+            runtime=runtime.name,
             device=torch.device("cpu"),
         )
         self._runtime = runtime
@@ -169,7 +173,7 @@ def load_exported(
 
     Args:
         folder: what `siamtrack export` wrote.
-        precision: as of `siamtrack.tracking.tracker.load`.
+        precision: as of `siamtrack.tracking.loading.load`.
         threads: of the runtime; None takes all cores that this process may use.
 
     Raises:

@@ -17,6 +17,8 @@ from siamtrack.errors import WeightsError
 class OnnxRuntime(Runtime):
     """Runs graphs with ONNX Runtime."""
 
+    name = "onnx"
+
     def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
         del precision  # there is one only
         self._folder = folder

@@ -21,6 +21,8 @@ _HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 class OpenVinoRuntime(Runtime):
     """Runs graphs with OpenVINO, each compiled once for every shape of its inputs: fixed shapes are faster."""
 
+    name = "openvino"
+
     def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
         self._folder = folder
         self._options: dict[str, Any] = {

@@ -38,6 +38,7 @@ class TorchBackend(Backend):
             reads_boxes=isinstance(network, BoxNetwork),
             comparison=network.head.comparison,
             precision=precision,
+            runtime="torch",
             device=torch.device(device),
         )
         self.network = prepare_for_inference(network, self.device, precision)

@@ -41,6 +41,19 @@ Precision = Annotated[
         rich_help_panel=Machine,
     ),
 ]
+Runtime = Annotated[
+    Literal["auto", "torch", "openvino", "onnx"],
+    typer.Option(
+        help="What runs the network on the CPU; auto takes OpenVINO where it is installed and faster.",
+        rich_help_panel=Machine,
+    ),
+]
+Update = Annotated[
+    bool,
+    typer.Option(
+        "--update", help="Let the template follow the target slowly, instead of keeping to the first frame's alone."
+    ),
+]
 DataKind = Annotated[
     str | None,
     typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),

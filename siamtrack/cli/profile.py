@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Precision, Quiet, ScaleSearch, Threads
+from siamtrack.cli.options import Debug, Device, Precision, Quiet, Runtime, ScaleSearch, Threads
 from siamtrack.cli.tables import figure_table
 from siamtrack.models.registry import DEFAULT_MODEL
 
@@ -66,6 +66,7 @@ def profile(
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
     scale_search: ScaleSearch = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -96,6 +97,7 @@ def profile(
         device=device,
         threads=threads,
         precision=precision,
+        runtime=runtime,
         settings={"scale_search": scale_search} if scale_search else {},
     )
     report = run_profile(job, console.progress)
@@ -152,12 +154,15 @@ def _speeds(report: Report) -> Table:
 
 def _limits(report: Report) -> Table:
     """The networks beside a large matrix product."""
-    table = figure_table("limit of the network", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached")
+    table = figure_table(
+        "limit of the network", "run by", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached"
+    )
     for tracker in report.trackers:
         limit = tracker.limit
         if limit is not None:
             table.add_row(
                 _short(tracker.name),
+                limit.runtime,
                 limit.precision,
                 f"{limit.flops / 1e9:.3f}",
                 f"{limit.peak / 1e9:.1f}",

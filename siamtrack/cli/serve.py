@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 Access = "Access"
@@ -53,6 +53,7 @@ def serve(
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
     max_sessions: Annotated[
         int, typer.Option("--max-sessions", metavar="N", help="Pages at once.", rich_help_panel=Limits)
     ] = 8,
@@ -108,6 +109,7 @@ def serve(
         device=device,
         threads=threads,
         precision=precision,
+        runtime=runtime,
         cameras=allow_cameras,
         limits=Values(max_sessions, max_targets, max_upload, max_minutes, max_side, max_message, max_disk),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, ScaleSearch, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, ScaleSearch, Threads, Update
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def track(
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
+    update: Update = False,
     scale_search: ScaleSearch = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -101,7 +103,8 @@ def track(
         device=device,
         threads=threads,
         precision=precision,
-        settings={"scale_search": scale_search} if scale_search else {},
+        runtime=runtime,
+        settings=({"scale_search": scale_search} if scale_search else {}) | ({"update": {}} if update else {}),
         show=show,
     )
     summary = runner.run(job, console.progress)

@@ -58,7 +58,7 @@ def train(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.tracking.tracker import find_device
+    from siamtrack.backends.devices import find_device
     from siamtrack.training.parallel import OtherProcessError, join_processes
     from siamtrack.training.recipe import read_recipe
     from siamtrack.training.workflow import TrainingJob, run_training

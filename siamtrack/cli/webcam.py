@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, Threads, Update
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def webcam(
     device: Device = "auto",
     threads: Threads = None,
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
+    update: Update = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
@@ -108,6 +110,8 @@ def webcam(
         device=device,
         threads=threads,
         precision=precision,
+        runtime=runtime,
+        settings={"update": {}} if update else {},
     )
     summary = workflow.watch(job, open_live) if display else workflow.follow(job, open_live, console.progress)
     if not quiet:

@@ -123,9 +123,9 @@ class ModelFactory:
 
     def make(self) -> FrameTracker:
         """Load it."""
-        from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
+        from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
 
-        return _Model(load(self.spec, device=self.device, precision=self.precision, threads=1))
+        return _Model(load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch"))
 
 
 class _Model:

@@ -261,7 +261,7 @@ def _pieces(job: LabelJob, boxes: Boxes, frames: FrameStore) -> list[Piece]:
 
 
 def _load(job: LabelJob) -> Tracker:
-    from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the input is known to be good
+    from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     # float32: the same boxes on every run, and on nearly every machine.
     return load(

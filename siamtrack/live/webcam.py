@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from siamtrack.boxes import Box
-from siamtrack.config import Precision
+from siamtrack.config import Precision, RuntimeName
 from siamtrack.interrupts import StopSignal
 from siamtrack.io.live_frames import LiveSource
 from siamtrack.io.sinks import check_outputs, refuse_inputs
@@ -55,6 +55,10 @@ class WebcamJob:
     """CPU threads of the network; None: as many as are fastest."""
     precision: Precision | Literal["auto"] = "auto"
     """What the network computes in; auto: the fastest whose responses are as in float32."""
+    runtime: RuntimeName | Literal["auto"] = "auto"
+    """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Tracking settings that differ from what the model's card says."""
 
     def outputs(self) -> dict[str, Path]:
         """The files that are wanted, by the option that asked for them."""
@@ -120,7 +124,14 @@ def _run(job: WebcamJob, source: LiveSource, viewer: Viewer) -> Summary:
 
 def _load(job: WebcamJob) -> Tracker:
     spare_cores()
-    from siamtrack.tracking.tracker import load  # noqa: PLC0415 - torch: not before the source is known to be good
+    from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the source is known to be good
 
     threads: int | Literal["auto"] = "auto" if job.threads is None else job.threads
-    return load(job.model, device=job.device, threads=threads, precision=job.precision)
+    return load(
+        job.model,
+        device=job.device,
+        settings=job.settings,
+        threads=threads,
+        precision=job.precision,
+        runtime=job.runtime,
+    )

@@ -15,6 +15,7 @@ from siamtrack.tracking.crops import Color, Square
 from siamtrack.tracking.kernels import Peak
 from siamtrack.tracking.refine import Refinement
 from siamtrack.tracking.status import Status
+from siamtrack.tracking.template import Template
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +23,7 @@ class TargetState:
     """Everything about one target between two frames; a value: `Tracker.step` makes a new one."""
 
     kernels: Tensor
-    """`(E, C, h, w)` embedded exemplars, on the tracker's device."""
+    """`(E, C, h, w)` embedded exemplars that the search crops are compared with, on the tracker's device."""
     border: Color
     """Colour that stands outside the frame: the mean of the first one, blue, green, red."""
     first_size: tuple[float, float]
@@ -35,6 +36,8 @@ class TargetState:
     """What was said about the target in the last frame."""
     refinement: Refinement | None = None
     """What is known about the target's shape, where the network reads boxes."""
+    template: Template | None = None
+    """What these exemplars are made of, where they were renewed."""
     filter: AdaptiveFilter | None = None
     """What was learnt while tracking, where the settings ask for it."""
     age: int = 0

@@ -5,32 +5,26 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import accumulate
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding
-from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
-from siamtrack.backends.exported import load_exported
-from siamtrack.backends.memory import keep_freed_memory
+from siamtrack.backends.devices import find_device
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box, validate_box
-from siamtrack.config import Precision, TrackingSettings
+from siamtrack.config import TrackingSettings, UpdateSettings
 from siamtrack.errors import UsageError
-from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.tracking import TrackingNetwork
-from siamtrack.models.weights import ModelCard, load_network
+from siamtrack.models.weights import ModelCard
 from siamtrack.tracking.adaptive import begin, learn
 from siamtrack.tracking.confidence import believe, confidence, read_signals
 from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
@@ -48,6 +42,7 @@ from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, re
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
 from siamtrack.tracking.states import Observation, TargetState, TrackResult
 from siamtrack.tracking.status import Status
+from siamtrack.tracking.template import renew
 
 _logger = logging.getLogger(__name__)
 
@@ -117,6 +112,8 @@ class Tracker:
         self.stage_seconds = dict.fromkeys(stages, 0.0)
         if self.settings.adaptation:
             self.stage_seconds["learn"] = 0.0
+        if self.settings.update:
+            self.stage_seconds["renew"] = 0.0
         self._pyramid = ScalePyramid.from_settings(self.settings)
         self.geometry = geometry = self.backend.geometry.with_search_size(self.settings.search_size)
         self._tables = make_tables(geometry.response_size, self.settings.upsample)
@@ -202,6 +199,9 @@ class Tracker:
         if self.settings.adaptation:
             with self._timed("learn"):
                 results = [self._learn(advanced[index], sights[index]) for index in taken]
+        if self.settings.update:
+            with self._timed("renew"):
+                results = self._renew(frame, results, self.settings.update)
         return results
 
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
@@ -370,6 +370,31 @@ class Tracker:
         known = learn(state.filter, sight.features[0], cell, sigma, settings)
         return replace(result, state=replace(state, filter=known))
 
+    @torch.inference_mode()
+    def _renew(
+        self, frame: NDArray[np.uint8], results: Sequence[TrackResult], settings: UpdateSettings
+    ) -> list[TrackResult]:
+        """The same results with templates that know this frame, where it is one to learn from."""
+        renewed = list(results)
+        due = [
+            index
+            for index, result in enumerate(results)
+            if result.status is Status.TRACKED
+            and result.confidence >= settings.above
+            and result.state.age % settings.every == 0
+        ]
+        if not due:
+            return renewed
+        states = [results[index].state for index in due]
+        crops = np.concatenate([self._cut_exemplars(frame, state.searched_box, state.border) for state in states])
+        kernels = self.backend.cut_margin(self.backend.embed_exemplars(self._upload(crops)).features)
+        for index, state, seen in zip(due, states, kernels.chunk(len(due)), strict=True):
+            first = state.kernels if state.template is None else state.template.first
+            template = renew(state.template, first, seen, settings)
+            known = replace(state, template=template, kernels=template.mixed(settings.share))
+            renewed[index] = replace(results[index], state=known)
+        return renewed
+
     def _read_boxes(self, shapes: Sequence[Refinement], levels: Sequence[Tensor]) -> list[NDArray[np.float32]]:
         """Box maps `(Q, 5, R, R)` of each target, as `read_box` takes them, from the levels of its Q search crops."""
         searches = len(levels[0]) // len(shapes)
@@ -476,91 +501,6 @@ class Tracker:
     def _search_side(self, state: TargetState) -> float:
         side = exemplar_side(*state.first_size, self.settings.context) * state.scale
         return side * self.geometry.search_size / self.geometry.exemplar_size
-
-
-def load(
-    model: str | Path = DEFAULT_MODEL,
-    *,
-    device: str = "auto",
-    settings: TrackingSettings | Mapping[str, object] | None = None,
-    threads: int | Literal["auto"] | None = None,
-    precision: Precision | Literal["auto"] = "auto",
-) -> Tracker:
-    """Make a tracker from a shipped model or a weights file.
-
-    On a CPU the process keeps memory that it has freed from now on (`siamtrack.backends.memory`).
-
-    >>> tracker = siamtrack.load("siamtrack-lite", device="cpu", settings={"window_influence": 0.3})
-    >>> tracker.settings.window_influence
-    0.3
-
-    Args:
-        model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
-            `siamtrack export` wrote (which leaves PyTorch one thread).
-        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
-        settings: how to search; None takes what the model's card says, a mapping changes some of that.
-        threads: CPU threads of PyTorch, for the whole process; `auto` tries which number is fastest, None leaves them
-            as they are.
-        precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
-            (`siamtrack.backends.choice`), which depends on the machine.
-
-    Raises:
-        UsageError: for an unknown model, a device or a precision that does not exist here, less than one thread, or
-            settings that cannot be.
-        WeightsError: for a file that is not the weights of a network.
-    """
-    if isinstance(threads, int):
-        if threads < 1:
-            raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
-        torch.set_num_threads(threads)
-    path, place = find_model(model), find_device(device)
-    if place.type == "cpu":
-        keep_freed_memory()
-    if path.is_dir():
-        # Two runtimes with a thread for each core would wait for each other.
-        torch.set_num_threads(1)
-        backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
-        return Tracker(backend, _changed(card.tracking, settings), card)
-    network, card = load_network(path)
-    backend = choose(partial(TorchBackend, network, place), torch_precisions(place), precision, str(place))
-    if threads == "auto" and place.type == "cpu":
-        torch.set_num_threads(fastest_threads(backend))
-    return Tracker(backend, _changed(card.tracking, settings), card)
-
-
-def _changed(settings: TrackingSettings, changes: TrackingSettings | Mapping[str, object] | None) -> TrackingSettings:
-    """The settings, others instead, or these with some changed.
-
-    Raises:
-        UsageError: for an unknown setting or an impossible value.
-    """
-    if changes is None or isinstance(changes, TrackingSettings):
-        return changes or settings
-    try:
-        return TrackingSettings.model_validate(settings.model_dump() | dict(changes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"these settings cannot be: {f'{where}: ' if where else ''}{message}") from error
-
-
-def find_device(name: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means on this machine.
-
-    Raises:
-        UsageError: for another name, or a CUDA device that does not exist here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if name != "cpu" and (kind != "cuda" or (name != "cuda" and not index.isdecimal())):
-        raise UsageError(f"unknown device '{name}' (known: auto, cpu, cuda, cuda:N)")
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"device '{name}' does not exist here ({torch.cuda.device_count()} CUDA devices): use cpu or auto"
-        )
-    return torch.device(name)
 
 
 def _check_frame(frame: NDArray[np.uint8]) -> None:

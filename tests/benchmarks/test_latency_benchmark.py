@@ -23,7 +23,7 @@ from siamtrack.live.overlay import Scene, draw_scene
 from siamtrack.live.results import open_results
 from siamtrack.live.session import Event, Session
 from siamtrack.live.targets import Targets
-from siamtrack.tracking.tracker import load
+from siamtrack.tracking.loading import load
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 

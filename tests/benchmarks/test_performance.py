@@ -37,8 +37,9 @@ from siamtrack.machine import measure_peak
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 from siamtrack.profiling import ProfileJob, Report, run_profile
+from siamtrack.tracking.loading import load
 from siamtrack.tracking.status import Status
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.tracker import Tracker
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)

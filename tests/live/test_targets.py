@@ -8,8 +8,9 @@ from siamtrack.boxes import Box
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.targets import Targets
+from siamtrack.tracking.loading import load
 from siamtrack.tracking.status import Status
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.tracker import Tracker
 
 FRAMES = 12
 

@@ -10,7 +10,7 @@ import torch
 
 from siamtrack.backends.choice import probe
 from siamtrack.backends.pytorch import AT_ONCE, TorchBackend
-from siamtrack.config import AdaptationSettings, TrackingSettings
+from siamtrack.config import AdaptationSettings, TrackingSettings, UpdateSettings
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.exporting import ExportJob, export
 from siamtrack.io.synthetic import SyntheticClip
@@ -18,6 +18,7 @@ from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.registry import Design, build_network, create_network, find_model
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard, load_network, read_card, save_network
+from siamtrack.tracking.loading import load
 from siamtrack.tracking.tracker import Tracker
 
 UNSHARED = Design("lite0", shared=False)
@@ -167,6 +168,31 @@ def test_no_filter_is_learnt_for_another_comparison() -> None:
 @pytest.mark.parametrize("design", [UNSHARED, Design("lite0", comparison="cosine")])
 def test_exporting_is_refused(design: Design, tmp_path: Path) -> None:
     path = save(create_network(design, torch.Generator().manual_seed(0)), design, tmp_path)
-    with pytest.raises(UsageError, match=r"made \(lite0.*\) cannot be exported: only shared branches"):
+    with pytest.raises(UsageError, match="runs on PyTorch only: shared branches and 'dot' are what can be exported"):
         export(ExportJob(str(path), "openvino", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("design", [UNSHARED, Design("lite0", comparison="cosine")])
+def test_it_runs_on_pytorch_where_no_runtime_is_named(
+    design: Design, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIAMTRACK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SIAMTRACK_RUNTIME", "auto")
+    path = save(create_network(design, torch.Generator().manual_seed(0)), design, tmp_path)
+    assert load(path, device="cpu").backend.runtime == "torch"
+    assert not caplog.records
+    with pytest.raises(UsageError, match="runs on PyTorch only"):
+        load(path, device="cpu", runtime="openvino")
+
+
+def test_a_template_is_renewed_with_the_weights_of_the_exemplar(unshared: TrackingNetwork) -> None:
+    update = UpdateSettings(rate=0.5, share=0.5, every=1, above=0)
+    tracker = Tracker(unshared, TrackingSettings(uncertain_below=0, lost_below=0, update=update))
+    seen: list[int] = []
+    embed = tracker.backend.embed_exemplars
+    tracker.backend.embed_exemplars = lambda images: (seen.append(len(images)), embed(images))[1]  # type: ignore[method-assign]
+    (first, (box,)), (second, _) = SyntheticClip(240, 180, 2)
+    tracker.init(first, box)
+    tracker.update(second)
+    assert len(seen) == 2

@@ -12,14 +12,15 @@ from urllib.parse import quote
 
 import uvicorn
 
-from siamtrack.config import Precision
+from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SiamTrackError
 from siamtrack.interrupts import StopSignal
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.server.app import Service, build_app
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.security import Access
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.loading import load
+from siamtrack.tracking.tracker import Tracker
 
 GRACE = 3
 """Seconds that pages have to leave when the server stops."""
@@ -37,6 +38,7 @@ class ServeJob:
     device: str
     threads: int | None
     precision: Precision | Literal["auto"]
+    runtime: RuntimeName | Literal["auto"]
     cameras: bool
     """Whether pages may open cameras of the server."""
     limits: Limits = field(default_factory=Limits)
@@ -50,7 +52,7 @@ def serve(job: ServeJob, ready: Callable[[str], None]) -> None:
         ready: called with the address to open, when it can be opened.
 
     Raises:
-        UsageError: for a host without a token, or a model, device or precision that there is not.
+        UsageError: for a host without a token, or a model, device, precision or runtime that there is not.
         SiamTrackError: when the port cannot be taken.
         WeightsError: when the model cannot be loaded.
     """
@@ -62,6 +64,7 @@ def serve(job: ServeJob, ready: Callable[[str], None]) -> None:
             device=job.device,
             threads="auto" if job.threads is None else job.threads,
             precision=job.precision,
+            runtime=job.runtime,
         )
         _warm_up(tracker)
         service = Service(

@@ -29,7 +29,8 @@ from siamtrack.live.server.app import Service
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.security import Access
 from siamtrack.live.server.session import Session
-from siamtrack.tracking.tracker import Tracker, load
+from siamtrack.tracking.loading import load
+from siamtrack.tracking.tracker import Tracker
 
 PATIENCE = 20.0
 """Seconds that a busy machine may take for one step."""

@@ -1,0 +1,198 @@
+"""Models written for a runtime other than PyTorch: once, compared with PyTorch, and kept for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, cast
+
+import torch
+from filelock import FileLock
+from platformdirs import user_cache_path
+from pydantic import ValidationError
+
+from siamtrack.backends.base import Backend, Geometry
+from siamtrack.backends.choice import probe, respond
+from siamtrack.backends.exported import Format, Manifest, load_exported
+from siamtrack.backends.graphs import Graph, has_graphs, make_graphs
+from siamtrack.config import Frozen, Precision
+from siamtrack.errors import SiamTrackError, UsageError, WeightsError
+from siamtrack.files import replace_file, replacing_folder
+from siamtrack.machine import cpu_name
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
+from siamtrack.models.weights import ModelCard
+
+PACKAGES: Mapping[Format, tuple[str, ...]] = MappingProxyType(
+    {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx", "onnxscript")}
+)
+"""What a runtime and the writing for it need."""
+CANDIDATE: Format = "openvino"
+"""The runtime that is compared with PyTorch; writing for the other one takes a minute."""
+WORTHWHILE = 1.1
+"""It is taken if it is this many times as fast as PyTorch."""
+PASSES = 20
+"""Passes of each that are timed, in turn, so that both meet the same machine; the fastest counts."""
+DIFFERENCE = 1e-3
+"""Greatest difference of a response map from PyTorch's, both in float32, as a share of the map's range."""
+CACHE_VARIABLE = "SIAMTRACK_CACHE"
+"""The environment variable that says where prepared models are kept."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Speeds(Frozen):
+    """Seconds in which a search crop is embedded."""
+
+    torch: float
+    other: float
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A model that can be prepared for other runtimes.
+
+    Args:
+        file: its weights; what is prepared goes with their content, not with their name.
+        network: made of them.
+        card: of the model.
+        threads: that a runtime may use.
+    """
+
+    file: Path
+    network: TrackingNetwork
+    card: ModelCard
+    threads: int
+
+    def fastest(self, in_torch: Callable[[], Backend]) -> Literal["torch", "openvino"]:
+        """Which runtime is fastest here: measured once for each processor and number of threads.
+
+        Where it cannot be prepared, a warning says why, and PyTorch it is.
+
+        Args:
+            in_torch: gives the backend to be faster than.
+        """
+        if not has_graphs(self.network) or not all(map(importlib.util.find_spec, PACKAGES[CANDIDATE])):
+            return "torch"
+        try:
+            speeds = self._measured() or self._measure(in_torch())
+        except (SiamTrackError, OSError) as error:
+            _logger.warning("%s runs on PyTorch, as OpenVINO cannot be prepared: %s", self.card.name, error)
+            return "torch"
+        return "openvino" if speeds.other * WORTHWHILE <= speeds.torch else "torch"
+
+    def load(self, runtime: Format, precision: Precision | Literal["auto"] = "auto") -> Backend:
+        """The model on another runtime, written first where it is not yet.
+
+        Raises:
+            UsageError: when a package that it needs is not installed, the precision does not exist there, or the
+                network has no graphs.
+            WeightsError: when it cannot be written, or does not respond as in PyTorch.
+        """
+        folder = self._folder / runtime
+        for package in PACKAGES[runtime]:
+            if importlib.util.find_spec(package) is None:
+                raise UsageError(
+                    f"runtime '{runtime}' needs the package '{package}': pip install 'siamtrack[{runtime}]'"
+                )
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.parent / f"{runtime}.lock"):
+                if not folder.is_dir():
+                    self._write(folder, runtime)
+        except OSError as error:
+            raise WeightsError(
+                f"{self.card.name} cannot be prepared for {runtime} in {folder.parent}: {error.strerror or error}; "
+                f"set {CACHE_VARIABLE} to a folder that can be written"
+            ) from error
+        return load_exported(folder, precision, self.threads)[0]
+
+    def _write(self, folder: Path, runtime: Format) -> None:
+        _logger.info("preparing %s for %s, once", self.card.name, runtime)
+        module = importlib.import_module(f"siamtrack.backends.{runtime}_export")
+        write = cast("Callable[[Mapping[str, Graph], Path, str], None]", getattr(module, f"write_{runtime}"))
+        with replacing_folder(folder) as scratch:
+            write(make_graphs(self.network), scratch, manifest_of(self.network, self.card).model_dump_json())
+            self._check(load_exported(scratch, "float32", self.threads)[0], runtime)
+
+    def _check(self, written: Backend, runtime: Format) -> None:
+        from siamtrack.backends.pytorch import TorchBackend  # noqa: PLC0415 - only when something is written
+
+        original = TorchBackend(self.network)
+        crops = probe(original)
+        wanted, found = respond(original, *crops), respond(written, *crops)
+        off = float((found - wanted).abs().max()) / float(wanted.max() - wanted.min())
+        if not off <= DIFFERENCE:
+            raise WeightsError(f"in {runtime} {self.card.name} responds otherwise than in PyTorch ({off:.2%} off)")
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Where this model is kept, as these packages write it."""
+        digest = hashlib.sha256(self.file.read_bytes())
+        for package in ("siamtrack", "torch", *(name for names in PACKAGES.values() for name in names)):
+            found = version(package) if importlib.util.find_spec(package) else ""
+            digest.update(f"{package} {found}\n".encode())
+        return cache_folder() / f"{self.file.stem}-{digest.hexdigest()[:16]}"
+
+    @property
+    def _record(self) -> Path:
+        machine = hashlib.sha256(f"{cpu_name()} {self.threads}".encode()).hexdigest()[:16]
+        return self._folder / f"speed-{machine}.json"
+
+    def _measured(self) -> Speeds | None:
+        """What was measured before; None for nothing, or nothing that can be read."""
+        try:
+            return Speeds.model_validate_json(self._record.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def _measure(self, in_torch: Backend) -> Speeds:
+        other = self.load(CANDIDATE)
+        before = torch.get_num_threads()
+        took: dict[Backend, list[float]] = {in_torch: [], other: []}
+        crop = probe(in_torch)[1]
+        try:
+            for _ in range(PASSES):
+                for backend, seconds in took.items():
+                    # As they would run: the other one leaves PyTorch one thread.
+                    torch.set_num_threads(self.threads if backend is in_torch else 1)
+                    for _ in range(2):  # the first one wakes the threads up
+                        began = time.perf_counter()
+                        backend.embed(backend.upload(crop))
+                        last = time.perf_counter() - began
+                    seconds.append(last)
+        finally:
+            torch.set_num_threads(before)
+        speeds = Speeds(torch=min(took[in_torch]), other=min(took[other]))
+        _logger.info(
+            "%s embeds in %.1f ms with PyTorch and in %.1f ms with %s",
+            *(self.card.name, 1000 * speeds.torch, 1000 * speeds.other, CANDIDATE),
+        )
+        replace_file(self._record, speeds.model_dump_json().encode())
+        return speeds
+
+
+def cache_folder() -> Path:
+    """Where prepared models are kept; siamtrack writes them anew when they are gone."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser() if named else user_cache_path("siamtrack")
+
+
+def manifest_of(network: TrackingNetwork, card: ModelCard) -> Manifest:
+    """What an exported model says about itself."""
+    return Manifest(
+        card=card,
+        geometry=Geometry.of(network),
+        scale=network.head.log_scale.exp().item(),
+        bias=network.head.bias.item(),
+        reads_boxes=isinstance(network, BoxNetwork),
+    )

@@ -1,0 +1,142 @@
+"""A tracker by the name of its model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+
+from siamtrack.backends.base import Backend
+from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
+from siamtrack.backends.devices import find_device
+from siamtrack.backends.exported import load_exported
+from siamtrack.backends.memory import keep_freed_memory
+from siamtrack.backends.prepared import Preparation
+from siamtrack.backends.pytorch import TorchBackend
+from siamtrack.config import RUNTIMES, Precision, RuntimeName, TrackingSettings
+from siamtrack.errors import UsageError
+from siamtrack.machine import usable_cores
+from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.weights import ModelCard, load_network
+from siamtrack.tracking.tracker import Tracker
+
+RUNTIME_VARIABLE = "SIAMTRACK_RUNTIME"
+"""The environment variable that says which runtime `auto` is."""
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    settings: TrackingSettings | Mapping[str, object] | None = None,
+    threads: int | Literal["auto"] | None = None,
+    precision: Precision | Literal["auto"] = "auto",
+    runtime: RuntimeName | Literal["auto"] = "auto",
+) -> Tracker:
+    """Make a tracker from a shipped model or a weights file.
+
+    On a CPU the process keeps memory that it has freed from now on (`siamtrack.backends.memory`).
+
+    >>> tracker = siamtrack.load("siamtrack-lite", device="cpu", settings={"window_influence": 0.3})
+    >>> tracker.settings.window_influence
+    0.3
+
+    Args:
+        model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
+            `siamtrack export` wrote.
+        device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
+        settings: how to search; None takes what the model's card says, a mapping changes some of that.
+        threads: CPU threads of the network, for the whole process; `auto` tries which number is fastest, None leaves
+            them as they are.
+        precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
+            (`siamtrack.backends.choice`), which depends on the machine. One that is named is computed by PyTorch
+            unless another runtime is named as well.
+        runtime: what runs the network. `auto` is OpenVINO on a CPU where it is installed and was measured to be
+            faster, else PyTorch; the environment variable SIAMTRACK_RUNTIME names another. The first time that a model
+            runs on another runtime, it is written for it (`siamtrack.backends.prepared`). Runtimes other than PyTorch
+            leave PyTorch one thread.
+
+    Raises:
+        UsageError: for an unknown model, a device, precision or runtime that does not exist here, less than one thread,
+            or settings that cannot be.
+        WeightsError: for a file that is not the weights of a network.
+    """
+    if isinstance(threads, int):
+        if threads < 1:
+            raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
+        torch.set_num_threads(threads)
+    path, place = find_model(model), find_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
+    if path.is_dir():
+        backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
+        torch.set_num_threads(1)  # two runtimes with a thread for each core would wait for each other
+    else:
+        network, card = load_network(path)
+        backend = _run(path, network, card, place, threads, precision, _wanted(runtime))
+    return Tracker(backend, _changed(card.tracking, settings), card)
+
+
+def _run(
+    path: Path,
+    network: TrackingNetwork,
+    card: ModelCard,
+    place: torch.device,
+    threads: int | Literal["auto"] | None,
+    precision: Precision | Literal["auto"],
+    runtime: RuntimeName | Literal["auto"],
+) -> Backend:
+    def in_torch() -> Backend:
+        return choose(partial(TorchBackend, network, place), torch_precisions(place), precision, str(place))
+
+    if runtime not in ("auto", "torch") and place.type != "cpu":
+        raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")
+    if place.type == "cpu" and runtime != "torch" and (runtime != "auto" or precision == "auto"):
+        preparation = Preparation(path, network, card, threads if isinstance(threads, int) else usable_cores())
+        name = preparation.fastest(in_torch) if runtime == "auto" else runtime
+        if name != "torch":
+            backend = preparation.load(name, precision)
+            torch.set_num_threads(1)  # as above
+            return backend
+    backend = in_torch()
+    if threads == "auto" and place.type == "cpu":
+        torch.set_num_threads(fastest_threads(backend))
+    return backend
+
+
+def _wanted(runtime: RuntimeName | Literal["auto"]) -> RuntimeName | Literal["auto"]:
+    """The runtime that is asked for, by the caller or else by the environment.
+
+    Raises:
+        UsageError: for an unknown one.
+    """
+    named = os.environ.get(RUNTIME_VARIABLE) or "auto" if runtime == "auto" else runtime
+    if named == "auto":
+        return "auto"
+    for known in RUNTIMES:
+        if named == known:
+            return known
+    raise UsageError(f"unknown runtime '{named}' (known: auto, {', '.join(RUNTIMES)})")
+
+
+def _changed(settings: TrackingSettings, changes: TrackingSettings | Mapping[str, object] | None) -> TrackingSettings:
+    """The settings, others instead, or these with some changed.
+
+    Raises:
+        UsageError: for an unknown setting or an impossible value.
+    """
+    if changes is None or isinstance(changes, TrackingSettings):
+        return changes or settings
+    try:
+        return TrackingSettings.model_validate(settings.model_dump() | dict(changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"these settings cannot be: {f'{where}: ' if where else ''}{message}") from error

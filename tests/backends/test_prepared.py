@@ -1,0 +1,145 @@
+"""Models that are written for another runtime once, and found again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from siamtrack.backends import prepared
+from siamtrack.backends.base import Backend
+from siamtrack.backends.choice import probe, respond
+from siamtrack.backends.prepared import CACHE_VARIABLE, Preparation, cache_folder
+from siamtrack.backends.pytorch import TorchBackend
+from siamtrack.errors import UsageError, WeightsError
+from siamtrack.models.registry import find_model
+from siamtrack.models.weights import load_network
+
+pytest.importorskip("openvino")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def file() -> Path:
+    return find_model("siamtrack-lite")
+
+
+@pytest.fixture
+def preparation(file: Path) -> Preparation:
+    return Preparation(file, *load_network(file), threads=1)
+
+
+@pytest.fixture
+def in_torch(preparation: Preparation) -> Backend:
+    return TorchBackend(preparation.network)
+
+
+@pytest.fixture
+def nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        pytest.fail("a model is written again")
+
+    monkeypatch.setattr(Preparation, "_write", refuse)
+
+
+def written(cache: Path) -> Path:
+    (folder,) = cache.iterdir()
+    return folder
+
+
+def record(cache: Path) -> Path:
+    (file,) = written(cache).glob("speed-*.json")
+    return file
+
+
+def test_it_responds_as_in_pytorch_and_is_written_once(
+    preparation: Preparation, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
+) -> None:
+    made = preparation.load("openvino", "float32")
+    assert made.runtime == "openvino"
+    crops = probe(in_torch)
+    torch.testing.assert_close(respond(made, *crops), respond(in_torch, *crops), rtol=1e-3, atol=1e-4)
+    assert (written(cache) / "openvino" / "backbone.xml").is_file()
+    request.getfixturevalue("nothing_is_written")
+    assert preparation.load("openvino").runtime == "openvino"
+
+
+def test_other_weights_are_prepared_apart(preparation: Preparation, file: Path, cache: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / "mine.safetensors"
+    renamed.write_bytes(file.read_bytes())
+    other = tmp_path / "siamtrack-lite.safetensors"
+    other.write_bytes(file.read_bytes() + b" ")
+    folders = {
+        Preparation(each, preparation.network, preparation.card, 1)._folder.name for each in (file, renamed, other)
+    }
+    assert len(folders) == 3
+
+
+def test_both_runtimes_are_measured_once(
+    preparation: Preparation, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
+) -> None:
+    chosen = preparation.fastest(lambda: in_torch)
+    speeds = json.loads(record(cache).read_text())
+    assert chosen == ("openvino" if 1.1 * speeds["other"] <= speeds["torch"] else "torch")
+    request.getfixturevalue("nothing_is_written")
+    # From now on what was measured counts, and PyTorch is not even made ready.
+    for other, expected in ((speeds["torch"] / 2, "openvino"), (speeds["torch"], "torch")):
+        record(cache).write_text(json.dumps({"torch": speeds["torch"], "other": other}))
+        assert preparation.fastest(lambda: pytest.fail("PyTorch was made ready")) == expected
+
+
+def test_a_record_that_cannot_be_read_is_made_again(preparation: Preparation, in_torch: Backend, cache: Path) -> None:
+    preparation.fastest(lambda: in_torch)
+    record(cache).write_text("{")
+    preparation.fastest(lambda: in_torch)
+    assert json.loads(record(cache).read_text())["torch"] > 0
+
+
+def test_a_missing_package_leaves_pytorch(
+    preparation: Preparation, in_torch: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared.importlib.util, "find_spec", lambda name: None)
+    assert preparation.fastest(lambda: in_torch) == "torch"
+    with pytest.raises(UsageError, match=r"runtime 'onnx' needs .*pip install 'siamtrack\[onnx\]'"):
+        preparation.load("onnx")
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_leaves_pytorch(
+    preparation: Preparation, in_torch: Backend, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.write_text("a file in its place")
+    with pytest.raises(WeightsError, match=f"set {CACHE_VARIABLE} to a folder that can be written"):
+        preparation.load("openvino")
+    with caplog.at_level(logging.WARNING, "siamtrack"):
+        assert preparation.fastest(lambda: in_torch) == "torch"
+    assert "runs on PyTorch, as OpenVINO cannot be prepared" in caplog.text
+
+
+def test_what_responds_otherwise_is_not_kept(
+    preparation: Preparation, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "DIFFERENCE", -1.0)
+    with pytest.raises(WeightsError, match="responds otherwise than in PyTorch"):
+        preparation.load("openvino")
+    assert not (written(cache) / "openvino").exists()
+
+
+def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CACHE_VARIABLE)
+    assert cache_folder().name == "siamtrack"

@@ -1,0 +1,72 @@
+"""Which runtime a tracker gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import siamtrack
+from siamtrack.backends.prepared import CACHE_VARIABLE, Preparation
+from siamtrack.boxes import iou
+from siamtrack.errors import UsageError
+from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.tracking.loading import RUNTIME_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("chosen", ["torch", "openvino"])
+def test_auto_takes_the_one_that_was_measured_to_be_faster(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
+    monkeypatch.setattr(Preparation, "fastest", lambda self, in_torch: chosen)
+    tracker = siamtrack.load("siamtrack-lite", device="cpu")
+    assert tracker.backend.runtime == chosen
+
+
+def test_a_named_precision_stays_with_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
+    monkeypatch.setattr(Preparation, "fastest", lambda self, in_torch: "openvino")
+    assert siamtrack.load("siamtrack-lite", device="cpu", precision="float32").backend.runtime == "torch"
+
+
+def test_a_named_runtime_tracks_as_pytorch_does(cache: Path) -> None:
+    pytest.importorskip("openvino")
+    (first, (box,)), *rest = SyntheticClip(160, 120, 10)
+    paths = []
+    for runtime in ("torch", "openvino"):
+        tracker = siamtrack.load("siamtrack-lite", device="cpu", precision="float32", runtime=runtime)
+        assert tracker.backend.runtime == runtime
+        tracker.init(first, box)
+        paths.append([tracker.update(frame).box for frame, _ in rest])
+    assert iou(*paths).min() > 0.99
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "TORCH"])
+def test_an_unknown_runtime_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(RUNTIME_VARIABLE, name)
+    with pytest.raises(UsageError, match=rf"unknown runtime '{name}' \(known: auto, torch, openvino, onnx\)"):
+        siamtrack.load("siamtrack-lite")
+
+
+def test_another_runtime_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match="runtime 'openvino' computes on the CPU, not on 'cuda': give --device cpu"):
+        siamtrack.load("siamtrack-lite", device="cuda", runtime="openvino")
