@@ -202,10 +202,10 @@ class Run:
     overlap: NDArray[np.float64]
     """`(N,)` IoU of the box with that of the whole target; 0 where there is none."""
     said: tuple[Status, ...]
+    logit: NDArray[np.float64]
+    """`(N,)` the network's own: of the overlap that its box head expects, else of the response."""
     score: NDArray[np.float64]
     """`(N,)` as reported."""
-    confidence: NDArray[np.float64]
-    """`(N,)` what the status is taken from, before it is smoothed."""
     signals: tuple[Signals, ...]
 
     @property
@@ -238,8 +238,8 @@ def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
         np.array(shown),
         np.nan_to_num(overlap),
         tuple(result.status for result in results),
+        np.array([result.signals.quality or result.signals.response for result in results]),
         np.array([result.score for result in results]),
-        np.array([result.confidence for result in results]),
         tuple(result.signals for result in results),
     )
 

@@ -8,7 +8,7 @@ the videos kept from training, that look away from the target and back. Printed 
   again, with the box on it, within 30 frames of its return;
 - how many frames without the target are said to be tracked after these 15;
 - where the target stays in view, how many frames are said to be lost, and how many are though the box is on the target;
-- the average overlap, and the area under the ROC curve of the score, and of the confidence,
+- the average overlap, and the area under the ROC curve of the network's own logit, and of the score,
   against the overlap being above 0.3.
 """
 
@@ -108,7 +108,7 @@ def describe(runs: Sequence[Run]) -> str:
     judged = np.concatenate([run.judged for run in runs])
     right = np.concatenate([run.right for run in runs])[judged]
     if 0 < right.sum() < len(right):
-        for name in ("score", "confidence"):
+        for name in ("logit", "score"):
             values = np.concatenate([getattr(run, name) for run in runs])[judged]
             parts.append(f"AUC of the {name} {auc(values, right):.4f}")
     return ", ".join(parts)

@@ -80,9 +80,9 @@ def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
     for kind in ("level", "change"):
         chosen = [(names[i][1], weight) for i, weight in zip(fitted, weights, strict=True) if names[i][0] == kind]
         print(f"{kind} = {{ {', '.join(f'{name} = {weight:.3f}' for name, weight in chosen)} }}")
-    score = np.concatenate([run.score[run.judged] for run in runs])
+    logit = np.concatenate([run.logit[run.judged] for run in runs])
     worth = auc(features[:, fitted] @ weights, right)
-    print(f"# {len(right)} frames, AUC {worth:.4f}; that of the score is {auc(score, right):.4f}")
+    print(f"# {len(right)} frames, AUC {worth:.4f}; that of the network's own logit is {auc(logit, right):.4f}")
 
 
 def history(run: Run, settings: TrackingSettings) -> NDArray[np.float64]:

@@ -72,18 +72,16 @@ class TrackResult:
     box: Box
     """`x, y, width, height` in pixels, 0-based and continuous; it may hang over the border of the frame."""
     score: float
-    """Confidence in [0, 1]: the overlap with the truth that a network which reads boxes expects of this one; of others,
-    the probability that they give the target at this place, the sigmoid of the logit."""
+    """Probability that the box overlaps the truth by more than 0.3 (`siamtrack.tracking.confidence`), calibrated on
+    clips in which the target leaves and returns."""
     status: Status
-    """Whether the score is high enough to believe the box."""
+    """Whether the score has been high enough lately to believe the box."""
     peak: Peak
     """Figures of the response to the exemplar: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
     state: TargetState
     """What `Tracker.step` takes for the next frame."""
     signals: Signals = NO_SIGNALS
-    """What the confidence is made of."""
-    confidence: float = 1.0
-    """Probability that the box overlaps the truth by more than 0.3; the status follows it."""
+    """What the score is made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -380,7 +380,7 @@ class Tracker:
             index
             for index, result in enumerate(results)
             if result.status is Status.TRACKED
-            and result.confidence >= settings.above
+            and result.score >= settings.above
             and result.state.age % settings.every == 0
         ]
         if not due:
@@ -434,7 +434,6 @@ class Tracker:
         change = 1 - damping + damping * found
         scale = min(max(state.scale * change, settings.min_size), settings.max_size)
         reading = self._read(state, sight.boxes, peak)
-        score = reading.quality if reading else 0.5 + 0.5 * math.tanh((peak.value + self.backend.bias) / 2)
         signals = read_signals(peak, self.backend.bias, answer, reading.quality if reading else None)
         sure = confidence(signals, state.belief.usual, settings.confidence)
         belief, status = believe(state.belief, signals, sure, settings)
@@ -449,7 +448,7 @@ class Tracker:
             shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, settings)
             followed = scale * math.exp(settings.box_scale_share * shape.growth(new.searched_box))
             new = replace(new, refinement=shape, scale=min(max(followed, settings.min_size), settings.max_size))
-        return TrackResult(new.box, score, status, peak, new, signals, sure)
+        return TrackResult(new.box, sure, status, peak, new, signals)
 
     def _chances(self, frame: NDArray[np.uint8], state: TargetState) -> list[TargetState]:
         """The states that the target may be in before this frame: the usual one, and more where it is lost."""
@@ -469,7 +468,7 @@ class Tracker:
     def _take(self, advanced: Sequence[TrackResult], chances: range) -> int:
         """The index of what is believed of all the chances that a target had."""
         results = [advanced[index] for index in chances]
-        return chances[best_of([each.confidence for each in results], [each.state.belief.there for each in results])]
+        return chances[best_of([each.score for each in results], [each.state.belief.there for each in results])]
 
     def _found_scale(self, state: TargetState, peak: Peak) -> tuple[float, float]:
         """The factor that the size is to follow, and the next reference of scales that are tried in turn."""

@@ -87,7 +87,7 @@ def test_it_is_left_alone_while_the_target_is_not_tracked(network: TrackingNetwo
 
 def test_only_frames_that_are_due_are_learnt_from(network: TrackingNetwork) -> None:
     settings = FOLLOWS.model_copy(update={"update": UpdateSettings(every=4, above=0.0)})
-    results = follow(network, settings, fading(14))
+    results = follow(network, settings, render([[PLACE] * 14]))
     templates = [None, *(result.state.template for result in results)]
     changed = [age for age in range(1, len(templates)) if templates[age] is not templates[age - 1]]
     assert changed == [4, 8, 12]

@@ -196,15 +196,15 @@ def test_box_as_large_as_the_frame_and_the_smallest(network: TrackingNetwork) ->
 
 
 @BOTH_MODES
-def test_the_score_is_the_sigmoid_of_the_logit_and_the_bias_moves_no_path(network: TrackingNetwork, mode: str) -> None:
+def test_the_bias_of_the_head_lowers_the_score_and_moves_no_path(network: TrackingNetwork, mode: str) -> None:
     sequence = render([growing_track(6)])
     before = follow(Tracker(network, settings_for(mode)), sequence)
     torch.nn.init.constant_(network.head.bias, -9.0)
     after = follow(Tracker(network, settings_for(mode)), sequence)
     assert [result.box for result in after] == [result.box for result in before]
     for result in after:
-        assert result.score == pytest.approx(1 / (1 + np.exp(9.0 - result.peak.value)))
-        assert result.score < before[0].score
+        assert result.signals.response == pytest.approx(result.peak.value - 9.0)
+        assert 0 < result.score < before[0].score < 1
 
 
 def test_the_status_is_part_of_the_state_and_falls_with_the_confidence(network: TrackingNetwork) -> None:
@@ -214,7 +214,7 @@ def test_the_status_is_part_of_the_state_and_falls_with_the_confidence(network: 
     assert said[:3] == [Status.TRACKED] * 3
     assert said[-1] is Status.LOST
     assert all(result.status is result.state.status for result in results)
-    assert max(result.confidence for result in results[3:]) < min(result.confidence for result in results[:3])
+    assert max(result.score for result in results[3:]) < min(result.score for result in results[:3])
 
 
 def test_an_absent_target_scores_lower_than_a_present_one(network: TrackingNetwork) -> None:
