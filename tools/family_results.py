@@ -234,20 +234,20 @@ def difference(row: Row, reference: Row) -> str:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """A bar a row, with the standard deviation over seeds and a dot for each of them."""
+    """A dot for each seed, and the mean of each row with its standard deviation over seeds."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - a second that nobody waits for before it is needed
 
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
     for place, row in enumerate(rows):
-        means = row.means
-        axes.barh(place, means.mean(), color="#4878a8" if row.seeds else "#b0b0b0", height=0.6)
-        if len(means) > 1:
-            axes.errorbar(means.mean(), place, xerr=means.std(ddof=1), color="black", capsize=4)
-            axes.plot(means, [place] * len(means), "o", color="black", markersize=3)
+        means, color = row.means, "#4878a8" if row.seeds else "#808080"
+        spread = means.std(ddof=1) if len(means) > 1 else None
+        axes.plot(means, [place + 0.2] * len(means), "o", color=color, markersize=3)
+        axes.errorbar(means.mean(), place, xerr=spread, fmt="D", color=color, markersize=6, capsize=4)
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.invert_yaxis()
-    axes.set_xlabel("average overlap; bars: mean, whiskers: standard deviation over seeds, dots: seeds")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel("average overlap: seeds (dots), their mean ± standard deviation")
     figure.savefig(path, dpi=120)
 
 
