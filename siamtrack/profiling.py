@@ -557,7 +557,7 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
         "settings": tracker.settings.model_dump(mode="json"),
     }
     with torch.device("meta"):
-        network = build_network(card.architecture).eval()
+        network = build_network(card.design).eval()
     crops = targets * len(ScalePyramid.from_settings(tracker.settings).crops(0))
     flops = network_flops(network, crops, tracker.geometry.search_size)
     limit = Limit(tracker.backend.runtime, precision, flops, peaks[precision], profile.stages["network"].median)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from siamtrack.config import Frozen, TrackingSettings
+from siamtrack.config import ComparisonName, Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
 from siamtrack.files import replace_file
-from siamtrack.models.registry import build_network, create_network, list_architectures
+from siamtrack.models.registry import Design, build_network, create_network, list_architectures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,10 @@ class ModelCard(Frozen):
     """Name of the model."""
     architecture: str
     """Name for `siamtrack.models.registry.create_network`."""
+    shared: bool = True
+    """Whether exemplar and search region are embedded with the same weights."""
+    comparison: ComparisonName = "dot"
+    """What embeddings are compared by."""
     tracking: TrackingSettings = TrackingSettings()
     """How it is meant to search."""
     description: str = ""
@@ -53,24 +57,29 @@ class ModelCard(Frozen):
     limits: str = ""
     """What it is not good at."""
 
+    @property
+    def design(self) -> Design:
+        """What the network is made of."""
+        return Design(self.architecture, self.shared, self.comparison)
+
 
 def save_network(path: str | Path, network: TrackingNetwork, card: ModelCard) -> None:
     """Write weights and card; an existing file is replaced in one step or not at all.
 
     Args:
         path: the `.safetensors` file to write.
-        network: a network of the card's architecture, batch norm not folded; on any device.
+        network: a network of the card's design, batch norm not folded; on any device.
         card: stored as JSON under the metadata key `card`.
 
     Raises:
-        WeightsError: when the network is not of the card's architecture, or the file cannot be written.
+        WeightsError: when the network is not of the card's design, or the file cannot be written.
         UsageError: when the card names an architecture that does not exist.
     """
     from safetensors.torch import save  # noqa: PLC0415 - keeps torch out of reading cards
 
     path = Path(path)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    _check_fit(f"{path}: the network to save", state, card.architecture)
+    _check_fit(f"{path}: the network to save", state, card.design)
     data = save(state, {"format": "pt", "card": card.model_dump_json()})
     try:
         replace_file(path, data)
@@ -102,7 +111,7 @@ def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise WeightsError(f"{path} is corrupt: {_one_line(error)}") from error
-    return _build(path, state, card.architecture), card
+    return _build(path, state, card.design), card
 
 
 def read_card(path: str | Path) -> ModelCard:
@@ -178,7 +187,7 @@ def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     path = Path(path)
     state = _unwrapped(path, _read_checkpoint(path))
     architecture = _siamfc_variant(path, state)
-    blank = _blank(architecture)
+    blank = _blank(Design(architecture))
     # The head has no tensors there, and old versions of PyTorch did not count batches: fresh ones serve.
     for name, tensor in CorrelationHead(blank.backbone.response_scale).state_dict(prefix="head.").items():
         state.setdefault(name, tensor)
@@ -190,14 +199,14 @@ def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
         architecture=architecture,
         description="A checkpoint of siamfc-pytorch.",
     )
-    return _build(path, state, architecture), card
+    return _build(path, state, Design(architecture)), card
 
 
 def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
     key = "backbone.conv5.0.weight"  # the shape of the last layer differs between all three
     if key not in state:
         raise WeightsError(f"{path} has no tensor '{key}': it is no checkpoint of siamfc-pytorch")
-    shapes = {name: _blank(name).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")}
+    shapes = {name: _blank(Design(name)).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")}
     for name, tensor in shapes.items():
         if tensor.shape == state[key].shape:
             return name
@@ -227,7 +236,7 @@ def from_efficientnet_lite0(path: str | Path) -> TrackingNetwork:
                 state[name] = source[foreign]
         else:
             state[name] = tensor
-    return _build(path, state, "lite0")
+    return _build(path, state, Design("lite0"))
 
 
 def _efficientnet_name(name: str) -> str:
@@ -282,17 +291,17 @@ def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
     return state
 
 
-def _build(path: Path, state: Mapping[str, Tensor], architecture: str) -> TrackingNetwork:
-    """A network of an architecture with these tensors, in evaluation mode."""
-    _check_fit(str(path), state, architecture)
-    network = _blank(architecture)
+def _build(path: Path, state: Mapping[str, Tensor], design: Design) -> TrackingNetwork:
+    """A network of a design with these tensors, in evaluation mode."""
+    _check_fit(str(path), state, design)
+    network = _blank(design)
     expected = network.state_dict()
     network.load_state_dict({name: state[name].to(expected[name].dtype) for name in expected}, assign=True)
     return network.eval()
 
 
-def _check_fit(what: str, state: Mapping[str, Tensor], architecture: str) -> None:
-    expected = _blank(architecture).state_dict()
+def _check_fit(what: str, state: Mapping[str, Tensor], design: Design) -> None:
+    expected = _blank(design).state_dict()
     faults = []
     if missing := sorted(expected.keys() - state.keys()):
         faults.append(f"missing {_listed(missing)}")
@@ -305,15 +314,15 @@ def _check_fit(what: str, state: Mapping[str, Tensor], architecture: str) -> Non
     if retyped := [name for name in shared if state[name].is_floating_point() != expected[name].is_floating_point()]:
         faults.append(f"of another type: {_listed([f'{name} is {state[name].dtype}' for name in retyped])}")
     if faults:
-        raise WeightsError(f"{what} does not fit {architecture}: {'; '.join(faults)}")
+        raise WeightsError(f"{what} does not fit {design}: {'; '.join(faults)}")
 
 
-def _blank(architecture: str) -> TrackingNetwork:
+def _blank(design: Design) -> TrackingNetwork:
     """A network on the meta device: shapes and types without memory, and no random numbers drawn."""
     import torch  # noqa: PLC0415
 
     with torch.device("meta"):
-        return build_network(architecture)
+        return build_network(design)
 
 
 def _shape(tensor: Tensor) -> str:
