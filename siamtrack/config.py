@@ -14,6 +14,14 @@ RuntimeName = Literal["torch", "openvino", "onnx"]
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 
 
+ComparisonName = Literal[
+    "dot", "cosine", "euclidean", "squared_euclidean", "manhattan", "exp_euclidean", "exp_manhattan"
+]
+"""What a network compares an exemplar with a search region by (`siamtrack.models.similarity`)."""
+DISTANCES: tuple[ComparisonName, ...] = ("euclidean", "squared_euclidean", "manhattan")
+"""Those of them that are low where the two are alike."""
+
+
 class Frozen(BaseModel):
     """Base of all settings: immutable, and an unknown key is an error that names it."""
 

@@ -78,8 +78,8 @@ def export(job: ExportJob) -> Exported:
         job: what to do.
 
     Raises:
-        UsageError: for an unknown model, an option that does not fit the format, a folder that is something else, or
-            a missing package.
+        UsageError: for an unknown model, or one that has no graphs (`siamtrack.backends.graphs`), an option that does
+            not fit the format, a folder that is something else, or a missing package.
         WeightsError: when the model cannot be read, or what was written does not track as the original does.
         SinkError: when the folder cannot be written.
     """
@@ -92,6 +92,7 @@ def export(job: ExportJob) -> Exported:
     write = _import("write", job.format, job.format)
     quantise = _import("quantise", job.format, "int8") if job.frames is not None else None
     network, card = load_network(source)
+    graphs = make_graphs(network)
     manifest = manifest_of(network, card)
     reference = TorchBackend(network)
     path = _follow(reference, card.tracking)
@@ -103,7 +104,7 @@ def export(job: ExportJob) -> Exported:
     similarity = int8_overlap = None
     with _replaced(job.folder) as scratch:
         _logger.info("writing the graphs")
-        write(make_graphs(network), scratch, manifest.model_dump_json())
+        write(graphs, scratch, manifest.model_dump_json())
         _logger.info("tracking with them, to compare with the original")
         agreed = overlap(scratch)
         if agreed < LEAST_OVERLAP:

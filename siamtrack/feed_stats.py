@@ -135,7 +135,7 @@ def measure_feed(
         DataError: when the data is not what the recipe asks for.
     """
     data = read_training_data(root, recipe.mix.validation)
-    pairs = make_pairs(recipe, build_network(recipe.model.architecture), data)
+    pairs = make_pairs(recipe, build_network(recipe.model.design), data)
     total = min(count, len(pairs))
 
     def samples() -> Iterable[PairSample]:

@@ -38,9 +38,7 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
         DataError: when the data is not what the recipe asks for.
         SinkError: when the picture cannot be written.
     """
-    pairs = make_pairs(
-        recipe, build_network(recipe.model.architecture), read_training_data(data, recipe.mix.validation)
-    )
+    pairs = make_pairs(recipe, build_network(recipe.model.design), read_training_data(data, recipe.mix.validation))
     wanted = [number for number in numbers if number < len(pairs)]
     if not wanted:
         raise UsageError(f"the run has {len(pairs)} pairs, counted from 0: none of those asked for exists")

@@ -36,7 +36,7 @@ from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import has_display, select_boxes
-from siamtrack.machine import describe_machine, measure_peak
+from siamtrack.machine import describe_machine, measure_peak, usable_cores
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.tracking.loading import load
@@ -342,7 +342,9 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         followers: list[Follower] = [*peers, *models]
         rounds: dict[str, list[list[Sample]]] = {follower.name: [] for follower in followers}
         peaks: dict[str, float] = {}
-        threads = max(model.threads for model in models)
+        # Other runtimes than PyTorch, which is left one thread beside them, take all cores.
+        others = any(model.tracker.backend.runtime != "torch" for model in models)
+        threads = max(*(model.threads for model in models), (job.threads or usable_cores()) if others else 1)
         with _counted(progress, job.rounds * len(followers) * (job.frames + WARM_UP)) as count:
             for _ in range(job.rounds):
                 torch.set_num_threads(threads)
@@ -555,7 +557,7 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
         "settings": tracker.settings.model_dump(mode="json"),
     }
     with torch.device("meta"):
-        network = build_network(card.architecture).eval()
+        network = build_network(card.design).eval()
     crops = targets * len(ScalePyramid.from_settings(tracker.settings).crops(0))
     flops = network_flops(network, crops, tracker.geometry.search_size)
     limit = Limit(tracker.backend.runtime, precision, flops, peaks[precision], profile.stages["network"].median)

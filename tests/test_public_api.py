@@ -23,12 +23,12 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.io import draw, sources, video_writer
     from siamtrack.live.targets import Targets
     from siamtrack.models.registry import list_models
-    from siamtrack.tracking import tracker
+    from siamtrack.tracking import loading
 
     assert siamtrack.Box is Box
     assert siamtrack.SiamTrackError is SiamTrackError
     assert siamtrack.list_models is list_models
-    assert siamtrack.load is tracker.load
+    assert siamtrack.load is loading.load
     assert siamtrack.open_source is sources.open_source
     assert siamtrack.VideoWriter is video_writer.VideoWriter
     assert siamtrack.draw is draw.draw

@@ -3,7 +3,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-install_package ""
+install_package "[openvino]"
 fetch_clips
 
 out=out/demo

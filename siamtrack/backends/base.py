@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.config import Precision, RuntimeName
+from siamtrack.config import ComparisonName, Precision, RuntimeName
 from siamtrack.errors import UsageError
 from siamtrack.models.tracking import TrackingNetwork
 
@@ -82,6 +82,7 @@ class Backend(ABC):
         scale: of its correlation head: what is found is `scale * correlation + bias`, a logit.
         bias: of its correlation head.
         reads_boxes: whether it has a box head.
+        comparison: what embeddings are compared by.
         precision: what it computes in.
         runtime: what runs it.
         device: where its tensors are.
@@ -97,6 +98,7 @@ class Backend(ABC):
         precision: Precision,
         runtime: RuntimeName,
         device: torch.device,
+        comparison: ComparisonName = "dot",
     ) -> None:
         self.geometry = geometry
         self.scale = scale
@@ -105,6 +107,7 @@ class Backend(ABC):
         self.precision = precision
         self.runtime: RuntimeName = runtime
         self.device = device
+        self.comparison = comparison
 
     @abstractmethod
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
@@ -112,11 +115,23 @@ class Backend(ABC):
 
     @abstractmethod
     def embed(self, images: Tensor) -> Embedding:
-        """Embed exemplar or search crops that were brought there by `upload`."""
+        """Embed search crops that were brought there by `upload`."""
+
+    def embed_exemplars(self, images: Tensor) -> Embedding:
+        """Embed exemplar crops: as search crops, where the network has no weights of their own for them."""
+        return self.embed(images)
 
     @abstractmethod
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Correlation without scale and bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, R, R)`, float32."""
+        """Correlation, or the similarity that the network has instead, without scale and bias.
+
+        Args:
+            kernels: `(B, S, C, h, w)`.
+            features: `(B, C, H, W)`.
+
+        Returns:
+            `(B, S, R, R)` float32.
+        """
 
     @abstractmethod
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:

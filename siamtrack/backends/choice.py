@@ -105,7 +105,7 @@ def probe(backend: Backend) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 def respond(backend: Backend, exemplar: NDArray[np.uint8], search: NDArray[np.uint8]) -> Tensor:
     """The response map `(R, R)` of an exemplar crop in a search crop."""
-    kernels = backend.cut_margin(backend.embed(backend.upload(exemplar)).features)
+    kernels = backend.cut_margin(backend.embed_exemplars(backend.upload(exemplar)).features)
     return backend.correlate(kernels[None], backend.embed(backend.upload(search)).features)[0, 0].cpu()
 
 

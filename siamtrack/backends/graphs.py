@@ -12,6 +12,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from siamtrack.errors import UsageError
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.heads import cross_correlation
 from siamtrack.models.inference import evenly_padded, fold_batch_norm
@@ -95,8 +96,22 @@ Graph = tuple[nn.Module, tuple[Tensor, ...]]
 """A module of tensors, and inputs to trace it with."""
 
 
+def has_graphs(network: TrackingNetwork) -> bool:
+    """Whether a network can be taken over by another runtime: it has one backbone, and correlates."""
+    return network.shared and network.head.comparison == "dot"
+
+
 def make_graphs(network: TrackingNetwork) -> dict[str, Graph]:
-    """The graphs of a network, in evaluation mode, each with inputs to trace it with: one sample, two kernels."""
+    """The graphs of a network, in evaluation mode, each with inputs to trace it with: one sample, two kernels.
+
+    Raises:
+        UsageError: when it has none.
+    """
+    if not has_graphs(network):
+        raise UsageError(
+            f"a network of {'shared' if network.shared else 'unshared'} branches compared by "
+            f"'{network.head.comparison}' runs on PyTorch only: shared branches and 'dot' are what can be exported"
+        )
     plain = fold_batch_norm(network)
     _pad_evenly(plain)
     backbone = BackboneGraph(plain)

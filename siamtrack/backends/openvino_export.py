@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from siamtrack.backends.exported import METADATA, SUFFIXES
 from siamtrack.backends.graphs import INPUTS, OUTPUTS, Graph
+from siamtrack.backends.openvino_silent import openvino
 
 
 def write_openvino(graphs: Mapping[str, Graph], folder: Path, metadata: str) -> None:

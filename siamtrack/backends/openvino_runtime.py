@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from siamtrack.backends.exported import METADATA, SUFFIXES, Array, Runtime
+from siamtrack.backends.openvino_silent import openvino
 from siamtrack.config import Precision
 from siamtrack.errors import WeightsError
 

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from siamtrack.backends.base import Backend, Geometry
 from siamtrack.backends.choice import probe, respond
 from siamtrack.backends.exported import Format, Manifest, load_exported
-from siamtrack.backends.graphs import Graph, make_graphs
+from siamtrack.backends.graphs import Graph, has_graphs, make_graphs
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import SiamTrackError, UsageError, WeightsError
 from siamtrack.files import replace_file, replacing_folder
@@ -81,7 +81,7 @@ class Preparation:
         Args:
             in_torch: gives the backend to be faster than.
         """
-        if not all(importlib.util.find_spec(package) for package in PACKAGES[CANDIDATE]):
+        if not has_graphs(self.network) or not all(map(importlib.util.find_spec, PACKAGES[CANDIDATE])):
             return "torch"
         try:
             speeds = self._measured() or self._measure(in_torch())
@@ -94,7 +94,8 @@ class Preparation:
         """The model on another runtime, written first where it is not yet.
 
         Raises:
-            UsageError: when a package that it needs is not installed, or the precision does not exist there.
+            UsageError: when a package that it needs is not installed, the precision does not exist there, or the
+                network has no graphs.
             WeightsError: when it cannot be written, or does not respond as in PyTorch.
         """
         folder = self._folder / runtime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding, Geometry
 from siamtrack.config import Precision
-from siamtrack.models.heads import cross_correlation
 from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
@@ -37,6 +36,7 @@ class TorchBackend(Backend):
             scale=network.head.log_scale.exp().item(),
             bias=network.head.bias.item(),
             reads_boxes=isinstance(network, BoxNetwork),
+            comparison=network.head.comparison,
             precision=precision,
             runtime="torch",
             device=torch.device(device),
@@ -51,9 +51,20 @@ class TorchBackend(Backend):
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Embedding:
         """As of `Backend`."""
+        return self._in_passes(self._embed, images)
+
+    @torch.inference_mode()
+    def embed_exemplars(self, images: Tensor) -> Embedding:
+        """As of `Backend`."""
+        branch = self.network.exemplar_backbone
+        if branch is None:
+            return self.embed(images)
+        return self._in_passes(lambda some: Embedding(branch(some).float(), ()), images)
+
+    def _in_passes(self, embed: Callable[[Tensor], Embedding], images: Tensor) -> Embedding:
         if self.device.type != "cpu" or len(images) <= AT_ONCE:
-            return self._embed(images)
-        features, levels = zip(*map(self._embed, torch.split(images, AT_ONCE)), strict=True)
+            return embed(images)
+        features, levels = zip(*map(embed, torch.split(images, AT_ONCE)), strict=True)
         return Embedding(torch.cat(features), tuple(map(torch.cat, zip(*levels, strict=True))))
 
     def _embed(self, images: Tensor) -> Embedding:
@@ -65,7 +76,7 @@ class TorchBackend(Backend):
     @torch.inference_mode()
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
         """As of `Backend`; multiplied in the network's precision, added up in float32."""
-        return cross_correlation(kernels.to(self._dtype), features.to(self._dtype))
+        return self.network.head.compare(kernels.to(self._dtype), features.to(self._dtype))
 
     @torch.inference_mode()
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:

@@ -317,6 +317,8 @@ def pan_away(frames: Sequence[Image], boxes: Sequence[Box]) -> Iterator[Moment]:
     height, width = frames[0].shape[:2]
     size = np.array([round(VIEW * width), round(VIEW * height)])
     room = np.array([width, height]) - size
+    if boxes[0].width > size[0] or boxes[0].height > size[1]:
+        return
     turns = [_to_and_fro(range(len(frames)), index) for index in range(2 * LOOK + 2 * PAN + AWAY)]
     away = [boxes[turn] for turn in turns[LOOK + PAN : LOOK + PAN + AWAY]]
     corners = [np.array([x, y]) for x in (0, room[0]) for y in (0, room[1])]

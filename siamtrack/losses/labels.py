@@ -41,6 +41,23 @@ def disc_labels(offsets: Tensor, radius: float) -> Tensor:
     return (offsets.square().sum(-1) <= radius**2).to(offsets.dtype)
 
 
+def balanced_weights(labels: Tensor) -> Tensor:
+    """What every cell counts: in each map the positive cells share a weight of 1/2 and the negative cells another.
+
+    A map without positives has only the negatives' half, so that it does not outweigh them elsewhere (Bertinetto et al.
+    2016, section 2.2).
+
+    Args:
+        labels: `(B, R, R)` of 0 and 1.
+
+    Returns:
+        `(B, R, R)`.
+    """
+    positive = labels.sum(dim=(1, 2), keepdim=True)
+    negative = (1 - labels).sum(dim=(1, 2), keepdim=True)
+    return 0.5 * labels / positive.clamp(min=1) + 0.5 * (1 - labels) / negative.clamp(min=1)
+
+
 def gaussian_labels(offsets: Tensor, sigma: float) -> Tensor:
     """A probability over the cells: a Gaussian around the target, normalised to sum 1.
 

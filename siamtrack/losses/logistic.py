@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from siamtrack.losses.labels import balanced_weights
+
 
 def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the maps of the class-balanced logistic loss (Bertinetto et al. 2016, section 2.2 and equation 3).
 
-    In each map the positive cells share a weight of 1/2 and the negative cells another; a map without positives has
-    only the negatives' half, so that it does not outweigh them elsewhere.
+    Cells count as of `balanced_weights`.
 
     Args:
         logits: `(B, R, R)`.
@@ -20,10 +21,7 @@ def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
-    positive = labels.sum(dim=(1, 2), keepdim=True)
-    negative = (1 - labels).sum(dim=(1, 2), keepdim=True)
-    weights = 0.5 * labels / positive.clamp(min=1) + 0.5 * (1 - labels) / negative.clamp(min=1)
-    losses = F.binary_cross_entropy_with_logits(logits, labels, weights, reduction="none")
+    losses = F.binary_cross_entropy_with_logits(logits, labels, balanced_weights(labels), reduction="none")
     return losses.sum(dim=(1, 2)).mean()
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from siamtrack.config import ComparisonName
 from siamtrack.models.initialise import draw_weights
 
 
@@ -78,24 +79,36 @@ class CorrelationHead(nn.Module):
 
     Args:
         scale: factor that the correlation starts with.
+        bias: what is added to it at the start.
     """
 
-    def __init__(self, scale: float) -> None:
+    comparison: ComparisonName = "dot"
+    """What it compares by."""
+
+    def __init__(self, scale: float, bias: float = 0.0) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
-        self.bias = nn.Parameter(torch.tensor(0.0))
+        self.bias = nn.Parameter(torch.tensor(bias))
+
+    def compare(self, kernels: Tensor, features: Tensor) -> Tensor:
+        """Similarity without scale and bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, H - h + 1, ...)`."""
+        return cross_correlation(kernels, features)
+
+    def respond(self, compared: Tensor) -> Tensor:
+        """Logits of what `compare` gives."""
+        return self.log_scale.exp() * compared + self.bias
 
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Scaled correlation without the bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, H - h + 1, ...)`."""
-        return self.log_scale.exp() * cross_correlation(kernels, features)
+        """Scaled similarity without the bias, of the same shapes as `compare`."""
+        return self.log_scale.exp() * self.compare(kernels, features)
 
     def cross(self, kernels: Tensor, features: Tensor) -> Tensor:
         """Logits of every kernel in every sample: `(K, C, h, w)` and `(B, C, H, W)` to `(K, B, H - h + 1, ...)`."""
         return (self.log_scale.exp() * F.conv2d(features, kernels) + self.bias).transpose(0, 1)
 
     def forward(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Logits of the same shapes as `correlate`."""
-        return self.correlate(kernels, features) + self.bias
+        """Logits of the same shapes as `compare`."""
+        return self.respond(self.compare(kernels, features))
 
 
 class BoxMaps(NamedTuple):

@@ -9,13 +9,14 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from siamtrack.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
+    from siamtrack.config import ComparisonName
     from siamtrack.models.tracking import TrackingNetwork
 
 DEFAULT_MODEL = "siamtrack-box"
@@ -31,43 +32,71 @@ _BACKBONES = {
 _WITH_BOXES = ("lite0_box",)
 
 
+class Design(NamedTuple):
+    """What a network is made of."""
+
+    architecture: str
+    """One of `list_architectures()`."""
+    shared: bool = True
+    """Whether exemplar and search region are embedded with the same weights."""
+    comparison: ComparisonName = "dot"
+    """What embeddings are compared by."""
+
+    def __str__(self) -> str:
+        """The architecture, and what is not as usual."""
+        branches = "" if self.shared else " with unshared branches"
+        return f"{self.architecture}{branches}" + ("" if self.comparison == "dot" else f", by {self.comparison}")
+
+
 def list_architectures() -> list[str]:
     """Names that `create_network` knows."""
     return list(_BACKBONES)
 
 
-def create_network(architecture: str, generator: torch.Generator | None = None) -> TrackingNetwork:
+def create_network(design: str | Design, generator: torch.Generator | None = None) -> TrackingNetwork:
     """A network with fresh weights (not trained).
 
     Args:
-        architecture: one of `list_architectures()`.
+        design: as of `build_network`.
         generator: source of randomness of the weights; None takes PyTorch's default one.
 
     Raises:
-        UsageError: for an unknown architecture; the message names the nearest one and all of them.
+        UsageError: as of `build_network`.
     """
-    network = build_network(architecture)
+    network = build_network(design)
     network.initialise(generator)
     return network
 
 
-def build_network(architecture: str) -> TrackingNetwork:
-    """A network whose weights are still to be set, by `Backbone.initialise` or from a file.
+def build_network(design: str | Design) -> TrackingNetwork:
+    """A network whose weights are still to be set, by `TrackingNetwork.initialise` or from a file.
+
+    Args:
+        design: what it is made of; one of `list_architectures()` alone stands for shared branches that are correlated.
 
     Raises:
-        UsageError: for an unknown architecture; the message names the nearest one and all of them.
+        UsageError: for an unknown architecture or comparison; the message names the nearest one and all of them. For
+            unshared branches of a network that reads boxes.
     """
+    architecture, shared, comparison = Design(design) if isinstance(design, str) else design
     if architecture not in _BACKBONES:
         raise UsageError(unknown_name("architecture", architecture, list_architectures()))
     from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
     from siamtrack.models.heads import BoxHead, CorrelationHead  # noqa: PLC0415
     from siamtrack.models.tracking import BoxNetwork, TrackingNetwork  # noqa: PLC0415
 
-    backbone: backbones.Backbone = getattr(backbones, _BACKBONES[architecture])()
+    kind: type[backbones.Backbone] = getattr(backbones, _BACKBONES[architecture])
+    backbone = kind()
     head = CorrelationHead(backbone.response_scale)
-    if architecture in _WITH_BOXES:
-        return BoxNetwork(backbone, head, BoxHead(backbone.level_channels))
-    return TrackingNetwork(backbone, head)
+    if comparison != "dot":
+        from siamtrack.models.comparison_head import make_comparison_head  # noqa: PLC0415
+
+        head = make_comparison_head(comparison, backbone)
+    if architecture not in _WITH_BOXES:
+        return TrackingNetwork(backbone, head, None if shared else kind())
+    if not shared:
+        raise UsageError(f"{architecture} reads boxes from shared branches only: leave shared = true, or take lite0")
+    return BoxNetwork(backbone, head, BoxHead(backbone.level_channels))
 
 
 def list_models() -> list[str]:

@@ -1,4 +1,4 @@
-"""The network: one backbone for both sides, and a head that compares them."""
+"""The network: a backbone for both sides, or one for each, and a head that compares them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,42 @@ class TrackingNetwork(nn.Module):
     Args:
         backbone: what embeds a crop.
         head: what compares two embeddings.
+        exemplar_backbone: what embeds exemplars instead, of the same kind but with weights of its own; None shares
+            those of `backbone`.
     """
 
-    def __init__(self, backbone: Backbone, head: CorrelationHead) -> None:
+    def __init__(self, backbone: Backbone, head: CorrelationHead, exemplar_backbone: Backbone | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.exemplar_backbone = exemplar_backbone
 
     def initialise(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights of the backbone anew, in place; the head keeps the scale that it was made with.
+
+        A backbone of the exemplar starts with the same weights: different ones would compare as noise.
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
         self.backbone.initialise(generator)
+        if self.exemplar_backbone is not None:
+            self.exemplar_backbone.load_state_dict(self.backbone.state_dict())
+
+    @property
+    def shared(self) -> bool:
+        """Whether exemplar and search region are embedded with the same weights."""
+        return self.exemplar_backbone is None
+
+    @property
+    def exemplar_branch(self) -> Backbone:
+        """What embeds exemplars."""
+        return self.backbone if self.exemplar_backbone is None else self.exemplar_backbone
+
+    @property
+    def branches(self) -> tuple[Backbone, ...]:
+        """The backbones there are."""
+        return (self.backbone,) if self.exemplar_backbone is None else (self.backbone, self.exemplar_backbone)
 
     @property
     def exemplar_size(self) -> int:
@@ -61,7 +83,7 @@ class TrackingNetwork(nn.Module):
         Raises:
             UsageError: when the images have another shape or are not floating point.
         """
-        embedding: Tensor = self.backbone(check_images(images))
+        embedding: Tensor = self.exemplar_branch(check_images(images))
         return self.cut_margin(embedding)
 
     def cut_margin(self, embedding: Tensor) -> Tensor:

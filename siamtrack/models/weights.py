@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field
 
-from siamtrack.config import Frozen, TrackingSettings
+from siamtrack.config import ComparisonName, Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
 from siamtrack.models.cards import (
     VerificationCard,
@@ -20,7 +20,7 @@ from siamtrack.models.cards import (
     read_card_text,
     read_verification_card,
 )
-from siamtrack.models.registry import build_network, create_network, list_architectures
+from siamtrack.models.registry import Design, build_network, create_network, list_architectures
 from siamtrack.models.tensors import check_fit, one_line, put_tensors, read_tensors, shape_text, write_tensors
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class ModelCard(Frozen):
     """Name of the model."""
     architecture: str
     """Name for `siamtrack.models.registry.create_network`."""
+    shared: bool = True
+    """Whether exemplar and search region are embedded with the same weights."""
+    comparison: ComparisonName = "dot"
+    """What embeddings are compared by."""
     tracking: TrackingSettings = TrackingSettings()
     """How it is meant to search."""
     description: str = ""
@@ -55,21 +59,26 @@ class ModelCard(Frozen):
     limits: str = ""
     """What it is not good at."""
 
+    @property
+    def design(self) -> Design:
+        """What the network is made of."""
+        return Design(self.architecture, self.shared, self.comparison)
+
 
 def save_network(path: str | Path, network: TrackingNetwork, card: ModelCard) -> None:
     """Write weights and card; an existing file is replaced in one step or not at all.
 
     Args:
         path: the `.safetensors` file to write.
-        network: a network of the card's architecture, batch norm not folded; on any device.
+        network: a network of the card's design, batch norm not folded; on any device.
         card: stored as JSON under the metadata key `card`.
 
     Raises:
-        WeightsError: when the network is not of the card's architecture, or the file cannot be written.
+        WeightsError: when the network is not of the card's design, or the file cannot be written.
         UsageError: when the card names an architecture that does not exist.
     """
     path, state = Path(path), network.state_dict()
-    check_fit(f"{path}: the network to save", state, _blank(card.architecture).state_dict(), card.architecture)
+    check_fit(f"{path}: the network to save", state, _blank(card.design).state_dict(), str(card.design))
     write_tensors(path, state, card.model_dump_json())
 
 
@@ -89,7 +98,7 @@ def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     if path.suffix.lower() in CHECKPOINT_SUFFIXES:
         return from_siamfc_pytorch(path)
     card = read_card(path)
-    return _build(path, read_tensors(path), card.architecture), card
+    return _build(path, read_tensors(path), card.design), card
 
 
 def read_card(path: str | Path) -> ModelCard:
@@ -152,7 +161,7 @@ def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     path = Path(path)
     state = _unwrapped(path, _read_checkpoint(path))
     architecture = _siamfc_variant(path, state)
-    blank = _blank(architecture)
+    blank = _blank(Design(architecture))
     # The head has no tensors there, and old versions of PyTorch did not count batches: fresh ones serve.
     for name, tensor in CorrelationHead(blank.backbone.response_scale).state_dict(prefix="head.").items():
         state.setdefault(name, tensor)
@@ -164,14 +173,14 @@ def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
         architecture=architecture,
         description="A checkpoint of siamfc-pytorch.",
     )
-    return _build(path, state, architecture), card
+    return _build(path, state, Design(architecture)), card
 
 
 def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
     key = "backbone.conv5.0.weight"  # the shape of the last layer differs between all three
     if key not in state:
         raise WeightsError(f"{path} has no tensor '{key}': it is no checkpoint of siamfc-pytorch")
-    shapes = {name: _blank(name).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")}
+    shapes = {name: _blank(Design(name)).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")}
     for name, tensor in shapes.items():
         if tensor.shape == state[key].shape:
             return name
@@ -201,7 +210,7 @@ def from_efficientnet_lite0(path: str | Path) -> TrackingNetwork:
                 state[name] = source[foreign]
         else:
             state[name] = tensor
-    return _build(path, state, "lite0")
+    return _build(path, state, Design("lite0"))
 
 
 def _efficientnet_name(name: str) -> str:
@@ -256,16 +265,16 @@ def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
     return state
 
 
-def _build(path: Path, state: Mapping[str, Tensor], architecture: str) -> TrackingNetwork:
-    """A network of an architecture with these tensors, in evaluation mode."""
-    network = _blank(architecture)
-    put_tensors(path, network, state, architecture)
+def _build(path: Path, state: Mapping[str, Tensor], design: Design) -> TrackingNetwork:
+    """A network of a design with these tensors, in evaluation mode."""
+    network = _blank(design)
+    put_tensors(path, network, state, str(design))
     return network.eval()
 
 
-def _blank(architecture: str) -> TrackingNetwork:
+def _blank(design: Design) -> TrackingNetwork:
     """A network on the meta device: shapes and types without memory, and no random numbers drawn."""
     import torch  # noqa: PLC0415
 
     with torch.device("meta"):
-        return build_network(architecture)
+        return build_network(design)

@@ -88,7 +88,8 @@ class Tracker:
         device: of a network: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: for a device that does not exist here, or a search size that does not fit the network.
+        UsageError: for a device that does not exist here, a search size that does not fit the network, or a filter to
+            be learnt for a network that does not correlate.
     """
 
     def __init__(
@@ -101,6 +102,11 @@ class Tracker:
         self.settings = settings or TrackingSettings()
         self.card = card
         self.backend = network if isinstance(network, Backend) else TorchBackend(network, find_device(device))
+        if self.settings.adaptation and self.backend.comparison != "dot":
+            raise UsageError(
+                f"adaptation learns a filter for the correlation, and this network compares by "
+                f"{self.backend.comparison}: track without adaptation"
+            )
         self.start_seconds = 0.0
         stages = ("crop", "transfer", "network", "correlation", "postprocess")
         self.stage_seconds = dict.fromkeys(stages, 0.0)
@@ -157,7 +163,7 @@ class Tracker:
         target = validate_box(box, frame.shape[1], frame.shape[0])
         began = time.perf_counter()
         border = mean_color(frame)
-        exemplars = self.backend.embed(self._upload(self._cut_exemplars(frame, target, border)))
+        exemplars = self.backend.embed_exemplars(self._upload(self._cut_exemplars(frame, target, border)))
         kernels = self.backend.cut_margin(exemplars.features)
         center = _into_frame(target.center, frame)
         state = TargetState(kernels, border, (target.width, target.height), center, 1.0, Status.TRACKED)
@@ -381,7 +387,7 @@ class Tracker:
             return renewed
         states = [results[index].state for index in due]
         crops = np.concatenate([self._cut_exemplars(frame, state.searched_box, state.border) for state in states])
-        kernels = self.backend.cut_margin(self.backend.embed(self._upload(crops)).features)
+        kernels = self.backend.cut_margin(self.backend.embed_exemplars(self._upload(crops)).features)
         for index, state, seen in zip(due, states, kernels.chunk(len(due)), strict=True):
             first = state.kernels if state.template is None else state.template.first
             template = renew(state.template, first, seen, settings)

@@ -40,6 +40,8 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
     card = ModelCard(
         name=recipe.model.name,
         architecture=recipe.model.architecture,
+        shared=recipe.model.shared,
+        comparison=recipe.model.comparison,
         tracking=recipe.tracking,
         description=recipe.card.description,
         training=training,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import math
 import time
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from siamtrack.data.dataset import Batch, TrainingData
 from siamtrack.errors import RecipeError, SiamTrackError, UsageError
 from siamtrack.machine import source_commit
-from siamtrack.models.registry import build_network, create_network, find_model
+from siamtrack.models.registry import Design, build_network, create_network, find_model
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import from_efficientnet_lite0, load_network
 from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, load_checkpoint, save_checkpoint
@@ -49,6 +51,8 @@ class Progress:
     box: float
     overlap: float
     """Mean IoU of the boxes read near the target; 0 where the network reads none."""
+    contrastive: float
+    triplet: float
     rate: float
     """Learning rate of the first group."""
     pairs_per_second: float
@@ -73,31 +77,44 @@ def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
     """The network as a run starts with it, and how it has been trained so far, from its card; empty for fresh ones.
 
     What the initial weights do not have, such as the box head of `lite0_box` where they are of `lite0`, is drawn anew.
+    Unshared branches start as one where the initial weights are shared, and a head that compares by something else
+    starts afresh.
 
     Raises:
         RecipeError: when the initial weights are not to be had, or are of another architecture.
         WeightsError: when their file cannot be read.
     """
     model = recipe.model
-    network = create_network(model.architecture, torch.Generator().manual_seed(recipe.run.seed))
+    network = create_network(model.design, torch.Generator().manual_seed(recipe.run.seed))
     if model.init == "random":
         return network, {}
     if model.init == "imagenet":
-        weights, name, base = _imagenet_network(), "lite0", {}
+        weights, name, base = _imagenet_network(), Design("lite0"), {}
     else:
         try:
             path = find_model(model.init)
         except UsageError as error:
             raise RecipeError(f"model.init: {error}") from error
         weights, card = load_network(path)
-        name = card.architecture
+        name = card.design
         known = ("steps", "pairs", "minutes", "commit", "machine", "continued from")
         base = {"name": card.name, **{key: card.training[key] for key in known if key in card.training}}
-    given, wanted = weights.state_dict(), network.state_dict()
+    given, wanted = _fitted(weights, model.design), network.state_dict()
     if any(key not in wanted or wanted[key].shape != value.shape for key, value in given.items()):
-        raise RecipeError(f"model.init = '{model.init}' is of architecture {name}, not {model.architecture}")
+        raise RecipeError(f"model.init = '{model.init}' is of architecture {name}, not {model.design}")
     network.load_state_dict(wanted | given)
     return network, base
+
+
+def _fitted(weights: TrackingNetwork, design: Design) -> dict[str, Tensor]:
+    """What of some weights a network of a design starts with."""
+    state = dict(weights.state_dict())
+    if weights.shared and not design.shared:
+        own = [(name, tensor) for name, tensor in state.items() if name.startswith("backbone.")]
+        state.update((f"exemplar_{name}", tensor) for name, tensor in own)
+    if weights.head.comparison != design.comparison:
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("head.")}
+    return state
 
 
 def _imagenet_network() -> TrackingNetwork:
@@ -144,7 +161,7 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
 
 def average_network(checkpoint: Checkpoint) -> TrackingNetwork:
     """The network that a run has made so far, to track with: its averaged weights, mixed with the initial ones."""
-    network = build_network(checkpoint.recipe.model.architecture)
+    network = build_network(checkpoint.recipe.model.design)
     network.load_state_dict(checkpoint.average)
     share = checkpoint.recipe.model.keep_initial
     if share:
@@ -185,7 +202,7 @@ def train(
     """
     recipe = start.recipe
     device = torch.device(options.device)
-    network = build_network(recipe.model.architecture)
+    network = build_network(recipe.model.design)
     network.load_state_dict(start.weights)
     freeze(network, recipe.model)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -194,7 +211,8 @@ def train(
     optimiser.load_state_dict(start.optimiser)
     torch.set_rng_state(start.generator)
     training_mode(network, recipe.model)
-    processes.adapt(network.backbone)
+    for branch in network.branches:
+        processes.adapt(branch)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
     options.out.mkdir(parents=True, exist_ok=True)
@@ -302,7 +320,7 @@ class _Meter:
         self._reset()
 
     def _reset(self) -> None:
-        self._sums = dict.fromkeys(("loss", "logistic", "ranking", "negatives", "center_error", "box", "overlap"), 0.0)
+        self._sums = dict.fromkeys((field.name for field in dataclasses.fields(Objective)), 0.0)
         self._counts = dict.fromkeys(self._sums, 0)
         self._pairs, self._waited, self._passed = 0, 0.0, 0.0
 

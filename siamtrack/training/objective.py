@@ -11,7 +11,9 @@ from siamtrack.data.dataset import Batch
 from siamtrack.losses.box import box_loss
 from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
+from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
+from siamtrack.models.backbones import Backbone
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.recipe import LossSettings
@@ -35,6 +37,10 @@ class Objective:
     """Loss of the boxes; 0 where the network reads none."""
     overlap: Tensor
     """Mean IoU of the boxes read near the target; NaN where there are none."""
+    contrastive: Tensor
+    """Contrastive loss of the pairs' own distance maps; 0 where it is not asked for."""
+    triplet: Tensor
+    """Triplet loss of the pairs' own maps; 0 where it is not asked for."""
 
 
 def objective(
@@ -54,19 +60,26 @@ def objective(
     precision = network.head.bias.dtype
     exemplars = batch.exemplars.to(precision)
     count, scales = exemplars.shape[:2]
-    kernels, exemplar_levels = _embed(network, exemplars.flatten(0, 1))
+    kernels, exemplar_levels = _embed(network, network.exemplar_branch, exemplars.flatten(0, 1))
     kernels = network.cut_margin(kernels)
     kernels = kernels.reshape(count, scales, *kernels.shape[1:])
-    features, search_levels = _embed(network, batch.searches.to(precision))
+    features, search_levels = _embed(network, network.backbone, batch.searches.to(precision))
     # Embeddings may come in half precision; neighbouring scales differ by less than it can tell.
     with torch.autocast(features.device.type, enabled=False):
         kernels, features = processes.gather(_full(kernels)), processes.gather(_full(features))
-        own = network.head(kernels, features)
+        compared = network.head.compare(kernels, features)
+        own = network.head.respond(compared)
         crossed = network.head.cross(kernels[:, scales // 2], features)
     middle = own[:, scales // 2]
 
     offsets = grid_offsets(processes.gather(batch.centers), own.shape[-1], network.stride, batch.searches.shape[-1])
-    logistic = balanced_logistic_loss(middle, disc_labels(offsets, settings.radius))
+    near = disc_labels(offsets, settings.radius)
+    logistic = balanced_logistic_loss(middle, near)
+    contrastive, triplet = torch.zeros_like(logistic), torch.zeros_like(logistic)
+    if settings.contrastive:
+        contrastive = contrastive_map_loss(-compared[:, scales // 2], near, margin=settings.contrastive_margin)
+    if settings.triplet:
+        triplet = triplet_map_loss(middle, near, margin=settings.triplet_margin, hardest=settings.triplet_negatives)
 
     foreign = processes.gather(batch.exemplar_groups)[:, None] != processes.gather(batch.search_groups)[None, :]
     negatives = hardest_negatives_loss(crossed[foreign], settings.hardest)
@@ -94,13 +107,14 @@ def objective(
         box, overlap = box_loss(read, exemplar_sizes, offsets, processes.gather(batch.sizes), settings.box_radius)
 
     loss = settings.logistic * logistic + settings.batch_negatives * negatives + settings.ranking * ranking
-    loss = loss + settings.box * box
-    return Objective(loss, logistic, ranking, negatives, _center_error(middle, offsets), box, overlap)
+    loss = loss + settings.box * box + settings.contrastive * contrastive + settings.triplet * triplet
+    error = _center_error(middle, offsets)
+    return Objective(loss, logistic, ranking, negatives, error, box, overlap, contrastive, triplet)
 
 
-def _embed(network: TrackingNetwork, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _embed(network: TrackingNetwork, branch: Backbone, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Embeddings, and their levels where the network reads boxes from them."""
-    return network.embed_levels(images) if isinstance(network, BoxNetwork) else (network.backbone(images), ())
+    return network.embed_levels(images) if isinstance(network, BoxNetwork) else (branch(images), ())
 
 
 def _full(x: Tensor) -> Tensor:

