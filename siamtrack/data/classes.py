@@ -254,20 +254,3 @@ def draw_class_batch(data: ClassSet, classes: int, each: int, rng: np.random.Gen
     chosen = rng.choice(data.paired, min(classes, len(data.paired)), replace=False)
     members = [data.members[number] for number in chosen]
     return np.concatenate([rng.choice(each_of, min(each, len(each_of)), replace=False) for each_of in members])
-
-
-def draw_partners(data: ClassSet, indices: Indices, rng: np.random.Generator) -> Indices:
-    """For each patch one of another class, which is the same for all patches of its class and for no other class.
-
-    Args:
-        data: of two classes at least.
-        indices: the patches.
-        rng: the source of randomness.
-
-    Returns:
-        As many indices.
-    """
-    order = rng.permutation(len(data.names))
-    partner = np.empty_like(order)
-    partner[order] = np.roll(order, 1)
-    return np.array([rng.choice(data.members[partner[data.classes[index]]]) for index in indices], np.int64)

@@ -54,20 +54,6 @@ def to_patch(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.u
     return np.ascontiguousarray(resized[:, :, ::-1].transpose(2, 0, 1))
 
 
-def half_of_each(one: Patches, other: Patches, rng: np.random.Generator) -> Patches:
-    """Patches of two halves: of `one` on a side of a line through the middle, of `other` on the other side of it.
-
-    Args:
-        one: `(N, C, S, S)`.
-        other: of the same shape.
-        rng: draws the direction of the line, the same for all.
-    """
-    angle = rng.uniform(0, 2 * math.pi)
-    along = np.arange(one.shape[-1]) - (one.shape[-1] - 1) / 2
-    side = along[None] * math.cos(angle) + along[:, None] * math.sin(angle) > 0
-    return np.where(side, one, other)
-
-
 def change_patches(patches: Patches, changes: PatchChanges, rng: np.random.Generator) -> Patches:
     """Each patch as it might have been seen as well; what moves in from outside repeats the rim.
 
@@ -76,25 +62,8 @@ def change_patches(patches: Patches, changes: PatchChanges, rng: np.random.Gener
         changes: how far they may go.
         rng: draws the same number of values whatever the patches are.
     """
-    return _changed(patches, changes, rng.uniform(-1, 1, (len(patches), 9)))
-
-
-def change_together(patches: Patches, changes: PatchChanges, rng: np.random.Generator) -> Patches:
-    """All patches changed alike: what differs before differs afterwards, in a way that has not been seen yet.
-
-    A network that has to part a few classes however they are all turned and slanted cannot learn them by heart; it has
-    to look at what is there (task augmentation, as of Rajendran, Irpan and Jang 2020).
-
-    Args:
-        patches: `(N, C, S, S)` uint8, stays as it is.
-        changes: how far they may go.
-        rng: draws.
-    """
-    return _changed(patches, changes, np.tile(rng.uniform(-1, 1, 9), (len(patches), 1)))
-
-
-def _changed(patches: Patches, changes: PatchChanges, draws: NDArray[np.float64]) -> Patches:
-    _, channels, size, _ = patches.shape
+    count, channels, size, _ = patches.shape
+    draws = rng.uniform(-1, 1, (count, 9))
     changed = np.empty_like(patches)
     for patch, draw, out in zip(patches, draws, changed, strict=True):
         moved = cv2.warpAffine(

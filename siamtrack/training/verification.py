@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from siamtrack.data.classes import ClassSet, draw_class_batch, draw_pairs, draw_partners
-from siamtrack.data.patches import change_patches, change_together, half_of_each
-from siamtrack.data.scribbles import draw_scribbles
+from siamtrack.data.classes import ClassSet, draw_class_batch, draw_pairs
+from siamtrack.data.patches import change_patches
 from siamtrack.errors import RecipeError, UsageError
 from siamtrack.losses.contrastive import contrastive_loss, energy_loss
 from siamtrack.losses.mining import batch_hard, random_triplets
@@ -221,8 +220,6 @@ def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationReci
     """
     rng = np.random.default_rng((recipe.run.seed, step))
     settings = recipe.loss
-    if rng.random() < recipe.data.scribbles:
-        data = draw_scribbles(recipe.run.classes, recipe.run.each, recipe.data.size, recipe.data.channels, rng)
     if settings.kind in ("contrastive", "energy"):
         pairs = draw_pairs(data, recipe.run.classes * recipe.run.each // 2, rng)
         embedded = _embed(network, data, np.concatenate([pairs.first, pairs.second]), recipe, rng)
@@ -247,10 +244,6 @@ def _embed(
 ) -> Tensor:
     """All patches of a batch in one pass: batch norm sees them together."""
     changed = change_patches(data.patches[indices], recipe.changes, rng)
-    if rng.random() < recipe.data.composed:
-        partners = data.patches[draw_partners(data, indices, rng)]
-        changed = half_of_each(changed, change_patches(partners, recipe.changes, rng), rng)
-    changed = change_together(changed, recipe.together, rng)
     return network.embed_first(torch.from_numpy(changed).float())
 
 
@@ -271,6 +264,8 @@ def _mean(losses: Tensor) -> Found:
 def _optimiser(branch: PatchBranch | TrunkBranch, recipe: VerificationRecipe) -> torch.optim.Optimizer:
     if recipe.model.frozen and isinstance(branch, TrunkBranch):
         branch.backbone.requires_grad_(False)
+    if recipe.model.random_head:
+        branch.embed.requires_grad_(False)
     return make_optimiser(branch, recipe.optimiser)
 
 

@@ -36,6 +36,9 @@ class VerifierSettings(BranchSettings):
     """Where the weights of a trunk start: `random`, or a tracking model of the same architecture, shipped or a file."""
     frozen: bool = False
     """Keep the trunk as it is, its batch norm included, and train the linear layer alone."""
+    random_head: bool = False
+    """Keep the linear layer of a patch network as it was drawn: a random projection, which keeps distances (Johnson and
+    Lindenstrauss 1984). What is learnt in the last layer fits the classes that are trained on, and few others."""
 
 
 class ClassesSettings(Frozen):
@@ -45,10 +48,6 @@ class ClassesSettings(Frozen):
     """Side of a patch in pixels."""
     channels: Literal[1, 3] = 3
     """1 for gray, 3 for RGB."""
-    composed: float = Field(0.0, ge=0, le=1)
-    """Share of the batches whose classes are made anew, of halves of two of the old ones each."""
-    scribbles: float = Field(0.0, ge=0, le=1)
-    """Share of the batches that are of made-up strokes instead (`siamtrack.data.scribbles`), of other classes each."""
     held_out: tuple[str, ...] = ()
     """Classes that are never trained on, to calibrate and to measure with; where none are named, they are drawn."""
     held_out_share: float = Field(0.3, gt=0, lt=1)
@@ -92,9 +91,6 @@ class VerificationRecipe(Frozen):
     run: VerificationRunSettings
     data: ClassesSettings = ClassesSettings()
     changes: PatchChanges = PatchChanges()
-    """Of each patch by itself: what stays the same in spite of them."""
-    together: PatchChanges = PatchChanges()
-    """Of all patches of a batch alike: they make other classes of the same ones."""
     loss: PairLossSettings = PairLossSettings()
     optimiser: OptimiserSettings = OptimiserSettings(kind="adamw", rate=1e-3, schedule="cosine")
     card: CardSettings = CardSettings()
@@ -108,6 +104,8 @@ class VerificationRecipe(Frozen):
             )
         if self.model.kind == "trunk" and self.data.channels != 3:
             raise ValueError(f"data.channels is {self.data.channels}: a trunk sees RGB, set 3")
+        if self.model.kind == "trunk" and self.model.random_head:
+            raise ValueError("model.random_head is for kind = 'patch': nothing of a trunk's may be drawn by chance")
         if self.model.kind == "patch" and (self.model.frozen or self.model.init != "random"):
             raise ValueError(
                 "model.frozen and model.init are for kind = 'trunk': a patch network is trained from fresh"
@@ -124,7 +122,7 @@ def list_verification_recipes() -> list[str]:
 def read_any_recipe(name_or_path: str) -> Recipe | VerificationRecipe:
     """Read a recipe of the package or a TOML file, of a tracking model or of one that tells same from different.
 
-    Those of the latter kind have a section `data`, `changes` or `together`, which the former do not know.
+    Those of the latter kind have a section `data` or `changes`, which the former do not know.
 
     Raises:
         RecipeError: for an unknown name, a file that is not TOML, an unknown key or an impossible value.
@@ -132,6 +130,6 @@ def read_any_recipe(name_or_path: str) -> Recipe | VerificationRecipe:
     own = list_verification_recipes()
     folder = _FOLDER if name_or_path in own else "recipes"
     tables = parse_toml(recipe_text(name_or_path, folder, [*list_recipes(), *own]), name_or_path)
-    if {"data", "changes", "together"} & tables.keys():
+    if {"data", "changes"} & tables.keys():
         return validate_recipe(VerificationRecipe, tables, name_or_path)
     return validate_recipe(Recipe, tables, name_or_path)
