@@ -12,8 +12,6 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 RuntimeName = Literal["torch", "openvino", "onnx"]
 """What runs a network; all but PyTorch on the CPU alone."""
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
-
-
 ComparisonName = Literal[
     "dot", "cosine", "euclidean", "squared_euclidean", "manhattan", "exp_euclidean", "exp_manhattan"
 ]
@@ -104,7 +102,7 @@ class UpdateSettings(Frozen):
     share: float = Field(0.3, ge=0, lt=1)
     """Share of that mean in the template; the first exemplar has the rest."""
     above: float = Field(0.8, ge=0, le=1)
-    """Confidence from which a frame is learnt from; the target must be tracked as well."""
+    """Score from which a frame is learnt from; the target must be tracked as well."""
 
 
 class TrackingSettings(Frozen):

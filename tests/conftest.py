@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 # What tests compare is PyTorch's unless they say otherwise: which runtime is the fastest one depends on the machine.
@@ -77,6 +79,14 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sequence(root / "clips" / "airplane", 8, rng)
     write_stills(root / "stills", 3, rng)
     return root
+
+
+@pytest.fixture
+def own_threads() -> Iterator[None]:
+    """PyTorch's number of threads is as before when a test ends: loading a model may change it for the process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -62,7 +62,7 @@ class Preparation:
     """A model that can be prepared for other runtimes.
 
     Args:
-        file: its weights; what is prepared goes with their content, not with their name.
+        file: its weights; others of the same name are prepared apart.
         network: made of them.
         card: of the model.
         threads: that a runtime may use.
@@ -73,22 +73,23 @@ class Preparation:
     card: ModelCard
     threads: int
 
-    def fastest(self, in_torch: Callable[[], Backend]) -> Literal["torch", "openvino"]:
-        """Which runtime is fastest here: measured once for each processor and number of threads.
-
-        Where it cannot be prepared, a warning says why, and PyTorch it is.
+    def faster(self, in_torch: Callable[[], Backend]) -> Backend | None:
+        """The model on a runtime that is faster here than PyTorch: measured once for a processor and number of threads.
 
         Args:
             in_torch: gives the backend to be faster than.
+
+        Returns:
+            None where there is no such runtime. Where it cannot be prepared or read, a warning says why.
         """
         if not has_graphs(self.network) or not all(map(importlib.util.find_spec, PACKAGES[CANDIDATE])):
-            return "torch"
+            return None
         try:
             speeds = self._measured() or self._measure(in_torch())
+            return self.load(CANDIDATE) if speeds.other * WORTHWHILE <= speeds.torch else None
         except (SiamTrackError, OSError) as error:
-            _logger.warning("%s runs on PyTorch, as OpenVINO cannot be prepared: %s", self.card.name, error)
-            return "torch"
-        return "openvino" if speeds.other * WORTHWHILE <= speeds.torch else "torch"
+            _logger.warning("%s runs on PyTorch, as it cannot run on %s: %s", self.card.name, CANDIDATE, error)
+            return None
 
     def load(self, runtime: Format, precision: Precision | Literal["auto"] = "auto") -> Backend:
         """The model on another runtime, written first where it is not yet.
@@ -96,9 +97,17 @@ class Preparation:
         Raises:
             UsageError: when a package that it needs is not installed, the precision does not exist there, or the
                 network has no graphs.
-            WeightsError: when it cannot be written, or does not respond as in PyTorch.
+            WeightsError: when it cannot be written or read, or does not respond as in PyTorch.
         """
         folder = self._folder / runtime
+        if not folder.is_dir():  # it comes into being as a whole: what is there needs no lock, nor the right to write
+            self._prepare(folder, runtime)
+        try:
+            return load_exported(folder, precision, self.threads)[0]
+        except WeightsError as error:
+            raise WeightsError(f"what was prepared in {folder} is damaged: delete that folder") from error
+
+    def _prepare(self, folder: Path, runtime: Format) -> None:
         for package in PACKAGES[runtime]:
             if importlib.util.find_spec(package) is None:
                 raise UsageError(
@@ -114,7 +123,6 @@ class Preparation:
                 f"{self.card.name} cannot be prepared for {runtime} in {folder.parent}: {error.strerror or error}; "
                 f"set {CACHE_VARIABLE} to a folder that can be written"
             ) from error
-        return load_exported(folder, precision, self.threads)[0]
 
     def _write(self, folder: Path, runtime: Format) -> None:
         _logger.info("preparing %s for %s, once", self.card.name, runtime)
@@ -139,8 +147,7 @@ class Preparation:
         """Where this model is kept, as these packages write it."""
         digest = hashlib.sha256(self.file.read_bytes())
         for package in ("siamtrack", "torch", *(name for names in PACKAGES.values() for name in names)):
-            found = version(package) if importlib.util.find_spec(package) else ""
-            digest.update(f"{package} {found}\n".encode())
+            digest.update(f"{package} {_version(package)}\n".encode())
         return cache_folder() / f"{self.file.stem}-{digest.hexdigest()[:16]}"
 
     @property
@@ -179,6 +186,14 @@ class Preparation:
         )
         replace_file(self._record, speeds.model_dump_json().encode())
         return speeds
+
+
+def _version(package: str) -> str:
+    """The version that is installed; nothing for a package that is missing, or was not installed as one."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def cache_folder() -> Path:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from siamtrack.backends.base import Backend
 from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
 from siamtrack.backends.devices import find_device
-from siamtrack.backends.exported import load_exported
+from siamtrack.backends.exported import format_of, load_exported
 from siamtrack.backends.memory import keep_freed_memory
 from siamtrack.backends.prepared import Preparation
 from siamtrack.backends.pytorch import TorchBackend
@@ -75,6 +75,8 @@ def load(
     if place.type == "cpu":
         keep_freed_memory()
     if path.is_dir():
+        if runtime not in ("auto", exported_for := format_of(path)):
+            raise UsageError(f"{path} was exported for {exported_for} and does not run on {runtime}: leave runtime out")
         backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
         torch.set_num_threads(1)  # two runtimes with a thread for each core would wait for each other
     else:
@@ -99,11 +101,10 @@ def _run(
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")
     if place.type == "cpu" and runtime != "torch" and (runtime != "auto" or precision == "auto"):
         preparation = Preparation(path, network, card, threads if isinstance(threads, int) else usable_cores())
-        name = preparation.fastest(in_torch) if runtime == "auto" else runtime
-        if name != "torch":
-            backend = preparation.load(name, precision)
+        other = preparation.faster(in_torch) if runtime == "auto" else preparation.load(runtime, precision)
+        if other is not None:
             torch.set_num_threads(1)  # as above
-            return backend
+            return other
     backend = in_torch()
     if threads == "auto" and place.type == "cpu":
         torch.set_num_threads(fastest_threads(backend))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,19 +19,13 @@ from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 
 pytest.importorskip("openvino")
+pytestmark = pytest.mark.usefixtures("own_threads")
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -94,20 +87,21 @@ def test_other_weights_are_prepared_apart(preparation: Preparation, file: Path, 
 def test_both_runtimes_are_measured_once(
     preparation: Preparation, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
 ) -> None:
-    chosen = preparation.fastest(lambda: in_torch)
+    chosen = preparation.faster(lambda: in_torch)
     speeds = json.loads(record(cache).read_text())
-    assert chosen == ("openvino" if 1.1 * speeds["other"] <= speeds["torch"] else "torch")
+    assert (chosen is not None) == (1.1 * speeds["other"] <= speeds["torch"])
     request.getfixturevalue("nothing_is_written")
     # From now on what was measured counts, and PyTorch is not even made ready.
-    for other, expected in ((speeds["torch"] / 2, "openvino"), (speeds["torch"], "torch")):
+    for other, expected in ((speeds["torch"] / 2, "openvino"), (speeds["torch"], None)):
         record(cache).write_text(json.dumps({"torch": speeds["torch"], "other": other}))
-        assert preparation.fastest(lambda: pytest.fail("PyTorch was made ready")) == expected
+        chosen = preparation.faster(lambda: pytest.fail("PyTorch was made ready"))
+        assert (chosen and chosen.runtime) == expected
 
 
 def test_a_record_that_cannot_be_read_is_made_again(preparation: Preparation, in_torch: Backend, cache: Path) -> None:
-    preparation.fastest(lambda: in_torch)
+    preparation.faster(lambda: in_torch)
     record(cache).write_text("{")
-    preparation.fastest(lambda: in_torch)
+    preparation.faster(lambda: in_torch)
     assert json.loads(record(cache).read_text())["torch"] > 0
 
 
@@ -115,7 +109,7 @@ def test_a_missing_package_leaves_pytorch(
     preparation: Preparation, in_torch: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prepared.importlib.util, "find_spec", lambda name: None)
-    assert preparation.fastest(lambda: in_torch) == "torch"
+    assert preparation.faster(lambda: in_torch) is None
     with pytest.raises(UsageError, match=r"runtime 'onnx' needs .*pip install 'siamtrack\[onnx\]'"):
         preparation.load("onnx")
 
@@ -127,8 +121,29 @@ def test_a_cache_that_cannot_be_written_is_said_and_leaves_pytorch(
     with pytest.raises(WeightsError, match=f"set {CACHE_VARIABLE} to a folder that can be written"):
         preparation.load("openvino")
     with caplog.at_level(logging.WARNING, "siamtrack"):
-        assert preparation.fastest(lambda: in_torch) == "torch"
-    assert "runs on PyTorch, as OpenVINO cannot be prepared" in caplog.text
+        assert preparation.faster(lambda: in_torch) is None
+    assert "siamtrack-lite runs on PyTorch, as it cannot run on openvino" in caplog.text
+
+
+def test_what_is_there_is_used_where_nothing_can_be_written(preparation: Preparation, cache: Path) -> None:
+    preparation.load("openvino")
+    # No lock is taken: a folder in its place would refuse one.
+    (written(cache) / "openvino.lock").unlink(missing_ok=True)
+    (written(cache) / "openvino.lock").mkdir()
+    assert preparation.load("openvino").runtime == "openvino"
+
+
+def test_what_is_damaged_is_named_and_leaves_pytorch(
+    preparation: Preparation, in_torch: Backend, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    preparation.faster(lambda: in_torch)
+    record(cache).write_text(json.dumps({"torch": 2.0, "other": 1.0}))
+    (written(cache) / "openvino" / "backbone.xml").write_text("garbage")
+    with pytest.raises(WeightsError, match="openvino is damaged: delete that folder"):
+        preparation.load("openvino")
+    with caplog.at_level(logging.WARNING, "siamtrack"):
+        assert preparation.faster(lambda: in_torch) is None
+    assert "is damaged: delete that folder" in caplog.text
 
 
 def test_what_responds_otherwise_is_not_kept(

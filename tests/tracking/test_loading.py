@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,7 @@ from siamtrack.errors import UsageError
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.tracking.loading import RUNTIME_VARIABLE
 
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("own_threads")
 
 
 @pytest.fixture
@@ -30,20 +24,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
-@pytest.mark.parametrize("chosen", ["torch", "openvino"])
+@pytest.mark.parametrize("chosen", [None, "openvino"])
 def test_auto_takes_the_one_that_was_measured_to_be_faster(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+    cache: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
 ) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
-    monkeypatch.setattr(Preparation, "fastest", lambda self, in_torch: chosen)
+    monkeypatch.setattr(Preparation, "faster", lambda self, in_torch: chosen and self.load(chosen))
     tracker = siamtrack.load("siamtrack-lite", device="cpu")
-    assert tracker.backend.runtime == chosen
+    assert tracker.backend.runtime == (chosen or "torch")
 
 
 def test_a_named_precision_stays_with_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
-    monkeypatch.setattr(Preparation, "fastest", lambda self, in_torch: "openvino")
+    monkeypatch.setattr(Preparation, "faster", lambda self, in_torch: pytest.fail("another runtime was tried"))
     assert siamtrack.load("siamtrack-lite", device="cpu", precision="float32").backend.runtime == "torch"
 
 
@@ -57,6 +51,15 @@ def test_a_named_runtime_tracks_as_pytorch_does(cache: Path) -> None:
         tracker.init(first, box)
         paths.append([tracker.update(frame).box for frame, _ in rest])
     assert iou(*paths).min() > 0.99
+
+
+def test_an_exported_model_runs_on_what_it_was_exported_for(cache: Path) -> None:
+    pytest.importorskip("openvino")
+    siamtrack.load("siamtrack-lite", device="cpu", runtime="openvino")
+    (folder,) = cache.glob("*/openvino")
+    assert siamtrack.load(folder, runtime="openvino").backend.runtime == "openvino"
+    with pytest.raises(UsageError, match="was exported for openvino and does not run on torch: leave runtime out"):
+        siamtrack.load(folder, runtime="torch")
 
 
 @pytest.mark.parametrize("name", ["tensorrt", "TORCH"])
