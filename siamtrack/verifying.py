@@ -18,6 +18,7 @@ from siamtrack.data.classes import (
     ClassSet,
     check_pairs_exist,
     choose_held_out,
+    compose_classes,
     draw_pairs,
     read_classes,
 )
@@ -121,6 +122,13 @@ def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
     return Split(parts["training"], parts["held-out"], parts["validation"])
 
 
+def training_classes(data: ClassSet, recipe: VerificationRecipe) -> ClassSet:
+    """What batches are drawn from: the classes to train on, or those that are composed of them."""
+    if recipe.data.composed == 0:
+        return data
+    return compose_classes(data, recipe.data.composed, np.random.default_rng(recipe.run.seed))
+
+
 def run_verification(job: VerificationJob, report: Callable[[VerificationProgress], None]) -> VerificationSummary:
     """Train a branch, calibrate and measure it on the held-out classes, and write the model.
 
@@ -163,7 +171,7 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
                 inspect(start)  # what the figures on the way are to be compared with
             final = train_verification(
                 start,
-                parts.training,
+                training_classes(parts.training, recipe),
                 job.out,
                 report_all,
                 lambda: stop.received is not None or time.monotonic() > deadline,

@@ -80,7 +80,7 @@ def two_views(folder: Path, size: int, objects: int) -> ClassSet:
     photos = sorted({item.photo for item in found})[::EVERY]
     chosen = [item for item in found if item.photo in photos]
     rng = np.random.default_rng(0)
-    rng.shuffle(chosen)  # type: ignore[arg-type]  # of a list
+    rng.shuffle(chosen)
     patches = []
     for item in chosen[:objects]:
         image = read_image(item.photo)

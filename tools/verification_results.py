@@ -37,11 +37,16 @@ from siamtrack.training.recipe import Recipe
 from siamtrack.training.verification_recipe import VerificationRecipe, read_any_recipe
 from siamtrack.verifying import VerificationJob, halves, pair_values, run_verification, split
 
-LOSSES = {
-    "contrastive": {"loss": {"kind": "contrastive", "margin": 1.0}},
-    "energy": {"loss": {"kind": "energy"}, "model": {"comparison": "manhattan"}},
-    "triplet": {"loss": {"kind": "triplet", "margin": 0.5}},
-    "batch-hard": {"loss": {"kind": "batch-hard", "margin": 0.5}},
+LOSSES: dict[str, dict[str, dict[str, object]]] = {
+    "contrastive": {"loss": {"kind": "contrastive", "margin": 1.8}},
+    "energy": {
+        "loss": {"kind": "energy"},
+        "model": {"comparison": "manhattan"},
+        "run": {"each": 8},
+        "optimiser": {"rate": 5e-3},
+    },
+    "triplet": {"loss": {"kind": "triplet", "margin": 0.5}, "run": {"classes": 24}},
+    "batch-hard": {"loss": {"kind": "batch-hard", "margin": 1.0}, "run": {"classes": 12}},
 }
 """What each row of the table changes in the recipe."""
 COLORS = ("#1f6fd1", "#d1581f", "#2c9c4b", "#8a3fb5", "#555555")
@@ -205,7 +210,8 @@ def draw_embedding(path: Path, model: BranchVerifier, data: ClassSet, most: int 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
-    FigureCanvasAgg(figure).print_png(str(path))
+    FigureCanvasAgg(figure)
+    figure.savefig(path)
 
 
 if __name__ == "__main__":

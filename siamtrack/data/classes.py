@@ -205,6 +205,33 @@ def choose_held_out(data: ClassSet, share: float, rng: np.random.Generator) -> t
     return tuple(data.names[number] for number in sorted(chosen))
 
 
+def compose_classes(data: ClassSet, each: int, rng: np.random.Generator) -> ClassSet:
+    """Many classes out of few: the upper half of one and the lower half of another, in the eight positions of a square.
+
+    Of n classes come 8 n^2: every patch is turned by a right angle 0 to 3 times, and may be seen in a mirror. As
+    whole classes are turned, what is in one position only ever differs from what is in another (Santoro et al. 2016,
+    section 4.1, on turned characters as new classes).
+
+    Args:
+        data: square patches; those of a class are drawn with replacement.
+        each: patches of every new class.
+        rng: the source of randomness.
+    """
+    middle = data.patches.shape[2] // 2
+    names, patches = [], []
+    for turns in range(4):
+        for mirrored in (False, True):
+            for upper, of_upper in zip(data.names, data.members, strict=True):
+                for lower, of_lower in zip(data.names, data.members, strict=True):
+                    glued = data.patches[rng.choice(of_upper, each)]
+                    if upper != lower:
+                        glued[:, :, middle:] = data.patches[rng.choice(of_lower, each)][:, :, middle:]
+                    seen = glued[..., ::-1] if mirrored else glued
+                    patches.append(np.rot90(seen, turns, axes=(2, 3)))
+                    names.append(f"{upper} over {lower}, {'mirrored, ' if mirrored else ''}{90 * turns} degrees")
+    return ClassSet(tuple(names), np.concatenate(patches), np.repeat(np.arange(len(names)), each))
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Pairs of patches, by index."""

@@ -16,6 +16,19 @@ _LEAST_SIDE = 4
 """Cells along a side that a `PatchBranch` keeps."""
 
 
+def check_patches(patches: Tensor, expected: tuple[int, int, int]) -> None:
+    """Check that patches are floating point and `(B, *expected)`.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if patches.ndim != 4 or patches.shape[1:] != expected or not patches.is_floating_point():
+        raise UsageError(
+            f"patches of shape {tuple(patches.shape)} and type {patches.dtype} cannot be embedded: "
+            f"give (B, {', '.join(map(str, expected))}), floating point, 0..255"
+        )
+
+
 class PatchBranch(nn.Module):
     """A small convolutional network for patches: three layers 3x3 with batch norm, pools between, a linear layer.
 
@@ -68,12 +81,7 @@ class PatchBranch(nn.Module):
         Raises:
             UsageError: when the patches have another shape or are not floating point.
         """
-        expected = (self.channels, self.size, self.size)
-        if patches.ndim != 4 or patches.shape[1:] != expected or not patches.is_floating_point():
-            raise UsageError(
-                f"patches of shape {tuple(patches.shape)} and type {patches.dtype} cannot be embedded: "
-                f"give (B, {', '.join(map(str, expected))}), floating point, 0..255"
-            )
+        check_patches(patches, (self.channels, self.size, self.size))
         embedding: Tensor = self.embed(self.layers(patches / 127.5 - 1).flatten(1))
         return F.normalize(embedding, dim=1) if self.normalise else embedding
 

@@ -44,8 +44,8 @@ class Calibration(Frozen):
 class BranchSettings(Frozen):
     """The network that embeds a patch."""
 
-    kind: Literal["patch", "trunk"] = "patch"
-    """A small network for patches, or the trunk of a tracking network with a linear layer."""
+    kind: Literal["patch", "strokes", "trunk"] = "patch"
+    """A small network for patches, gradients of strokes or the trunk of a tracking network with a linear layer."""
     architecture: str = "lite0"
     """Of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
     dimension: int = Field(64, ge=1)

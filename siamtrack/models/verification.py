@@ -27,10 +27,13 @@ from siamtrack.models.cards import (
 )
 from siamtrack.models.registry import build_network, find_model
 from siamtrack.models.similarity import Comparison, create_comparison
+from siamtrack.models.strokes import StrokeBranch
 from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
 
+Branch = PatchBranch | StrokeBranch | TrunkBranch
+"""What can be trained to tell same from different."""
 DEFAULT_VERIFIER = "siamtrack-lite"
 """The model that compares when none is named."""
 
@@ -188,7 +191,7 @@ class ExemplarVerifier(Verifier):
         return Scan(np.asarray(values.double().numpy()), first, stride)
 
 
-def build_branch(settings: BranchSettings, size: int, channels: int) -> PatchBranch | TrunkBranch:
+def build_branch(settings: BranchSettings, size: int, channels: int) -> Branch:
     """A branch whose weights are still to be set.
 
     Raises:
@@ -196,6 +199,8 @@ def build_branch(settings: BranchSettings, size: int, channels: int) -> PatchBra
     """
     if settings.kind == "patch":
         return PatchBranch(channels, size, settings.dimension, settings.normalise)
+    if settings.kind == "strokes":
+        return StrokeBranch(channels, size, settings.dimension, settings.normalise)
     if channels != 3:
         raise UsageError(f"a trunk sees RGB: {channels} channels do not fit, set 3 or take kind = 'patch'")
     return TrunkBranch(build_network(settings.architecture).backbone, settings.dimension, settings.normalise)

@@ -19,11 +19,11 @@ from siamtrack.losses.contrastive import contrastive_loss, energy_loss
 from siamtrack.losses.mining import batch_hard, random_triplets
 from siamtrack.losses.triplet import triplet_loss
 from siamtrack.machine import source_commit
-from siamtrack.models.branches import PatchBranch, TrunkBranch
+from siamtrack.models.branches import TrunkBranch
 from siamtrack.models.registry import find_model
 from siamtrack.models.siamese import SiameseNetwork
 from siamtrack.models.similarity import create_comparison
-from siamtrack.models.verification import build_branch
+from siamtrack.models.verification import Branch, build_branch
 from siamtrack.models.weights import load_network
 from siamtrack.training.checkpoint import RunState, check_same_recipe, load_state, save_checkpoint
 from siamtrack.training.loop import NotFiniteError
@@ -87,11 +87,11 @@ def start_verification(recipe: VerificationRecipe) -> VerificationCheckpoint:
     )
 
 
-def _initial_branch(recipe: VerificationRecipe) -> tuple[PatchBranch | TrunkBranch, dict[str, str]]:
+def _initial_branch(recipe: VerificationRecipe) -> tuple[Branch, dict[str, str]]:
     model = recipe.model
     branch = build_branch(model, recipe.data.size, recipe.data.channels)
     branch.initialise(torch.Generator().manual_seed(recipe.run.seed))
-    if model.init == "random" or isinstance(branch, PatchBranch):
+    if model.init == "random" or not isinstance(branch, TrunkBranch):
         return branch, {}
     try:
         path = find_model(model.init)
@@ -118,7 +118,7 @@ def resume_verification(path: Path, recipe: VerificationRecipe) -> VerificationC
     return replace(checkpoint, recipe=recipe)
 
 
-def trained_branch(checkpoint: VerificationCheckpoint) -> PatchBranch | TrunkBranch:
+def trained_branch(checkpoint: VerificationCheckpoint) -> Branch:
     """The branch that a run has made so far, with its averaged weights."""
     data = checkpoint.recipe.data
     branch = build_branch(checkpoint.recipe.model, data.size, data.channels)
@@ -261,15 +261,13 @@ def _mean(losses: Tensor) -> Found:
     return Found(losses.sum() / count, (losses.detach() > 0).float().sum() / count)
 
 
-def _optimiser(branch: PatchBranch | TrunkBranch, recipe: VerificationRecipe) -> torch.optim.Optimizer:
+def _optimiser(branch: Branch, recipe: VerificationRecipe) -> torch.optim.Optimizer:
     if recipe.model.frozen and isinstance(branch, TrunkBranch):
         branch.backbone.requires_grad_(False)
-    if recipe.model.random_head:
-        branch.embed.requires_grad_(False)
     return make_optimiser(branch, recipe.optimiser)
 
 
-def _training_mode(branch: PatchBranch | TrunkBranch, recipe: VerificationRecipe) -> None:
+def _training_mode(branch: Branch, recipe: VerificationRecipe) -> None:
     branch.train()
     # What a trunk's batch norm has learnt from many pictures is better than what small batches say.
     trunk: nn.Module | None = branch.backbone if isinstance(branch, TrunkBranch) else None

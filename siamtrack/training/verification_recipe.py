@@ -36,9 +36,6 @@ class VerifierSettings(BranchSettings):
     """Where the weights of a trunk start: `random`, or a tracking model of the same architecture, shipped or a file."""
     frozen: bool = False
     """Keep the trunk as it is, its batch norm included, and train the linear layer alone."""
-    random_head: bool = False
-    """Keep the linear layer of a patch network as it was drawn: a random projection, which keeps distances (Johnson and
-    Lindenstrauss 1984). What is learnt in the last layer fits the classes that are trained on, and few others."""
 
 
 class ClassesSettings(Frozen):
@@ -52,6 +49,9 @@ class ClassesSettings(Frozen):
     """Classes that are never trained on, to calibrate and to measure with; where none are named, they are drawn."""
     held_out_share: float = Field(0.3, gt=0, lt=1)
     """Share of the classes that are drawn then."""
+    composed: int = Field(0, ge=0)
+    """Patches of every class that is composed of the classes to train on (`siamtrack.data.classes.compose_classes`);
+    0 trains on these as they are."""
     validation: tuple[str, ...] = ()
     """Classes that are kept from training as well, to find the settings with; they are not measured with at the end."""
 
@@ -104,12 +104,8 @@ class VerificationRecipe(Frozen):
             )
         if self.model.kind == "trunk" and self.data.channels != 3:
             raise ValueError(f"data.channels is {self.data.channels}: a trunk sees RGB, set 3")
-        if self.model.kind == "trunk" and self.model.random_head:
-            raise ValueError("model.random_head is for kind = 'patch': nothing of a trunk's may be drawn by chance")
-        if self.model.kind == "patch" and (self.model.frozen or self.model.init != "random"):
-            raise ValueError(
-                "model.frozen and model.init are for kind = 'trunk': a patch network is trained from fresh"
-            )
+        if self.model.kind != "trunk" and (self.model.frozen or self.model.init != "random"):
+            raise ValueError("model.frozen and model.init are for kind = 'trunk': others are trained from fresh")
         return self
 
 

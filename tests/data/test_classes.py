@@ -11,6 +11,7 @@ import pytest
 from siamtrack.data.classes import (
     ClassSet,
     choose_held_out,
+    compose_classes,
     draw_class_batch,
     draw_pairs,
     read_class_folders,
@@ -177,3 +178,27 @@ def test_objects_without_a_label_or_found_automatically_are_left_out(training_fo
     assert data.classes.tolist() == [0, 0, 1, 1]
     assert data.patches.shape == (4, 3, 16, 16)
     assert data.patches.std() > 20
+
+
+def test_composed_classes_are_halves_of_two_in_eight_positions() -> None:
+    data = small_set(3, 2)
+    flat = np.zeros((5, 1, 4, 4), np.uint8)
+    for number in range(5):
+        flat[number, 0] = np.arange(16).reshape(4, 4) + 16 * number  # a patch says which one it is, and where
+    data = ClassSet(data.names, flat, data.classes)
+    made = compose_classes(data, 6, np.random.default_rng(0))
+    assert len(made.names) == len(set(made.names)) == 8 * 2 * 2
+    assert [len(members) for members in made.members] == [6] * len(made.names)
+    for name, members in zip(made.names, made.members, strict=True):
+        halves, position = name.split(", ", 1)
+        upper, lower = halves.split(" over ")
+        for patch in made.patches[members, 0]:
+            back = np.rot90(patch, -int(position.split()[-2]) // 90)
+            back = back[:, ::-1] if "mirrored" in position else back
+            np.testing.assert_array_equal(back % 16, np.arange(16).reshape(4, 4))
+            sources = back // 16
+            for half, of in ((sources[:2], upper), (sources[2:], lower)):
+                assert len(np.unique(half)) == 1
+                assert data.names[data.classes[half[0, 0]]] == of
+            if upper == lower:
+                assert len(np.unique(sources)) == 1

@@ -14,6 +14,7 @@ from siamtrack.errors import UsageError, WeightsError
 from siamtrack.models.branches import PatchBranch
 from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard, read_verification_card
 from siamtrack.models.registry import find_model
+from siamtrack.models.strokes import StrokeBranch
 from siamtrack.models.verification import (
     BranchVerifier,
     build_branch,
@@ -54,6 +55,14 @@ def test_a_verifier_survives_the_round_trip(branch: PatchBranch, saved: Path) ->
     assert (loaded.name, loaded.size, loaded.channels, loaded.threshold) == ("test", 12, 1, 0.5)
     assert read_verification_card(saved) == read_any_card(saved) == CARD
     assert torch.equal(loaded.embed(PATCHES), BranchVerifier(branch, CARD).embed(PATCHES))
+
+
+def test_strokes_survive_the_round_trip(tmp_path: Path) -> None:
+    card = CARD.model_copy(update={"branch": BranchSettings(kind="strokes", dimension=8)})
+    branch = StrokeBranch(1, 12, 8).eval()
+    save_verifier(tmp_path / "strokes.safetensors", branch, card)
+    loaded = load_verifier(tmp_path / "strokes.safetensors")
+    assert torch.equal(loaded.embed(PATCHES), BranchVerifier(branch, card).embed(PATCHES))
 
 
 def test_values_are_those_of_the_comparison(branch: PatchBranch) -> None:
