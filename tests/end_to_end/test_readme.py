@@ -138,6 +138,7 @@ def test_every_option_named_in_the_text_is_in_a_help(help_of: Callable[[list[str
         ["profile"],
         ["benchmark"],
         ["label"],
+        ["match"],
     )
     assert options <= set[str]().union(*map(help_of, named))
 
