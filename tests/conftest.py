@@ -96,3 +96,9 @@ def demo() -> Path:
         complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         complain("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
     return DEMO
+
+
+@pytest.fixture
+def only_when_asked(request: pytest.FixtureRequest) -> None:
+    if not request.config.getoption("--benchmark-enable"):
+        pytest.skip("a benchmark: run it with --benchmark-enable")

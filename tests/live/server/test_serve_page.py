@@ -35,6 +35,9 @@ from siamtrack.tracking.tracker import Tracker
 PATIENCE = 20.0
 """Seconds that a busy machine may take for one step."""
 
+MEASURED, WANTED = 20.0, 12.0
+"""Seconds of the benchmark, and the least number of boxes a second in it."""
+
 Numbers = dict[int, int]
 """Which frame of the film each frame of the session shows."""
 
@@ -298,6 +301,18 @@ def test_a_phone_needs_no_scrolling_sideways(page: LivePage) -> None:
     page.wait_for_frames(1)
     assert page.browser.execute_script("return document.documentElement.scrollWidth") == 390
     assert page.find("canvas").rect["width"] > 330
+
+
+@pytest.mark.usefixtures("only_when_asked")
+def test_the_page_keeps_up_with_the_browser_on_the_same_processor(page: LivePage) -> None:
+    """Boxes a second at 320 x 256 pixels, of the 20 that the camera gives."""
+    page.find("webcam").click()
+    page.follow()
+    had, began = len(page.received), time.monotonic()
+    time.sleep(MEASURED)
+    rate = (len(page.received) - had) / (time.monotonic() - began)
+    print(f"\n{rate:.1f} boxes a second")  # noqa: T201 - a benchmark is there to be read
+    assert rate >= WANTED
 
 
 def test_the_film_says_its_numbers(film: Film) -> None:
