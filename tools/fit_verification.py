@@ -19,7 +19,8 @@ from siamtrack.data.classes import ClassSet, draw_pairs
 from siamtrack.data.patches import PatchChanges, change_patches, to_patch
 from siamtrack.data.stills import read_image, read_stills
 from siamtrack.errors import SiamTrackError
-from siamtrack.evaluation.verification import best_threshold, fit_calibration, reliability, roc
+from siamtrack.evaluation.verification import Reliability, best_threshold, fit_calibration, reliability, roc
+from siamtrack.evaluation.verification_plots import draw_reliability
 from siamtrack.models.cards import Calibration
 from siamtrack.models.registry import find_model, list_models
 from siamtrack.models.verification import ExemplarVerifier
@@ -39,17 +40,22 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="the folder that holds objects.csv")
     parser.add_argument("--objects", type=int, default=400, help="how many to take at most")
     parser.add_argument("--pairs", type=int, default=4000, help="how many pairs to fit with, and to measure with")
+    parser.add_argument("--plot", type=Path, help="PNG of what the probabilities are worth")
     arguments = parser.parse_args()
+    trusted: dict[str, Reliability] = {}
     try:
         for name in list_models():
-            print(fitted(name, arguments.folder, arguments.objects, arguments.pairs), flush=True)
+            line, trusted[name] = fitted(name, arguments.folder, arguments.objects, arguments.pairs)
+            print(line, flush=True)
     except SiamTrackError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    if arguments.plot is not None:
+        draw_reliability(arguments.plot, trusted, "Reliability, objects that were not fitted on")
     return 0
 
 
-def fitted(name: str, folder: Path, objects: int, count: int) -> str:
+def fitted(name: str, folder: Path, objects: int, count: int) -> tuple[str, Reliability]:
     """The line of a model, and what it is worth on other objects than those that it was fitted with."""
     network, _ = load_network(find_model(name))
     verifier = ExemplarVerifier(network, name, Calibration(intercept=0, slope=0), 0)
@@ -61,10 +67,11 @@ def fitted(name: str, folder: Path, objects: int, count: int) -> str:
     )
     threshold, calibration = best_threshold(values[0], same[0]), fit_calibration(values[0], same[0])
     trusted = reliability(calibration.probability(values[1]), same[1])
-    return (
+    line = (
         f'    "{name}": (Calibration(intercept={calibration.intercept:.3f}, slope={calibration.slope:.3f}), '
         f"{threshold:.4f}),  # AUC {roc(values[1], same[1]).auc:.4f}, calibration error {trusted.error:.3f}"
     )
+    return line, trusted
 
 
 def pair_values(verifier: ExemplarVerifier, views: ClassSet, count: int) -> tuple[np.ndarray, np.ndarray]:

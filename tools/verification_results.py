@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from siamtrack.data.classes import ClassSet, read_classes
 from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.verification import (
     Figures,
+    Reliability,
     all_similarities,
     fit_isotonic,
     measure,
@@ -32,6 +32,7 @@ from siamtrack.evaluation.verification import (
     reliability,
     roc,
 )
+from siamtrack.evaluation.verification_plots import draw_reliability
 from siamtrack.models.verification import BranchVerifier, load_verifier
 from siamtrack.training.recipe import Recipe
 from siamtrack.training.verification_recipe import VerificationRecipe, read_any_recipe
@@ -121,7 +122,7 @@ def write_results(out: Path, rows: Sequence[Row], pixels: Figures, held_out: Cla
     (out / "table.md").write_text(table(rows, pixels))
     print((out / "table.md").read_text())
     draw_roc(out / "roc.png", rows, held_out)
-    draw_reliability(out / "reliability.png", rows[0].models[0], held_out)
+    draw_reliability(out / "reliability.png", trust(rows[0].models[0], held_out), "Reliability, other pictures")
     best = max(rows, key=lambda row: float(np.mean([figures.auc for figures in row.figures])))
     draw_embedding(out / "embedding.png", best.models[0], held_out)
 
@@ -168,7 +169,7 @@ def draw_roc(path: Path, rows: Sequence[Row], data: ClassSet) -> None:
     save(figure, path)
 
 
-def draw_reliability(path: Path, model: BranchVerifier, data: ClassSet) -> None:
+def trust(model: BranchVerifier, data: ClassSet) -> dict[str, Reliability]:
     """What the model's probabilities are worth, beside those of an isotonic fit on the same pairs."""
     recipe = model.card.training["recipe"]
     fitting, judging = halves(data, np.random.default_rng(recipe["run"]["seed"]))
@@ -176,20 +177,10 @@ def draw_reliability(path: Path, model: BranchVerifier, data: ClassSet) -> None:
     fit_values, fit_same = pair_values(model, fitting, count, seed)
     values, same = pair_values(model, judging, count, seed + 1)
     isotonic = fit_isotonic(model.similarities(fit_values), fit_same)
-    kinds: dict[str, NDArray[np.float64]] = {
-        "logistic, in the model": model.calibration.probability(values),
-        "isotonic": isotonic(model.similarities(values)),
+    return {
+        "logistic, in the model": reliability(model.calibration.probability(values), same),
+        "isotonic": reliability(isotonic(model.similarities(values)), same),
     }
-    figure = Figure(figsize=(5, 4.4), dpi=DPI, layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--")
-    for (name, probabilities), color in zip(kinds.items(), COLORS, strict=False):
-        found = reliability(probabilities, same)
-        axes.plot(found.said, found.true, marker="o", color=color, label=f"{name}: error {found.error:.3f}")
-    axes.set(xlabel="probability of the same", ylabel="share that is the same", title="Reliability, other pictures")
-    axes.legend(loc="upper left")
-    axes.grid(alpha=0.3)
-    save(figure, path)
 
 
 def draw_embedding(path: Path, model: BranchVerifier, data: ClassSet, most: int = 10) -> None:
