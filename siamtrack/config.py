@@ -65,18 +65,24 @@ class ConfidenceSettings(Frozen):
     The weights are those of `siamtrack-lite`, fitted by `tools/fit_confidence.py`.
     """
 
-    intercept: float = -3.863
+    intercept: float = 0.609
     """Logit where all signals are 0."""
-    level: SignalWeights = SignalWeights(response=0.371, psr=1.887, apce=0.943)
+    level: SignalWeights = SignalWeights(response=0.274, psr=0.976, apce=0.477)
     """Weights of the signals themselves."""
-    change: SignalWeights = SignalWeights(response=0.339, psr=0.112, apce=0.068)
-    """Weights of their difference from their running mean."""
-    rate: float = Field(0.05, gt=0, le=1)
-    """Least share of a frame in that mean."""
+    change: SignalWeights = SignalWeights(response=0.303, psr=0.606, apce=0.515)
+    """Weights of their difference from what is usual for the target."""
+    first_frames: int = Field(20, ge=1)
+    """Frames after the first one whose mean is what is usual for a target; nearly all trackers are right in them."""
     smoothing: float = Field(0.5, gt=0, le=1)
-    """Share of a frame in the running mean of the confidence, which the status is taken from."""
+    """Share of a frame in the running mean of the confidence's logit, which the status is taken from."""
+    slow_smoothing: float = Field(0.2, gt=0, le=1)
+    """Share of a frame in the slower mean that the other one is compared with."""
+    answer_weight: float = Field(8.0, ge=0)
+    """What the filter's answer counts in that comparison; the logit counts 1."""
+    fall: float = Field(3.0, ge=0)
+    """How far below the slower mean both together must be for a target to be lost."""
     patience: int = Field(5, ge=1)
-    """Frames in a row below `lost_below` before a target is lost."""
+    """Frames in a row as far below, and below `lost_below`, before a target is lost."""
     found_above: float = Field(0.8, ge=0, le=1)
     """Confidence from which a lost target may be there again."""
     found_answer: float = Field(0.6, ge=0, le=1)
@@ -149,10 +155,10 @@ class TrackingSettings(Frozen):
     """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
     recovery: RecoverySettings | None = None
     """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
-    uncertain_below: float = Field(0.5, ge=0, le=1)
-    """Smoothed confidence below which a target is reported as uncertain, and nothing is learnt."""
-    lost_below: float = Field(0.3, ge=0, le=1)
-    """Smoothed confidence below which, after some frames, a target is reported as lost."""
+    uncertain_below: float = Field(0.6, ge=0, le=1)
+    """Smoothed confidence below which a target is reported as uncertain."""
+    lost_below: float = Field(0.6, ge=0, le=1)
+    """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.fall`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -5,8 +5,7 @@ on the signals of `siamtrack.tracking.confidence` and their change, to whether t
 0.3. A signal that would count less the greater it is is left out, and so is the filter's answer: the filter learns what
 it follows, so that its answer is high on what it drifted to. DIR is described in `disappearance_clips.py`; its clips of
 the first half are taken, and the sequences in OTB/, VOT/ and UAV123_10fps/, whose targets are always in view. The
-tracker goes on as if it were sure of everything, which shows how it is wrong; what is usual for a target is taken from
-the frames in which it is right.
+tracker goes on as if it were sure of everything, which shows how it is wrong.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Fit the weights of a model's confidence.")
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model or a file (default: %(default)s)")
-    parser.add_argument("--clips", type=int, default=18, help="in which the target disappears (default: %(default)s)")
-    parser.add_argument("--staying", type=int, default=6, help="in which it does not (default: %(default)s)")
+    parser.add_argument("--clips", type=int, default=36, help="in which the target disappears (default: %(default)s)")
+    parser.add_argument("--staying", type=int, default=12, help="in which it does not (default: %(default)s)")
     parser.add_argument("--settings", default="{}", metavar="JSON", help="tracking settings to change")
     arguments = parser.parse_args()
     try:
@@ -86,12 +85,11 @@ def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
 
 
 def history(run: Run, settings: TrackingSettings) -> NDArray[np.float64]:
-    """`(N, 5)`: what was usual before each frame for a tracker that knows when it is right."""
+    """`(N, 5)`: what was usual for the target as far as was known before each frame."""
     belief, usual = NOTHING_KNOWN, []
-    for signals, right in zip(run.signals, run.right, strict=True):
+    for signals in run.signals:
         usual.append(belief.usual or signals)
-        if right:
-            belief, _ = believe(belief, signals, 1.0, settings)
+        belief, _ = believe(belief, signals, 1.0, settings)
     return np.array(usual)
 
 

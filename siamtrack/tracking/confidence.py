@@ -2,13 +2,17 @@
 
 What a frame says about a target are a few figures of its response map, the filter's answer and the box head. Their
 height differs between networks, targets and videos; what changes when a target is covered or leaves is that they fall
-below what they were for this target until then (as APCE and the peak are judged by their history in LMCF, Wang et al.
-2017, section 3.3). A logistic regression on the figures and on their change gives the probability that the box overlaps
-the truth by more than 0.3. `tools/fit_confidence.py` fits it to rendered clips in which targets disappear.
+below what they were for this target (as APCE and the peak are judged by their history in LMCF, Wang et al. 2017,
+section 3.3). What is usual for it is their mean over the first frames and not a running one: that would get used to
+whatever the tracker has drifted to. A logistic regression on the figures and on their change gives the probability that
+the box overlaps the truth by more than 0.3. `tools/fit_confidence.py` fits it to rendered clips in which targets
+disappear.
 
 The status follows with hysteresis (as the long-term DaSiamRPN, Zhu et al. 2018, section 3.4, and the long-term
-SiamRPN++ decide between their local and their global search): a target is lost after some frames of low confidence, and
-taken back only above a higher one, in several frames running.
+SiamRPN++ decide between their local and their global search): a target is lost after some frames of a confidence that
+is low and has fallen, and taken back only above a higher one, in several frames running. One that changes slowly may
+become uncertain but not lost, for a target that disappears does so within a second. In the fall the filter's answer
+counts as well: it gets used to whatever is followed, so that its height says little, but what covers a target is new.
 """
 
 from __future__ import annotations
@@ -49,17 +53,26 @@ class Belief:
     """What was believed of a target until now; a value."""
 
     usual: Signals | None = None
-    """Running mean of the signals over the frames in which it was tracked."""
+    """Mean of the signals over the first frames."""
     frames: int = 0
-    """How many these are."""
-    smoothed: float = 1.0
-    """Running mean of the confidence."""
+    """How many these are so far."""
+    smoothed: float | None = None
+    """Running mean of the logit of the confidence; None before the first frame."""
+    evidence: float | None = None
+    """The same of the logit and the filter's answer together."""
+    lately: float | None = None
+    """A slower mean of these, which stands still while the target may be disappearing."""
     weak: int = 0
-    """Frames in a row in which that was low enough to be lost."""
+    """Frames in a row in which it may be."""
     proofs: int = 0
     """Frames in a row in which a target that was lost was there again."""
     lost: int = 0
     """Frames since it was lost, 0 while it is followed; a target that proves to be there again counts on."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether it is followed and shows no sign of disappearing: what is seen may be learnt from."""
+        return not self.lost and not self.weak
 
     @property
     def there(self) -> bool:
@@ -84,9 +97,7 @@ def read_signals(peak: Peak, bias: float, answer: float, quality: float | None) 
     response = min(max(peak.value + bias, -MOST), MOST)
     signals = Signals(response, _ratio(peak.psr), _ratio(peak.apce), answer)
     if quality is not None:
-        least = 1 / (1 + math.exp(SURE))
-        bounded = min(max(quality, least), 1 - least)
-        signals = signals._replace(quality=math.log(bounded / (1 - bounded)))
+        signals = signals._replace(quality=_logit(quality))
     return signals
 
 
@@ -105,7 +116,7 @@ def confidence(signals: Signals, usual: Signals | None, settings: ConfidenceSett
     logit = settings.intercept
     for name, signal, before in zip(Signals._fields, signals, usual or signals, strict=True):
         logit += getattr(settings.level, name) * signal + getattr(settings.change, name) * (signal - before)
-    return 1 / (1 + math.exp(-min(max(logit, -SURE), SURE)))
+    return _probability(logit)
 
 
 def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSettings) -> tuple[Belief, Status]:
@@ -120,7 +131,8 @@ def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSett
     Returns:
         What is believed now, and what is said.
     """
-    rules = settings.confidence
+    rules, logit = settings.confidence, _logit(sure)
+    now = logit + rules.answer_weight * signals.answer
     if known.lost:
         usual = known.usual or signals
         again = sure >= rules.found_above and signals.answer >= rules.found_answer * usual.answer
@@ -128,18 +140,42 @@ def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSett
         if proofs < rules.proofs:
             said = Status.UNCERTAIN if proofs else Status.LOST
             return replace(known, proofs=proofs, lost=known.lost + 1), said
-        known = replace(known, smoothed=sure, weak=0, proofs=0, lost=0)
-    smoothed = known.smoothed + rules.smoothing * (sure - known.smoothed)
-    weak = known.weak + 1 if smoothed < settings.lost_below else 0
+        known = replace(known, smoothed=logit, evidence=now, lately=now, weak=0, proofs=0, lost=0)
+    smoothed = _toward(known.smoothed, logit, rules.smoothing)
+    evidence = _toward(known.evidence, now, rules.smoothing)
+    lately = now if known.lately is None else known.lately
+    probability = _probability(smoothed)
+    fallen = evidence < lately - rules.fall
+    weak = known.weak + 1 if fallen and probability < settings.lost_below else 0
+    if not weak:
+        lately = _toward(lately, now, rules.slow_smoothing)
+    if not fallen:
+        known = _get_used_to(known, signals, rules.first_frames)
+    known = replace(known, smoothed=smoothed, evidence=evidence, lately=lately, weak=weak)
     if weak >= rules.patience:
-        return replace(known, smoothed=smoothed, weak=weak, lost=1), Status.LOST
-    if smoothed < settings.uncertain_below:
-        return replace(known, smoothed=smoothed, weak=weak), Status.UNCERTAIN
-    usual = _mean(known.usual, signals, max(1 / (known.frames + 1), rules.rate))
-    return Belief(usual, known.frames + 1, smoothed), Status.TRACKED
+        return replace(known, lost=1), Status.LOST
+    return known, Status.UNCERTAIN if probability < settings.uncertain_below else Status.TRACKED
 
 
-def _mean(usual: Signals | None, signals: Signals, share: float) -> Signals:
-    if usual is None:
-        return signals
-    return Signals(*(before + share * (now - before) for before, now in zip(usual, signals, strict=True)))
+def _toward(before: float | None, now: float, share: float) -> float:
+    """The next value of a running mean, which begins with what is first."""
+    return now if before is None else before + share * (now - before)
+
+
+def _logit(probability: float) -> float:
+    least = 1 / (1 + math.exp(SURE))
+    bounded = min(max(probability, least), 1 - least)
+    return math.log(bounded / (1 - bounded))
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + math.exp(-min(max(logit, -SURE), SURE)))
+
+
+def _get_used_to(known: Belief, signals: Signals, first_frames: int) -> Belief:
+    """The same with these signals in what is usual, if they are among the first ones."""
+    if known.frames >= first_frames:
+        return known
+    frames = known.frames + 1
+    usual = [_toward(before, now, 1 / frames) for before, now in zip(known.usual or signals, signals, strict=True)]
+    return replace(known, usual=Signals(*usual), frames=frames)

@@ -9,7 +9,14 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
+
+from siamtrack.boxes import Box, iou
+
 Place = tuple[float, float]
+
+SAME = 0.5
+"""Boxes that overlap by more show the same target."""
 
 
 def places(size: tuple[int, int], last: Place, reach: float, step: int, count: int) -> list[Place]:
@@ -46,14 +53,19 @@ def _from_near_to_far(size: tuple[int, int], last: Place, reach: float) -> tuple
     return tuple(sorted(middles, key=lambda place: math.dist(place, last)))
 
 
-def best_of(sure: Sequence[float], there: Sequence[bool]) -> int:
+def best_of(sure: Sequence[float], there: Sequence[bool], boxes: Sequence[Box]) -> int:
     """Which of several places a target is at.
 
     Args:
         sure: confidence at the place where it is followed to, and at all the others.
         there: whether it may be at each of them.
+        boxes: what it would be, in pixels.
 
     Returns:
-        The index of the surest place where it may be; 0 where there is none, or none surer than the first.
+        The index of the surest place where it may be; 0 where there is none, or none surer than the first, or where the
+        surest box is that of the first place, seen in another crop.
     """
-    return max(range(len(sure)), key=lambda index: (there[index], sure[index]) if there[index] else (False, -index))
+    best = max(range(len(sure)), key=lambda index: (there[index], sure[index]) if there[index] else (False, -index))
+    if there[0] and iou(np.array(boxes[best]), np.array(boxes[0])) > SAME:
+        return 0
+    return best

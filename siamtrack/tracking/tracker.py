@@ -361,7 +361,7 @@ class Tracker:
     def _learn(self, result: TrackResult, sight: _Sight) -> TrackResult:
         """The same result with a filter that knows this frame, if it is one to learn from."""
         state, settings = result.state, self.settings.adaptation
-        if settings is None or state.filter is None or sight.learnt is None or result.status is not Status.TRACKED:
+        if settings is None or state.filter is None or sight.learnt is None or not state.belief.steady:
             return result
         if state.age % settings.every or float(sight.learnt.max()) < settings.above:
             return result
@@ -460,15 +460,19 @@ class Tracker:
         size = (frame.shape[1], frame.shape[0])
         # What was known when it was last seen, at another place; that it was there again at this one proves nothing.
         moved = replace(last, age=state.age, status=state.status, belief=replace(state.belief, proofs=0), seen=last)
+        here = state if state.belief.proofs else replace(moved, center=state.center)
         return [
-            state,
+            here,
             *(replace(moved, center=at) for at in places(size, last.center, reach, lost - 1, recovery.crops)),
         ]
 
     def _take(self, advanced: Sequence[TrackResult], chances: range) -> int:
         """The index of what is believed of all the chances that a target had."""
         results = [advanced[index] for index in chances]
-        return chances[best_of([each.score for each in results], [each.state.belief.there for each in results])]
+        if len(results) == 1:
+            return chances[0]
+        there = [each.state.belief.there for each in results]
+        return chances[best_of([each.score for each in results], there, [each.box for each in results])]
 
     def _found_scale(self, state: TargetState, peak: Peak) -> tuple[float, float]:
         """The factor that the size is to follow, and the next reference of scales that are tried in turn."""

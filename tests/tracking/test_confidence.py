@@ -17,9 +17,20 @@ T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST
 SETTINGS = TrackingSettings(
     uncertain_below=0.5,
     lost_below=0.2,
-    confidence=ConfidenceSettings(smoothing=1.0, patience=2, found_above=0.8, proofs=2, rate=0.1),
+    confidence=ConfidenceSettings(
+        first_frames=3,
+        smoothing=1.0,
+        slow_smoothing=0.5,
+        answer_weight=0.0,
+        fall=2.0,
+        patience=2,
+        found_above=0.8,
+        proofs=2,
+    ),
 )
 """Without smoothing, so that each frame's confidence decides."""
+BY_ANSWER = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"answer_weight": 4.0})})
+"""What the filter says counts as well."""
 
 
 def peak(value: float = 3.0, psr: float = 8.0, apce: float = 12.0) -> Peak:
@@ -71,11 +82,48 @@ def test_a_target_is_lost_after_some_weak_frames_and_not_before() -> None:
 
 
 def test_a_lost_target_is_taken_back_only_above_the_higher_threshold_and_in_frames_running() -> None:
-    lost = [0.1, 0.1]
-    assert said([*lost, 0.7, 0.7, 0.7])[2:] == [L, L, L]  # enough to be tracked, were it not lost
-    assert said([*lost, 0.9, 0.7, 0.9, 0.9])[2:] == [U, L, U, T]
+    lost = [0.9, 0.1, 0.1]
+    assert said([*lost, 0.7, 0.7, 0.7])[3:] == [L, L, L]  # enough to be tracked, were it not lost
+    assert said([*lost, 0.9, 0.7, 0.9, 0.9])[3:] == [U, L, U, T]
     # Then everything is as before it was lost.
-    assert said([*lost, 0.9, 0.9, 0.6, 0.1, 0.1])[2:] == [U, T, T, U, L]
+    assert said([*lost, 0.9, 0.9, 0.6, 0.1, 0.1])[3:] == [U, T, T, U, L]
+
+
+def test_a_confidence_that_was_always_low_or_falls_slowly_is_uncertain_and_not_lost() -> None:
+    assert said([0.1] * 9) == [U] * 9
+    slowly = [1 / (1 + exp(-logit)) for logit in (2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0)]
+    assert said(slowly) == [T] * 5 + [U] * 6
+    assert said(slowly[::5]) == [T, U, U]  # 2, -0.5 and -3: the first fall is not below lost_below
+    assert said([*slowly[::5], slowly[-1]]) == [T, U, U, L]
+
+
+def test_what_falls_stays_compared_with_what_was_before() -> None:
+    patient = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"patience": 20})})
+    assert said([0.9, *[0.1] * 19], patient)[-1] is U
+    assert said([0.9, *[0.1] * 20], patient)[-1] is L
+
+
+def test_the_filter_that_no_longer_answers_makes_a_fall_of_a_small_one() -> None:
+    sure = [0.3, 0.18, 0.18]  # a fall of 0.7
+    falling, steady = ([Signals(answer=each) for each in answers] for answers in ((1.0, 0.5, 0.5), (1.0, 1.0, 1.0)))
+
+    def last(signals: list[Signals], settings: TrackingSettings) -> Status:
+        belief, status = Belief(), U
+        for each, probability in zip(signals, sure, strict=True):
+            belief, status = believe(belief, each, probability, settings)
+        return status
+
+    assert last(falling, BY_ANSWER) is L
+    assert last(steady, BY_ANSWER) is U
+    assert last(falling, SETTINGS) is U
+
+
+def test_a_belief_is_steady_unless_its_target_may_be_disappearing() -> None:
+    belief, steady = Belief(), []
+    for each in (0.9, 0.6, 0.1, 0.6, 0.1, 0.1, 0.9, 0.9, 0.9):
+        belief, _ = believe(belief, Signals(), each, SETTINGS)
+        steady.append(belief.steady)
+    assert steady == [True, True, False, True, False, False, False, True, True]
 
 
 def test_the_filter_must_take_it_for_the_target_again() -> None:
@@ -89,30 +137,24 @@ def test_the_filter_must_take_it_for_the_target_again() -> None:
 
 def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
     smooth = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"smoothing": 0.4})})
-    assert said([0.9, 0.9, 0.05, 0.9], smooth) == [T, T, T, T]
-    assert said([0.9, 0.9, 0.05, 0.05], smooth)[-1] is U
+    assert said([0.9, 0.9, 0.1, 0.9], smooth) == [T, T, T, T]
+    assert said([0.9, 0.9, 0.1, 0.1], smooth)[-1] is U
 
 
-def test_the_usual_signals_are_the_mean_of_the_frames_in_which_it_was_tracked() -> None:
+def test_the_usual_signals_are_the_mean_of_the_first_frames_whatever_comes_later() -> None:
     belief = Belief()
-    for response, sure in [(1.0, 0.9), (2.0, 0.9), (100.0, 0.4), (6.0, 0.9)]:
-        belief, _ = believe(belief, Signals(response=response), sure, SETTINGS)
+    for response in (1.0, 2.0, 6.0, 100.0, 100.0):
+        belief, _ = believe(belief, Signals(response=response), 0.9, SETTINGS)
     assert belief.frames == 3
-    assert belief.usual == pytest.approx(Signals(response=3.0))  # the uncertain frame is left out
-
-
-def test_the_usual_signals_follow_slowly_once_much_is_known() -> None:
-    known = Belief(usual=Signals(psr=2.0), frames=1000)
-    belief, _ = believe(known, Signals(psr=3.0), 0.9, SETTINGS)
-    assert belief.usual == pytest.approx(Signals(psr=2.1))  # rate 0.1
+    assert belief.usual == pytest.approx(Signals(response=3.0))
 
 
 def test_what_was_usual_outlives_a_loss() -> None:
-    known = Belief(usual=Signals(psr=2.0), frames=5)
-    for sure in (0.1, 0.1, 0.0, 0.9):
+    known = Belief(usual=Signals(psr=2.0), frames=1, lost=1)
+    for sure in (0.1, 0.0, 0.9):
         known, _ = believe(known, Signals(psr=-1.0), sure, SETTINGS)
-        assert (known.usual, known.frames) == (Signals(psr=2.0), 5)
-    assert known.lost == 3
+        assert (known.usual, known.frames) == (Signals(psr=2.0), 1)
+    assert known.lost == 4
 
 
 def test_a_belief_is_a_value() -> None:
