@@ -70,11 +70,6 @@ class Belief:
     """Frames since it was lost, 0 while it is followed; a target that proves to be there again counts on."""
 
     @property
-    def steady(self) -> bool:
-        """Whether it is followed and shows no sign of disappearing: what is seen may be learnt from."""
-        return not self.lost and not self.weak
-
-    @property
     def there(self) -> bool:
         """Whether the last frame showed it: it is followed, or may have been found."""
         return not self.lost or self.proofs > 0

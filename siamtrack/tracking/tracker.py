@@ -361,7 +361,7 @@ class Tracker:
     def _learn(self, result: TrackResult, sight: _Sight) -> TrackResult:
         """The same result with a filter that knows this frame, if it is one to learn from."""
         state, settings = result.state, self.settings.adaptation
-        if settings is None or state.filter is None or sight.learnt is None or not state.belief.steady:
+        if settings is None or state.filter is None or sight.learnt is None or state.belief.lost:
             return result
         if state.age % settings.every or float(sight.learnt.max()) < settings.above:
             return result

@@ -118,23 +118,6 @@ def test_the_filter_that_no_longer_answers_makes_a_fall_of_a_small_one() -> None
     assert last(falling, SETTINGS) is U
 
 
-def test_a_belief_is_steady_unless_its_target_may_be_disappearing() -> None:
-    belief, steady = Belief(), []
-    for each in (0.9, 0.6, 0.1, 0.6, 0.1, 0.1, 0.9, 0.9, 0.9):
-        belief, _ = believe(belief, Signals(), each, SETTINGS)
-        steady.append(belief.steady)
-    assert steady == [True, True, False, True, False, False, False, True, True]
-
-
-def test_the_filter_must_take_it_for_the_target_again() -> None:
-    lost = Belief(usual=Signals(answer=0.9), frames=9, lost=4)
-    alike, other = Signals(answer=0.55), Signals(answer=0.53)  # 0.6 of the usual answer is 0.54
-    assert believe(lost, alike, 0.9, SETTINGS)[1] is U
-    assert believe(lost, other, 0.99, SETTINGS)[1] is L
-    assert believe(lost, alike, 0.9, SETTINGS)[0].there
-    assert not believe(lost, other, 0.99, SETTINGS)[0].there
-
-
 def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
     smooth = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"smoothing": 0.4})})
     assert said([0.9, 0.9, 0.1, 0.9], smooth) == [T, T, T, T]
