@@ -1,12 +1,13 @@
-"""Time from the capture of a frame to the box in it, before a camera of 30 fps and 640 x 480 pixels.
+"""Time from the capture of a frame to the box in it, before a camera of 640 x 480 pixels.
 
 `pytest tests/benchmarks/test_latency_benchmark.py --benchmark-enable -s`; on two cores and more, with nothing else to
-do. The camera is a clock with rendered pictures: it costs no time, which a decoder would.
+do. The cameras are clocks with rendered pictures: they cost no time, which a decoder would.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from live_sources import Camera
 from numpy.typing import NDArray
 
 from siamtrack.interrupts import StopSignal
+from siamtrack.io.capture import Capture
 from siamtrack.io.live_frames import LiveFrame
+from siamtrack.io.newest import NewestFrames
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.loop import LiveLoop
 from siamtrack.live.overlay import Scene, draw_scene
@@ -27,6 +30,10 @@ from siamtrack.tracking.loading import RUNTIME_VARIABLE, load
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 
+MINUTE = 60.0
+FAST = Fraction(240)
+BEHIND = 2
+"""Frames that a camera has captured after the one that the tracker takes, at most."""
 SECONDS = 20
 RATE = Fraction(30)
 WANTED = 1.5
@@ -60,6 +67,54 @@ class Watched(Camera):
         if frame is not None:
             self.captured.append(frame.captured)
         return frame
+
+
+class Racer(Capture):
+    """A capture that is faster than any tracker: the pictures again and again, by the clock."""
+
+    def __init__(self, images: Sequence[NDArray[np.uint8]], rate: Fraction) -> None:
+        self.rate = rate
+        self.given = 0
+        self._images = images
+        self._began = time.monotonic()
+
+    def read(self) -> NDArray[np.uint8] | None:
+        due = self._began + self.given / float(self.rate)
+        time.sleep(max(0.0, due - time.monotonic()))
+        image = self._images[self.given % len(self._images)]
+        self.given += 1
+        return image
+
+    def interrupt(self) -> None:
+        """It never waits for long."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def test_the_tracker_takes_no_old_frame_of_a_camera_that_is_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
+    images, boxes = zip(*SyntheticClip(640, 480, 300), strict=True)
+    tracker = load("siamtrack-lite", threads="auto")
+    racer = Racer(images, FAST)
+    source = NewestFrames("racer", racer)
+    newer, ages = [], []
+    try:
+        state = tracker.start(next(source).image, boxes[0][0])
+        end = time.monotonic() + MINUTE
+        while time.monotonic() < end:
+            frame = next(source)
+            newer.append(racer.given - 1 - frame.index)
+            (result,) = tracker.step(frame.image, [state])
+            state = result.state
+            ages.append(time.monotonic() - frame.captured)
+    finally:
+        source.close()
+    middle, late = np.percentile(ages, [50, 95]) * 1000
+    print(f"\n{len(ages) / MINUTE:.1f} fps before a camera of {float(FAST):.0f} fps, {source.dropped} frames left out")
+    print(f"capture to box: median {middle:.1f}, p95 {late:.1f} ms; at most {max(newer)} newer when a frame is taken")
+    assert len(ages) < 0.9 * float(FAST) * MINUTE  # else the camera is not too fast, and this says nothing
+    assert max(newer) <= BEHIND
 
 
 @pytest.mark.parametrize("recording", [False, True], ids=["watched", "recorded"])
