@@ -31,6 +31,7 @@ from siamtrack.io.images import check_picture_name, write_image
 from siamtrack.io.sinks import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.progress import Advance
 
 if TYPE_CHECKING:
     from siamtrack.tracking.crops import Square
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
-Advance = Callable[[int, float], None]
-"""Called after every frame with the number of frames done and the frames per second so far."""
 
 DPI = 120
 MARGIN, GAP, PANEL, SIDE = 0.3, 0.3, 3.7, 2.5

@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +39,7 @@ from siamtrack.io.window import has_display, select_boxes
 from siamtrack.machine import describe_machine, measure_peak, usable_cores
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
+from siamtrack.progress import Progress
 from siamtrack.tracking.loading import load
 from siamtrack.tracking.search import ScalePyramid
 from siamtrack.tracking.status import Status
@@ -48,10 +49,6 @@ if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
 
 Image = NDArray[np.uint8]
-Advance = Callable[[int, float], None]
-"""Called after every frame with the number of frames done and the frames per second so far."""
-Progress = Callable[[int | None], AbstractContextManager[Advance]]
-"""Opened with the number of frames."""
 
 WARM_UP = 15
 """Frames after the first one that never count: memory is reserved, code is compiled, and x264 only collects the first

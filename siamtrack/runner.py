@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from siamtrack.io.video_sink import VideoSink
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.machine import describe_machine, spare_cores
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.progress import Progress
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
-Advance = Callable[[int, float], None]
-"""Called after every frame with the number of frames done and the frames per second so far."""
-Progress = Callable[[int | None], AbstractContextManager[Advance]]
-"""Opened with the number of frames, where it is known."""
 
 TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn", "renew")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show")

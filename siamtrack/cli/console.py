@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from siamtrack.evaluation.benchmark import BenchmarkProgress
-    from siamtrack.runner import Advance
+    from siamtrack.progress import Advance
     from siamtrack.training.loop import Progress as TrainingProgress
     from siamtrack.training.verification import VerificationProgress
 

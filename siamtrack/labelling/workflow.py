@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -37,16 +36,13 @@ from siamtrack.labelling.tracks import (
     tracked,
 )
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.progress import Advance, Progress
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
 
-Advance = Callable[[int, float], None]
-"""Called after every frame with the number of frames done and the frames per second so far."""
-Progress = Callable[[int | None], AbstractContextManager[Advance]]
-"""Opened with the number of frames, where it is known."""
 
 AGREE = 0.65
 """Overlap of forwards and backwards from which on a box is believed, by default."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,16 +19,13 @@ from siamtrack.live.session import Session
 from siamtrack.live.window import WebcamWindow
 from siamtrack.machine import spare_cores
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
+from siamtrack.progress import Progress
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
 
 OpenLive = Callable[[str], LiveSource]
 """Opens a camera, a stream or a file, as `open_live` does."""
-Advance = Callable[[int, float], None]
-"""Called after every frame with the number of frames done and the frames per second."""
-Progress = Callable[[int | None], AbstractContextManager[Advance]]
-"""Opened with the number of frames, where it is known."""
 
 
 @dataclass(frozen=True)

@@ -98,9 +98,11 @@ class Connection:
 
     async def close(self) -> None:
         """End what goes on for the page; when this is done, nothing uses its session any more."""
-        if self._answering is not None:
-            self._answering.cancel()
-            await asyncio.gather(self._answering, return_exceptions=True)
+        # Not kept: how it was cancelled refers to this connection, and both would stay until Python looks for cycles.
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.cancel()
+            await asyncio.wait([answering])
         await self._stop_player()
 
     async def send(self, message: Message) -> None:

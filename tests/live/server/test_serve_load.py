@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import tracemalloc
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,7 @@ from serving_clients import StillTracker, jpeg, picture, service
 from siamtrack.io.frames import Frame
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.server.app import Service
+from siamtrack.live.server.connection import Connection
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.recording import ByTheClock
 from siamtrack.live.server.security import Access
@@ -68,6 +70,25 @@ def test_a_session_keeps_no_frames(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert late - early < 500_000  # two frames
+
+
+def test_nothing_is_left_of_a_page_that_has_left(temporary: Path) -> None:
+    """Its frames and states go with it, long before Python looks for cycles among what is left."""
+    gc.collect()
+    gc.disable()
+    try:
+        with running(service(StillTracker(0.005), Limits())) as port:
+            run_together([WebcamClient(port, jpeg(), BOX) for _ in range(PAGES)], 1.0)
+            deadline = time.monotonic() + 10
+            while _pages_in_memory() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert _pages_in_memory() == 0
+    finally:
+        gc.enable()
+
+
+def _pages_in_memory() -> int:
+    return sum(type(kept) in (Session, Connection) for kept in gc.get_objects())
 
 
 @pytest.mark.soak
