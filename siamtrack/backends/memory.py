@@ -6,13 +6,16 @@ import ctypes
 import os
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt` (malloc.h)."""
 KEPT = 128 << 20
 """Bytes at the end of the heap that stay with the process when they are free."""
 LARGEST = 32 << 20
 """Blocks up to this size are of the heap; glibc allows no greater one. Larger ones come from the system every time."""
-VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+ARENAS = 2
+"""Heaps that all threads share. By default each thread has its own, up to eight a core, and what one of them freed
+serves no other: a server, whose threads come and go, grew by 200 MB in five minutes."""
+VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
 """By which a user decides this for a process."""
 
 
@@ -31,4 +34,5 @@ def keep_freed_memory() -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):  # musl
         return False
-    return bool(library.mallopt(M_MMAP_THRESHOLD, LARGEST) and library.mallopt(M_TRIM_THRESHOLD, KEPT))
+    settings = {M_MMAP_THRESHOLD: LARGEST, M_TRIM_THRESHOLD: KEPT, M_ARENA_MAX: ARENAS}
+    return all(library.mallopt(parameter, value) for parameter, value in settings.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from siamtrack.data.layouts import LAYOUTS, join_stills, read_layouts
-from siamtrack.data.pairs import (
+from siamtrack.data.pairs import MixSettings, PairMaker, PairSample
+from siamtrack.data.scenes import (
     ComposedScenes,
-    MixSettings,
-    PairMaker,
-    PairSample,
+    RivalScenes,
     SceneSource,
+    SearchArea,
+    StillPatches,
     StillScenes,
+    VideoPatches,
     VideoScenes,
 )
 from siamtrack.data.sequences import FrameCache, FrameFiles, Frames, Track, read_tracks
@@ -41,13 +43,16 @@ class TrainingData:
     validation: tuple[Track, ...]
     stills: Stills | None
     cache: Frames | None
+    masks: Frames | None = None
+    """Masks of the tracks that have some."""
 
 
 def read_training_data(root: Path, validation: Collection[str] = ()) -> TrainingData:
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
-    `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID or COCO, or hold several
-    such folders: `siamtrack.data.layouts` recognises them by what is in them. What a set has for validation validates.
+    `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID, YouTube-BB or COCO, or
+    hold several such folders: `siamtrack.data.layouts` recognises them by what is in them. What a set has for
+    validation validates.
 
     Frames of our own videos are cached below `root/cache` the first time, which takes a minute or two; those of the
     data sets are read from their files.
@@ -82,6 +87,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
         (*(track for track in training if track.folder.name in validation), *sets.validation),
         stills,
         frames,
+        _masks(training, root / "cache"),
     )
 
 
@@ -93,6 +99,25 @@ def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
     if cache is not None and not files:
         return cache
     return FrameFiles(files, cache)
+
+
+def _masks(tracks: Sequence[Track], cache_dir: Path) -> Frames | None:
+    """The masks of these tracks, cached.
+
+    Raises:
+        DataError: when there is not one a frame.
+    """
+    masked = [track for track in tracks if track.masks]
+    if not masked:
+        return None
+    masks = FrameCache.build([track.folder for track in masked], cache_dir, "masks")
+    for track in masked:
+        if masks.count(track.folder) != len(track.boxes):
+            raise DataError(
+                f"{track.folder}: {masks.count(track.folder)} masks for {len(track.boxes)} frames: one a frame is"
+                " needed; copy the video of masks again, or remove it"
+            )
+    return masks
 
 
 def _check_lengths(tracks: Iterable[Track], frames: Frames) -> None:
@@ -116,27 +141,57 @@ def _warn_of_unknown(validation: Iterable[str], tracks: Iterable[Track], root: P
         log.warning("%s holds no sequence %s, which mix.validation keeps from training", root, shown)
 
 
-def make_sources(data: TrainingData, mix: MixSettings) -> list[tuple[SceneSource, float]]:
+def make_sources(data: TrainingData, mix: MixSettings, area: SearchArea) -> list[tuple[SceneSource, float]]:
     """The sources of scenes that a mix asks for, with their shares.
+
+    Args:
+        data: what there is.
+        mix: what is wanted.
+        area: what a search crop may show, as of `siamtrack.data.pairs.largest_search`.
 
     Raises:
         DataError: when the mix asks for what the folder does not hold, or for nothing.
     """
-    sources: list[tuple[SceneSource, float]] = []
-    if mix.video:
-        if not data.tracks or data.cache is None:
-            raise DataError("the recipe asks for video, and the data folder holds no sequence to train on")
-        sources.append((VideoScenes(data.tracks, data.cache, mix.max_gap), mix.video))
-    if mix.stills or mix.composed:
-        if data.stills is None:
-            raise DataError("the recipe asks for stills or composed scenes, and the data folder holds no stills/")
-        if mix.stills:
-            sources.append((StillScenes(data.stills.objects), mix.stills))
-        if mix.composed:
-            sources.append((ComposedScenes(data.stills), mix.composed))
+    makers: list[tuple[Callable[[], SceneSource], float]] = [
+        (lambda: VideoScenes(*_video_of(data), mix.max_gap), mix.video),
+        (lambda: StillScenes(_stills_of(data).objects), mix.stills),
+        (lambda: ComposedScenes(StillPatches(_stills_of(data)), _stills_of(data).photos), mix.composed),
+        (lambda: ComposedScenes(_moving_patches(data, mix.max_gap), _stills_of(data).photos), mix.moved),
+        (
+            lambda: RivalScenes(data.stills.objects if data.stills else (), data.tracks, data.cache, mix.max_gap, area),
+            mix.rivals,
+        ),
+    ]
+    sources = [(make(), share) for make, share in makers if share]
     if not sources:
-        raise DataError("the recipe's mix asks for no data at all: set video, stills or composed")
+        names = "video, stills, composed, moved or rivals"
+        raise DataError(f"the recipe's mix asks for no data at all: set {names}")
     return sources
+
+
+def _video_of(data: TrainingData) -> tuple[Sequence[Track], Frames]:
+    if not data.tracks or data.cache is None:
+        raise DataError("the recipe asks for video, and the data folder holds no sequence to train on")
+    return data.tracks, data.cache
+
+
+def _stills_of(data: TrainingData) -> Stills:
+    if data.stills is None:
+        raise DataError("the recipe asks for stills, composed or moved scenes, and the data folder holds no stills/")
+    return data.stills
+
+
+def _rivals(data: TrainingData, max_gap: int, area: SearchArea) -> RivalScenes:
+    return RivalScenes(data.stills.objects if data.stills else (), data.tracks, data.cache, max_gap, area)
+
+
+def _moving_patches(data: TrainingData, max_gap: int) -> VideoPatches:
+    if data.cache is None or data.masks is None:
+        raise DataError(
+            "the recipe asks for moved objects, and no sequence of the data folder has a video of masks,"
+            " NAME_mask.mp4 beside NAME.mp4: add one, or set mix.moved = 0"
+        )
+    return VideoPatches([track for track in data.tracks if track.masks], data.cache, data.masks, max_gap)
 
 
 class PairDataset(Dataset[PairSample]):

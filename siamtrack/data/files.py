@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from siamtrack.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedFiles:
-    """The frames of a sequence that is a folder of numbered pictures already: a pattern and a count, no list."""
+    """The frames of a sequence that are numbered pictures already: a pattern and the numbers, no list of names."""
 
     pattern: str
     """Name of a picture below the folder of the sequence, with a place for its number: `img/{:08d}.jpg`."""
-    first: int
-    """Number of the first picture."""
-    count: int
+    numbers: Sequence[int]
+    """Of the pictures, in order."""
+    place: Path | None = None
+    """Folder of the pictures where that of the sequence is another: several sequences may share it."""
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self.numbers)
 
     def path(self, folder: Path, index: int) -> Path:
-        """The file of a frame, counted from 0."""
-        return folder / self.pattern.format(self.first + index)
+        """The file of a frame, counted from 0, of the sequence with that folder."""
+        return (self.place or folder) / self.pattern.format(self.numbers[index])
 
 
 def list_folders(root: Path) -> list[Path]:
@@ -63,7 +71,20 @@ def numbered_files(folder: Path, pattern: str, first: int, count: int | None = N
             f"{place / missing} is missing from the {len(names)} *{suffix} there, which are numbered without a gap:"
             f" unpack sequence {folder.name} again"
         )
-    return NumberedFiles(pattern, first, wanted)
+    return NumberedFiles(pattern, range(first, first + wanted))
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture in pixels; it is not decoded.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as a picture: copy it again, or remove it") from error
 
 
 def read_picture(path: Path, sequence: str) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The folder layouts of the large training sets: GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID and COCO.
+"""The folder layouts of the large training sets: GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID, YouTube-BB and COCO.
 
 Each reader is a function from a folder to what it holds; `LAYOUTS` is the list of them, with what each is known by. No
 picture is decoded and none is copied: of a sequence, its boxes and the number of its frames are kept.
@@ -6,16 +6,19 @@ picture is decoded and none is copied: of a sequence, its boxes and the number o
 Where the first pixel is 0 and where it is 1 was looked up, not guessed; the got10k toolkit (0.1.3) gives the numbers of
 all these files as they stand there. GOT-10k: 1 (got-10k/toolkit#6). LaSOT: 1 (HengLan/LaSOT_Evaluation_Toolkit#14).
 TrackingNet: 0 (its devkit draws the boxes into OpenCV's pixels as they are). VID: 0, and its corners are the first and
-the last pixel of the object, so that a width is `xmax - xmin + 1` (got-10k/toolkit#23). COCO: 0, continuous.
+the last pixel of the object, so that a width is `xmax - xmin + 1` (got-10k/toolkit#23). YouTube-BB: shares of width and
+height. COCO: 0, continuous.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import os
 import re
 import xml.etree.ElementTree as ET
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -27,7 +30,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.data.annotations import fit_boxes, mask_boxes, read_boxes, read_labels, read_rows, read_text
-from siamtrack.data.files import list_folders, numbered_files
+from siamtrack.data.files import NumberedFiles, list_folders, numbered_files, picture_size
 from siamtrack.data.sequences import Track
 from siamtrack.data.stills import StillObject, Stills
 from siamtrack.errors import DataError
@@ -323,6 +326,57 @@ def _read_vid_objects(path: Path) -> list[tuple[str, tuple[float, float, float, 
     return found
 
 
+YOUTUBE_BB = "yt_bb_detection_train"
+"""Table and folder of the training set of YouTube-BoundingBoxes."""
+
+
+def is_youtube_bb(root: Path) -> bool:
+    """`yt_bb_detection_train.csv` or a folder `yt_bb_detection_train`."""
+    return (root / f"{YOUTUBE_BB}.csv").is_file() or (root / YOUTUBE_BB).is_dir()
+
+
+def read_youtube_bb(root: Path) -> Contents:
+    """YouTube-BoundingBoxes (Real et al. 2017), its training set: a frame a second with a box.
+
+    The table `yt_bb_detection_train.csv` is Google's, without a head line: video, time in milliseconds, class, its
+    name, object, `present` or `absent`, and `xmin, xmax, ymin, ymax` as shares of the picture. Frames are where PySOT
+    takes them from, `yt_bb_detection_train/CLASS/VIDEO_TIME_CLASS_OBJECT.jpg`. Many videos have gone from the web: rows
+    without a frame are left out. Every object with two frames is a track, `VIDEO_CLASS_OBJECT`.
+    """
+    table, frames = root / f"{YOUTUBE_BB}.csv", root / YOUTUBE_BB
+    there = {folder.name: {entry.name for entry in os.scandir(folder)} for folder in list_folders(frames)}
+    if not table.is_file():
+        raise DataError(f"{table} does not exist: YouTube-BB's table of boxes is needed beside {frames}")
+    sightings: dict[tuple[str, str, str], dict[int, list[float]]] = {}
+    with table.open(newline="", encoding="utf-8") as handle:
+        for line, row in enumerate(csv.reader(handle), start=1):
+            try:
+                video, time, kind, _, target, presence, left, right, top, bottom = row
+                moment, corners = int(time), [float(each) for each in (left, top, right, bottom)]
+            except ValueError as error:
+                raise DataError(
+                    f"{table}, line {line} is no row of YouTube-BB (ten cells, without a head line): copy it again"
+                ) from error
+            if presence == "present" and f"{video}_{moment}_{kind}_{target}.jpg" in there.get(kind, ()):
+                sightings.setdefault((video, kind, target), {})[moment] = corners
+    tracks: list[Track] = []
+    for (video, kind, target), rows in sorted(sightings.items()):
+        if len(rows) > 1:
+            moments = array("q", sorted(rows))
+            files = NumberedFiles(f"{video}_{{:d}}_{kind}_{target}.jpg", moments, frames / kind)
+            name = f"{video}_{kind}_{target}"
+            width, height = picture_size(files.path(frames, 0))
+            sides = np.clip([rows[moment] for moment in moments], 0, 1) * [width, height, width, height]
+            boxes = np.hstack([sides[:, :2], sides[:, 2:] - sides[:, :2]])
+            tracks.append(Track(name, frames / kind / name, mask_boxes(boxes), files, video=video))
+    if not tracks:
+        raise DataError(
+            f"{frames} holds no two frames of one object in {table.name}: frames are called"
+            " CLASS/VIDEO_TIME_CLASS_OBJECT.jpg"
+        )
+    return Contents(tuple(tracks))
+
+
 def is_coco(root: Path) -> bool:
     """`annotations/instances_train2017.json` or `train2017/`."""
     return (root / "annotations" / "instances_train2017.json").is_file() or (root / "train2017").is_dir()
@@ -401,6 +455,7 @@ LAYOUTS = (
     Layout("LaSOT", is_lasot, read_lasot),
     Layout("TrackingNet", is_trackingnet, read_trackingnet),
     Layout("ILSVRC2015 VID", is_vid, read_vid),
+    Layout("YouTube-BB", is_youtube_bb, read_youtube_bb),
     Layout("COCO", is_coco, read_coco),
 )
 """All layouts that are recognised by what is in a folder, besides our own."""

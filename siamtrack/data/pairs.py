@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -20,10 +19,8 @@ from pydantic import Field
 from siamtrack.boxes import Box
 from siamtrack.config import Frozen
 from siamtrack.data.augment import PhotometricSettings, photometric, to_gray
-from siamtrack.data.compose import Pose, paste, shift_tone
-from siamtrack.data.sequences import MIN_SIDE, Frames, Track
-from siamtrack.data.stills import StillObject, Stills, read_cutout, read_image, read_object
-from siamtrack.errors import DataError
+from siamtrack.data.scenes import Scene, ScenePair, SceneSource, SearchArea
+from siamtrack.data.stills import read_image
 from siamtrack.tracking.crops import exemplar_side, mean_color
 
 Image = NDArray[np.uint8]
@@ -72,35 +69,16 @@ class MixSettings(Frozen):
     """Twice the same object of a photograph."""
     composed: float = Field(0.2, ge=0)
     """A cut-out object on two backgrounds or two places of one."""
+    moved: float = Field(0.0, ge=0)
+    """The same with an object that is cut out of two frames of a video with masks."""
+    rivals: float = Field(0.0, ge=0)
+    """An object, and another one of the same photograph or video in the search crop: hard negatives."""
     negatives: float = Field(0.1, ge=0, lt=1)
     """Share of all pairs whose search crop shows another object."""
     max_gap: int = Field(100, ge=1)
     """Largest distance of the two frames of a video."""
     validation: tuple[str, ...] = ()
     """Sequences that are kept from training and tracked at its end; keep those of one source together."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A picture with one object in it."""
-
-    image: Image
-    box: Box
-
-
-@dataclass(frozen=True)
-class ScenePair:
-    """Two looks at one object."""
-
-    exemplar: Scene
-    search: Scene
-    group: str
-    """What the object belongs to: pairs of one group must not serve as each other's negatives."""
-    warp: bool
-    """The two scenes show the object in one pose: turn and stretch one of them."""
-    sizes: tuple[float, float] | None
-    """Linear size of the object in the two scenes, in any unit; None where it is not known to a percent or two, as in
-    videos, whose boxes breathe and follow arms and legs more than distance."""
 
 
 @dataclass(frozen=True)
@@ -124,137 +102,6 @@ class PairSample:
     """As of `ScenePair`, of the exemplar."""
     search_group: str
     """As of `ScenePair`, of the search crop."""
-
-
-class SceneSource(Protocol):
-    """Anything that gives pairs of scenes."""
-
-    def draw(self, rng: np.random.Generator) -> ScenePair:
-        """Two looks at one object, drawn at random."""
-        ...
-
-
-class VideoScenes:
-    """Two frames of one track.
-
-    Args:
-        tracks: at least one with boxes in two frames; those with fewer are left out.
-        cache: has their frames.
-        max_gap: largest distance of the frames.
-
-    Raises:
-        DataError: when no track has boxes in two frames.
-    """
-
-    def __init__(self, tracks: Sequence[Track], cache: Frames, max_gap: int) -> None:
-        self._tracks = [(track, track.visible) for track in tracks if len(track.visible) > 1]
-        if not self._tracks:
-            raise DataError(
-                f"{_some_names(tracks)}: none has boxes of {MIN_SIDE:g} pixels or more in two frames:"
-                " add a sequence that has, or set mix.video = 0"
-            )
-        # Between one vote a track and one a frame: long videos show more, but much of the same.
-        weights = np.sqrt([len(visible) for _, visible in self._tracks])
-        self._shares = weights / weights.sum()
-        self._cache = cache
-        self._max_gap = max_gap
-
-    def draw(self, rng: np.random.Generator) -> ScenePair:
-        """Two frames of a track, at most `max_gap` apart, in either order."""
-        track, visible = self._tracks[int(rng.choice(len(self._tracks), p=self._shares))]
-        first = int(rng.choice(visible))
-        near = visible[np.abs(visible - first) <= self._max_gap]
-        second = int(rng.choice(near))
-        exemplar, search = (
-            Scene(self._cache.frame(track.folder, index), track.box(index)) for index in (first, second)
-        )
-        return ScenePair(exemplar, search, group=track.group, warp=False, sizes=None)
-
-
-class StillScenes:
-    """The same object of a photograph twice: all the difference comes from the augmentation.
-
-    Raises:
-        DataError: when there is no object.
-    """
-
-    def __init__(self, objects: Sequence[StillObject]) -> None:
-        if not objects:
-            raise DataError("stills/ holds no object to show twice: add one to objects.csv, or set mix.stills = 0")
-        self._objects = objects
-
-    def draw(self, rng: np.random.Generator) -> ScenePair:
-        """One photograph, shown twice."""
-        item = self._objects[int(rng.integers(len(self._objects)))]
-        scene = Scene(read_image(item.photo), item.box)
-        return ScenePair(scene, scene, group=item.photo.name, warp=True, sizes=(1, 1))
-
-
-class ComposedScenes:
-    """A cut-out object pasted on photographs, with look-alikes and things in front of it.
-
-    Raises:
-        DataError: when there is nothing to paste, or no photograph to paste it on.
-    """
-
-    LONG_SIDE = 480
-
-    def __init__(self, stills: Stills) -> None:
-        self._objects = [item for item in stills.masked if item.trusted]
-        self._cutouts = stills.cutouts
-        self._photos = stills.photos
-        if not self._objects and not self._cutouts:
-            raise DataError(
-                "stills/ holds nothing to compose scenes of, neither cutouts/*.webp nor a whole object with a"
-                " mask that a person drew: add one, or set mix.composed = 0"
-            )
-        if not self._photos:
-            raise DataError("stills/ holds no photograph to compose scenes on: add one, or set mix.composed = 0")
-
-    def draw(self, rng: np.random.Generator) -> ScenePair:
-        """One object in two pictures; half of the time over the same background."""
-        patch, name = self._patch(rng)
-        backgrounds = [self._background(rng)]
-        backgrounds.append(backgrounds[0] if rng.random() < 0.5 else self._background(rng))
-        others = [self._patch(rng)[0] for _ in range(int(rng.integers(0, 4)))]
-        if rng.random() < 0.3:
-            others.append(shift_tone(patch, rng, 0.4))  # a look-alike
-        size = float(np.exp(rng.uniform(math.log(24), math.log(140))))
-        exemplar, _ = self._scene(backgrounds[0], patch, others, size, rng)
-        larger = size * math.exp(rng.uniform(-0.4, 0.4))
-        search, edge = self._scene(backgrounds[1], shift_tone(patch, rng, 0.15), others, larger, rng)
-        if others and rng.random() < 0.3:
-            occluder = Pose(edge, larger * float(rng.uniform(0.5, 0.9)))
-            search = replace(search, image=paste(search.image, others[0], occluder)[0])
-        return ScenePair(exemplar, search, group=name, warp=False, sizes=(size, larger))
-
-    def _patch(self, rng: np.random.Generator) -> tuple[Image, str]:
-        choices = len(self._objects) + len(self._cutouts)
-        index = int(rng.integers(choices))
-        if index < len(self._objects):
-            item = self._objects[index]
-            return read_object(item), item.photo.name
-        path = self._cutouts[index - len(self._objects)]
-        return read_cutout(path), path.name
-
-    def _background(self, rng: np.random.Generator) -> Image:
-        return read_image(self._photos[int(rng.integers(len(self._photos)))])
-
-    def _scene(
-        self, background: Image, patch: Image, others: Sequence[Image], size: float, rng: np.random.Generator
-    ) -> tuple[Scene, tuple[float, float]]:
-        """The object among others; also a corner of its box, where something may stand in front of it."""
-        height, width = background.shape[:2]
-        center = (float(rng.uniform(0.15, 0.85)) * width, float(rng.uniform(0.15, 0.85)) * height)
-        image = background
-        for other in others:
-            angle, reach = rng.uniform(0, 2 * math.pi), size * rng.uniform(0.8, 2.5)
-            place = (center[0] + reach * math.cos(angle), center[1] + reach * math.sin(angle))
-            image, _ = paste(image, other, Pose(place, size * rng.uniform(0.5, 1.3), float(rng.uniform(-0.4, 0.4))))
-        pose = Pose(center, size, float(rng.uniform(-0.15, 0.15)), float(np.exp(rng.uniform(-0.1, 0.1))))
-        image, box = paste(image, patch, pose)
-        side = rng.choice([-0.5, 0.5], size=2)
-        return Scene(image, box), (center[0] + side[0] * box.width, center[1] + side[1] * box.height)
 
 
 class PairMaker:
@@ -295,6 +142,8 @@ class PairMaker:
         scenes = self._draw(rng)
         if self._geometry.reframe:
             scenes = reframe(scenes, self._geometry.reframe, rng)
+        if not scenes.same:
+            return replace(self._cut(scenes, scenes.group, rng), center=(math.nan, math.nan))
         other = self._draw(rng) if rng.random() < self._negatives else scenes
         if other.group == scenes.group:  # another target of the same video may be a twin: no negative
             return self._cut(scenes, scenes.group, rng)
@@ -380,6 +229,20 @@ class PairMaker:
         )
 
 
+def largest_search(geometry: GeometrySettings, exemplar_size: int, search_size: int) -> SearchArea:
+    """What search crops of a geometry may show at most.
+
+    Args:
+        geometry: how crops are cut.
+        exemplar_size: side of the exemplar crop in pixels.
+        search_size: side of the search crop in pixels.
+    """
+    turn = math.radians(geometry.turn)
+    largest = geometry.scale_step**geometry.scale_jitter * math.exp(geometry.zoom + geometry.squeeze)
+    largest *= (math.cos(turn) + math.sin(turn)) / (1 - geometry.stretch) * (1 + 2 * geometry.reframe)
+    return SearchArea(geometry.context, largest * (search_size / 2 + geometry.shift) / exemplar_size + geometry.reframe)
+
+
 def reframe(scenes: ScenePair, largest: float, rng: np.random.Generator) -> ScenePair:
     """Mark another part of the object, the same in both pictures: every side moves by up to a share of the box.
 
@@ -449,9 +312,3 @@ def view(
         borderMode=cv2.BORDER_TRANSPARENT,
     )
     return out
-
-
-def _some_names(tracks: Sequence[Track]) -> str:
-    """How many tracks there are, and the first few names."""
-    names = ", ".join([*(track.name for track in tracks[:4]), *(["..."] if len(tracks) > 4 else [])])
-    return f"{len(tracks)} track{'' if len(tracks) == 1 else 's'}" + (f" ({names})" if names else "")

@@ -2,7 +2,8 @@
 
 A sequence of our own is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt` (or
 `groundtruth_rect.1.txt`, `.2.txt` ... for several targets): one line a frame, `x,y,w,h`, 1-based, `nan` where the
-target has no box. This is the layout of OTB. `siamtrack.data.layouts` reads those of the large training sets.
+target has no box. This is the layout of OTB. A video of masks, `<name>_mask.mp4`, may stand beside that of the frames.
+`siamtrack.data.layouts` reads the layouts of the large training sets.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -25,6 +26,8 @@ from siamtrack.data.files import NumberedFiles, read_picture
 from siamtrack.errors import DataError
 from siamtrack.files import replacing
 
+MASKS = "_mask"
+"""What the name of a video of masks has at its end."""
 MIN_SIDE = 4.0
 """Shortest side of a box to train on, in pixels."""
 
@@ -39,6 +42,8 @@ class Track:
     """`(frames, 4)` boxes `x, y, width, height`, 0-based; rows of NaN where there is none."""
     files: NumberedFiles | None = None
     """Where the frames are read from, one by one; None for a sequence whose frames are cached."""
+    masks: bool = False
+    """There is a video of masks beside that of the frames, `<name>_mask.mp4`, gray, the object above 127."""
     video: str | None = None
     """The video that the frames are of, where several folders may be of one; None: the folder is all of it."""
 
@@ -72,6 +77,7 @@ def read_tracks(root: Path) -> tuple[Track, ...]:
             truth.parent.name + truth.stem.removeprefix("groundtruth_rect"),
             truth.parent,
             read_boxes(truth),
+            masks=_video(truth.parent, MASKS).is_file(),
             video=videos.get(truth.parent.name),
         )
         for truth in sorted(root.glob("*/groundtruth_rect*.txt"))
@@ -99,14 +105,38 @@ def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:
         DataError: when there are neither pictures nor a video, or one cannot be read.
     """
     pictures = _pictures(folder)
-    if pictures:
-        for picture in pictures:
-            yield read_picture(picture, folder.name)
-        return
-    video = folder / f"{folder.name}.mp4"
+    if not pictures:
+        yield from _decode_video(_video(folder), f"{folder} holds neither img/*.jpg nor a readable {folder.name}.mp4")
+    for picture in pictures:
+        yield read_picture(picture, folder.name)
+
+
+def decode_masks(folder: Path) -> Iterator[NDArray[np.uint8]]:
+    """The masks of a sequence folder, `(H, W, 3)` uint8, in order.
+
+    Raises:
+        DataError: when their video cannot be read.
+    """
+    video = _video(folder, MASKS)
+    yield from _decode_video(video, f"{video} cannot be read as a video: copy it again, or remove it")
+
+
+CacheKind = Literal["frames", "masks"]
+DECODERS: Mapping[CacheKind, Callable[[Path], Iterator[NDArray[np.uint8]]]] = {
+    "frames": decode_frames,
+    "masks": decode_masks,
+}
+"""What can be cached of a sequence folder, and how it is read."""
+
+
+def _video(folder: Path, ending: str = "") -> Path:
+    return folder / f"{folder.name}{ending}.mp4"
+
+
+def _decode_video(video: Path, problem: str) -> Iterator[NDArray[np.uint8]]:
     capture = cv2.VideoCapture(str(video))
     if not capture.isOpened():
-        raise DataError(f"{folder} holds neither img/*.jpg nor a readable {video.name}")
+        raise DataError(problem)
     try:
         while True:
             ok, image = capture.read()
@@ -197,8 +227,13 @@ class FrameCache:
         return np.asarray(image, np.uint8)
 
     @classmethod
-    def build(cls, folders: Iterable[Path], cache_dir: Path) -> FrameCache:
+    def build(cls, folders: Iterable[Path], cache_dir: Path, kind: CacheKind = "frames") -> FrameCache:
         """Open the cache of these sequences, made first where it does not exist.
+
+        Args:
+            folders: of the sequences.
+            cache_dir: where it is kept.
+            kind: which pictures of theirs.
 
         Raises:
             DataError: when a sequence cannot be read, or two of them share a name.
@@ -208,23 +243,23 @@ class FrameCache:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise DataError(f"two sequences are called {', '.join(sorted(twice))}: names must differ")
-        path = cache_dir / f"frames-{_digest(ordered)}.bin"
+        path = cache_dir / f"{kind}-{_digest(ordered)}.bin"
         if not path.with_suffix(".json").is_file():
             try:
                 cache_dir.mkdir(parents=True, exist_ok=True)
-                cls._write(path, ordered)
+                cls._write(path, ordered, DECODERS[kind])
             except OSError as error:
                 reason = error.strerror or error
                 raise DataError(f"the frame cache {path} cannot be written: {reason}; it needs room there") from error
         return cls(path)
 
     @classmethod
-    def _write(cls, path: Path, folders: Sequence[Path]) -> None:
+    def _write(cls, path: Path, folders: Sequence[Path], decode: Callable[[Path], Iterator[NDArray[np.uint8]]]) -> None:
         offsets: dict[str, list[int]] = {}
         with replacing(path) as file:
             for folder in folders:
                 marks = [file.tell()]
-                for image in decode_frames(folder):
+                for image in decode(folder):
                     _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
                     file.write(encoded.tobytes())
                     marks.append(file.tell())

@@ -166,8 +166,27 @@ def read_object(item: StillObject) -> NDArray[np.uint8]:
     left, top = max(math.floor(item.box.x), 0), max(math.floor(item.box.y), 0)
     patch = photo[top : top + mask.shape[0], left : left + mask.shape[1]]
     height, width = patch.shape[:2]
-    alpha = np.where(mask[:height, :width] > 0, 255, 0).astype(np.uint8)
-    return np.dstack([patch, alpha])
+    return _masked(patch, mask[:height, :width] > 0)
+
+
+def cut_out(image: NDArray[np.uint8], mask: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Cut an object out of a picture that has a mask of its own size.
+
+    Args:
+        image: `(H, W, 3)` uint8 BGR.
+        mask: `(H, W)` uint8, above 127 where the object is.
+        box: of the object; what is left of it in the picture is cut out.
+
+    Returns:
+        `(h, w, 4)` uint8 BGRA.
+    """
+    left, top = max(math.floor(box.x), 0), max(math.floor(box.y), 0)
+    window = np.s_[top : math.ceil(box.y + box.height), left : math.ceil(box.x + box.width)]
+    return _masked(image[window], mask[window] > 127)
+
+
+def _masked(patch: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.dstack([patch, np.where(opaque, 255, 0).astype(np.uint8)])
 
 
 def read_cutout(path: Path) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, make_sources
-from siamtrack.data.pairs import PairMaker, PairSample
+from siamtrack.data.pairs import PairMaker, PairSample, largest_search
 from siamtrack.errors import SiamTrackError
 from siamtrack.interrupts import deaf_children
 from siamtrack.models.tracking import TrackingNetwork
@@ -27,14 +27,15 @@ def make_pairs(recipe: Recipe, network: TrackingNetwork, data: TrainingData) -> 
     Raises:
         DataError: when the data is not what the recipe asks for.
     """
+    exemplar_size, search_size = network.exemplar_size, recipe.run.search_size or network.search_size
     maker = PairMaker(
-        make_sources(data, recipe.mix),
+        make_sources(data, recipe.mix, largest_search(recipe.geometry, exemplar_size, search_size)),
         data.stills.photos if data.stills else (),
         recipe.mix.negatives,
         recipe.geometry,
         recipe.light,
-        network.exemplar_size,
-        recipe.run.search_size or network.search_size,
+        exemplar_size,
+        search_size,
     )
     return PairDataset(maker, recipe.run.seed, recipe.run.steps * recipe.run.batch)
 

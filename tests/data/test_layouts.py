@@ -21,9 +21,11 @@ from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.dataset import TrainingData, make_sources, read_training_data
 from siamtrack.data.layouts import LAYOUTS, read_coco, read_got10k, read_lasot, read_trackingnet, read_vid
 from siamtrack.data.pairs import GeometrySettings, MixSettings, PairMaker
+from siamtrack.data.scenes import SearchArea
 from siamtrack.data.sequences import Track
 from siamtrack.errors import DataError
 
+AREA = SearchArea(0.5, 2.0)
 NONE = (np.nan,) * 4
 Size = tuple[int, int]
 
@@ -167,11 +169,35 @@ def write_coco(root: Path) -> Path:
     return root
 
 
+def youtube_row(time: int, target: int, sides: Sequence[float], kind: int = 23, presence: str = "present") -> str:
+    return f"-ABc_1,{time},{kind},car,{target},{presence},{','.join(map(str, sides))}"
+
+
+def write_youtube_bb(root: Path) -> Path:
+    """An object in three frames, once absent and once without its picture; one in two frames; one in a single frame."""
+    place = root / "yt_bb_detection_train" / "23"
+    for time, target in ((9000, 0), (10000, 0), (12000, 0), (9000, 1), (10000, 1), (9000, 2)):
+        picture(place / f"-ABc_1_{time}_23_{target}.jpg", time // 100 + target)
+    rows = [
+        youtube_row(12000, 0, (0.25, 0.75, -0.1, 0.5)),
+        youtube_row(9000, 0, (0.125, 0.5, 0.25, 0.75)),
+        youtube_row(10000, 0, (0.5, 0.5, 0.25, 0.75)),
+        youtube_row(11000, 0, (-1, -1, -1, -1), presence="absent"),
+        youtube_row(13000, 0, (0.125, 0.5, 0.25, 0.75)),
+        youtube_row(10000, 1, (0.5, 1.0, 0.5, 1.0)),
+        youtube_row(9000, 1, (0.25, 0.5, 0.5, 1.0)),
+        youtube_row(9000, 2, (0.25, 0.5, 0.5, 1.0)),
+    ]
+    write_lines(root / "yt_bb_detection_train.csv", rows)
+    return root
+
+
 WRITERS = {
     "GOT-10k": write_got10k,
     "LaSOT": write_lasot,
     "TrackingNet": write_trackingnet,
     "ILSVRC2015 VID": write_vid,
+    "YouTube-BB": write_youtube_bb,
     "COCO": write_coco,
 }
 
@@ -290,6 +316,17 @@ def test_vid_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
         np.testing.assert_array_equal(track.boxes[shown], boxes)
 
 
+def test_youtube_bb_is_in_shares_of_the_picture_and_in_the_order_of_time(tmp_path: Path) -> None:
+    data = read_training_data(write_youtube_bb(tmp_path))
+    boxes = by_name(data.tracks)
+    assert list(boxes) == ["-ABc_1_23_0", "-ABc_1_23_1"]
+    # Pictures have 64 x 48 pixels; what is above the picture is cut off, and a box without a width is none.
+    np.testing.assert_allclose(boxes["-ABc_1_23_0"], [(8, 12, 24, 24), NONE, (16, 0, 32, 24)])
+    np.testing.assert_allclose(boxes["-ABc_1_23_1"], [(16, 24, 16, 24), (32, 24, 32, 24)])
+    assert [levels(data, track) for track in data.tracks] == [[90, 100, 120], [91, 101]]
+    assert {track.group for track in data.tracks} == {"-ABc_1"}  # of one video: no negatives of each other
+
+
 def test_coco_gives_objects_of_photographs_without_crowds_and_small_ones(tmp_path: Path) -> None:
     stills = read_training_data(write_coco(tmp_path)).stills
     assert stills is not None
@@ -314,6 +351,11 @@ def write_white_box(root: Path, name: str) -> Path:
         write_lines(root / "TRAIN_3" / "anno" / "one.txt", ["10.00,5.00,20.00,18.00"] * 2)
     elif name == "ILSVRC2015 VID":
         write_vid_sequence(root, "val/ILSVRC2015_val_00000000", [[(0, 10, 5, 29, 22)]] * 2)
+    elif name == "YouTube-BB":
+        for time in (0, 1000):
+            picture(root / "yt_bb_detection_train" / "0" / f"a_{time}_0_0.jpg", 0)
+        rows = [f"a,{time},0,person,0,present,{10 / 64},{30 / 64},{5 / 48},{23 / 48}" for time in (0, 1000)]
+        write_lines(root / "yt_bb_detection_train.csv", rows)
     else:
         write_coco(root)
         table = root / COCO_TABLE
@@ -364,7 +406,7 @@ def test_several_data_sets_and_our_own_stand_side_by_side(
     for name, write in WRITERS.items():
         write(tmp_path / name)
     data = read_training_data(tmp_path, ["airplane"])
-    assert len(data.tracks) == 2 + 2 + 2 + 2 + 3
+    assert len(data.tracks) == 2 + 2 + 2 + 2 + 3 + 2
     assert [track.name for track in data.validation] == ["airplane", "GOT-10k_Val_000001"]
     assert data.stills is not None
     assert len(data.stills.objects) == 3 + 2
@@ -418,7 +460,7 @@ def test_thousands_of_sequences_take_little_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "COCO"])
 def test_pairs_are_made_of_every_layout_in_any_process(tmp_path: Path, name: str) -> None:
     data = read_training_data(WRITERS[name](tmp_path))
-    sources = make_sources(data, MixSettings(video=1, stills=0, composed=0))
+    sources = make_sources(data, MixSettings(video=1, stills=0, composed=0), AREA)
     maker = PairMaker(sources, (), 0.0, GeometrySettings(), PhotometricSettings(), 127, 239)
     copy = pickle.loads(pickle.dumps(maker))
     first, second = (made.make(np.random.default_rng(5)) for made in (maker, copy))
@@ -428,7 +470,7 @@ def test_pairs_are_made_of_every_layout_in_any_process(tmp_path: Path, name: str
 def test_pairs_are_made_of_photographs_of_coco(tmp_path: Path) -> None:
     data = read_training_data(write_coco(tmp_path))
     assert data.stills is not None
-    sources = make_sources(data, MixSettings(video=0, stills=1, composed=0))
+    sources = make_sources(data, MixSettings(video=0, stills=1, composed=0), AREA)
     maker = PairMaker(sources, data.stills.photos, 0.0, GeometrySettings(), PhotometricSettings(), 127, 239)
     assert maker.make(np.random.default_rng(0)).search.shape == (239, 239, 3)
 
@@ -450,6 +492,7 @@ def write(name: str, text: str) -> Callable[[Path], None]:
 
 GOT = "train/GOT-10k_Train_000001"
 VID = "VID/train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000"
+YTBB = "yt_bb_detection_train"
 COCO_TABLE = "annotations/instances_train2017.json"
 
 
@@ -484,6 +527,10 @@ COCO_TABLE = "annotations/instances_train2017.json"
             write(f"Annotations/{VID}/000001.xml", "<annotation><object/></annotation>"),
             "000001.xml is no annotation",
         ),
+        ("YouTube-BB", remove(f"{YTBB}.csv"), f"{YTBB}.csv does not exist: YouTube-BB's table"),
+        ("YouTube-BB", write(f"{YTBB}.csv", "a,1,2\n"), f"{YTBB}.csv, line 1 is no row of YouTube-BB"),
+        ("YouTube-BB", write(f"{YTBB}.csv", "id,time,class,name,n,p,0,1,0,1\n"), "without a head line"),
+        ("YouTube-BB", remove(YTBB), f"{YTBB} holds no two frames of one object"),
         ("COCO", remove(COCO_TABLE), "instances_train2017.json cannot be read: No such file.*unpack"),
         ("COCO", write(COCO_TABLE, '{"images": ['), "instances_train2017.json is no table of COCO's instances"),
         ("COCO", write(COCO_TABLE, '{"images": []}'), "is no table of COCO's instances"),

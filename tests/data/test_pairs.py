@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.data.augment import PhotometricSettings
-from siamtrack.data.pairs import (
+from siamtrack.data.pairs import GeometrySettings, PairMaker, largest_search, reframe, view
+from siamtrack.data.scenes import (
     ComposedScenes,
-    GeometrySettings,
-    PairMaker,
+    RivalScenes,
     Scene,
     ScenePair,
+    SearchArea,
+    StillPatches,
     StillScenes,
+    VideoPatches,
     VideoScenes,
-    reframe,
-    view,
 )
 from siamtrack.data.sequences import FrameCache, Track
 from siamtrack.data.stills import Stills, read_stills
@@ -260,9 +261,97 @@ def test_no_object_to_show_twice_is_refused() -> None:
 def test_scenes_need_something_to_compose(training_folder: Path) -> None:
     stills = read_stills(training_folder / "stills")
     found = replace(stills, objects=tuple(replace(item, trusted=False) for item in stills.objects))
-    ComposedScenes(found)  # its cut-out is enough
+    StillPatches(found)  # its cut-out is enough
     for poor in (Stills((), stills.photos, ()), replace(found, cutouts=())):
         with pytest.raises(DataError, match="nothing to compose scenes of"):
-            ComposedScenes(poor)
+            StillPatches(poor)
     with pytest.raises(DataError, match="no photograph to compose scenes on"):
-        ComposedScenes(replace(stills, photos=()))
+        ComposedScenes(StillPatches(stills), ())
+
+
+class Pictures:
+    """Frames that are at hand, the same for every folder."""
+
+    def __init__(self, pictures: list[NDArray[np.uint8]]) -> None:
+        self._pictures = pictures
+
+    def count(self, folder: Path) -> int:
+        return len(self._pictures)
+
+    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
+        return self._pictures[index]
+
+
+def test_objects_of_videos_are_cut_out_at_their_masks_in_two_frames() -> None:
+    # Red in the first frame, green in the second, a disc in both; around it, what must not be seen.
+    frames, masks, boxes = [], [], []
+    for index, color in enumerate(((0, 0, 255), (0, 255, 0))):
+        center = (60 + 30 * index, 50)
+        image, mask = np.full((100, 160, 3), 200, np.uint8), np.zeros((100, 160, 3), np.uint8)
+        for canvas, paint in ((image, color), (mask, (255, 255, 255))):
+            cv2.circle(canvas, center, 20, paint, -1)
+        frames.append(image)
+        masks.append(mask)
+        boxes.append((center[0] - 20, 30, 41, 41))
+    track = Track("disc", Path("disc"), np.array(boxes, np.float64), masks=True)
+    patches = VideoPatches([track], Pictures(frames), Pictures(masks), max_gap=5)
+    seen = set()
+    for seed in range(20):
+        pair = patches.draw(np.random.default_rng(seed))
+        for patch in (pair.exemplar, pair.search):
+            assert patch.shape == (41, 41, 4)
+            opaque = patch[patch[:, :, 3] > 0][:, :3]
+            assert len(opaque) == int((masks[0][:, :, 0] > 0).sum())
+            assert len(np.unique(opaque, axis=0)) == 1
+        seen.add((int(pair.exemplar[20, 20, 1]), int(pair.search[20, 20, 1])))
+        assert not pair.rigid
+    assert seen == {(0, 0), (0, 255), (255, 0), (255, 255)}
+    with pytest.raises(DataError, match="video of masks"):
+        VideoPatches([], Pictures(frames), Pictures(masks), max_gap=5)
+
+
+def test_how_far_off_a_moved_object_is_counts_as_not_known(training_folder: Path) -> None:
+    photos = read_stills(training_folder / "stills").photos
+    frame, mask = np.full((60, 60, 3), 90, np.uint8), np.full((60, 60, 3), 255, np.uint8)
+    track = Track("whole", Path("whole"), np.array([[0.0, 0.0, 60.0, 60.0]]), masks=True)
+    moved = ComposedScenes(VideoPatches([track], Pictures([frame]), Pictures([mask]), 5), photos)
+    assert moved.draw(np.random.default_rng(0)).sizes is None
+    still = ComposedScenes(StillPatches(read_stills(training_folder / "stills")), photos)
+    assert still.draw(np.random.default_rng(0)).sizes is not None
+
+
+RIVALS = GeometrySettings(shift=40, scale_jitter=1.5, scales=3, turn=10, stretch=0.1, reframe=0.2, surround=0)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_a_rival_is_shown_without_the_target(seed: int) -> None:
+    """Two discs in one frame: the exemplar is of one of them, and the search crop shows the other alone."""
+    image = np.full((300, 900, 3), 90, np.uint8)
+    centers = {(0, 0, 255): (150, 150), (0, 255, 0): (700, 140)}
+    for color, center in centers.items():
+        cv2.circle(image, center, 30, color, -1)
+    tracks = [
+        Track(f"disc.{index}", Path("discs"), np.array([[x - 30.0, y - 30.0, 60.0, 60.0]]))
+        for index, (x, y) in enumerate(centers.values())
+    ]
+    scenes = RivalScenes((), tracks, Pictures([image]), 5, largest_search(RIVALS, 128, 256))
+    made = PairMaker([(scenes, 1.0)], (), 0.0, RIVALS, STILL_LIGHT, 128, 256).make(np.random.default_rng(seed))
+    assert math.isnan(made.center[0])
+    assert made.group == made.search_group == "discs"
+    middle = made.exemplars[1][64, 64].astype(int)
+    red = middle[2] > middle[1]  # also without colours: red is darker than green then
+    if made.search.std(axis=2).max() > 0:
+        strong = np.abs(made.search.astype(int) - 90).max(axis=2) > 60
+        assert strong.any()
+        hue = made.search[strong].astype(int)
+        assert ((hue[:, 1] > hue[:, 2]) == red).all()
+
+
+def test_a_rival_that_the_search_crop_may_show_with_the_target_is_none() -> None:
+    image = np.full((100, 200, 3), 90, np.uint8)
+    tracks = [Track(f"near.{x}", Path("near"), np.array([[x, 40.0, 20.0, 20.0]])) for x in (40.0, 90.0)]
+    # The exemplar's side is 40 pixels: from the centre of one to the side of the other it is as far.
+    RivalScenes((), tracks, Pictures([image]), 5, SearchArea(0.5, 0.99))
+    with pytest.raises(DataError, match="far enough from each other"):
+        RivalScenes((), tracks, Pictures([image]), 5, SearchArea(0.5, 1.01))

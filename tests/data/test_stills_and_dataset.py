@@ -16,9 +16,12 @@ from siamtrack.data import dataset
 from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.dataset import PairDataset, collate, make_sources, read_training_data
 from siamtrack.data.pairs import GeometrySettings, MixSettings, PairMaker
+from siamtrack.data.scenes import SearchArea
 from siamtrack.data.sequences import decode_frames
 from siamtrack.data.stills import read_cutout, read_object, read_stills
 from siamtrack.errors import DataError
+
+AREA = SearchArea(0.5, 2.0)
 
 
 def test_an_object_is_cut_out_with_its_mask(training_folder: Path) -> None:
@@ -164,6 +167,8 @@ def test_development_sequences_beside_the_data_are_never_read(training_folder: P
     [
         (MixSettings(video=1, stills=0, composed=0), "no sequence to train on"),
         (MixSettings(video=0, stills=0, composed=0), "no data at all"),
+        (MixSettings(video=0, moved=1), "no sequence .* has a video of masks"),
+        (MixSettings(video=0, rivals=1), "shows two objects far enough from each other"),
     ],
 )
 def test_a_mix_that_the_folder_cannot_serve_is_refused(
@@ -171,7 +176,7 @@ def test_a_mix_that_the_folder_cannot_serve_is_refused(
 ) -> None:
     shutil.copytree(training_folder / "stills", tmp_path / "stills")
     with pytest.raises(DataError, match=message):
-        make_sources(read_training_data(tmp_path), mix)
+        make_sources(read_training_data(tmp_path), mix, AREA)
 
 
 @pytest.mark.parametrize("make", [False, True])
@@ -187,7 +192,7 @@ def test_a_batch_is_rgb_and_knows_who_may_be_a_negative(training_folder: Path) -
     data = read_training_data(training_folder)
     assert data.stills is not None
     maker = PairMaker(
-        make_sources(data, MixSettings(video=1, stills=1, composed=1)),
+        make_sources(data, MixSettings(video=1, stills=1, composed=1), AREA),
         data.stills.photos,
         0.2,
         GeometrySettings(scales=3),
