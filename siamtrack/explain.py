@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +27,7 @@ from siamtrack.boxes import Box, validate_box
 from siamtrack.config import Precision
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.draw import COLORS
-from siamtrack.io.frames import Source
+from siamtrack.io.frames import Frame, Source
 from siamtrack.io.images import check_picture_name, write_image
 from siamtrack.io.sinks import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
@@ -131,28 +132,65 @@ def _tell(warnings: Sequence[str]) -> None:
         _logger.warning("%s", warning)
 
 
-def _follow(question: Question, source: Source, advance: Advance) -> Explanation:
-    name, count = question.source, source.info.count
-    if count is not None and question.frame >= count:
-        raise _beyond(question, count)
-    first = next(source).image
-    if first is None:
-        raise SourceError(f"frame 0 of '{name}', which the box belongs to, cannot be decoded: give a source without it")
-    box = validate_box(question.box, first.shape[1], first.shape[0])
-    tracker = _load(question)
-    state = tracker.start(first, box)
-    exemplars = tracker.cut_exemplars(first, box)
-    frames = 1
+class MissingFrameError(SourceError):
+    """The frames end before the one that is to be explained.
+
+    Args:
+        message: as of every error.
+        frames: how many there are.
+    """
+
+    def __init__(self, message: str, frames: int) -> None:
+        super().__init__(message)
+        self.frames = frames
+
+
+def explain_frame(
+    tracker: Tracker,
+    frames: Iterable[Frame],
+    box: tuple[float, float, float, float],
+    number: int,
+    *,
+    source: str,
+    model: str,
+    advance: Advance = lambda frames, fps: None,
+) -> Explanation:
+    """Track a target up to a frame, and look at how it is found there.
+
+    Args:
+        tracker: keeps nothing of it.
+        frames: from the first one on.
+        box: the target in the first frame, in pixels of it.
+        number: index of the frame to explain, at least 1.
+        source: name of the frames, to be shown.
+        model: name of the model where its card has none.
+        advance: told after every frame how far it is.
+
+    Raises:
+        MissingFrameError: when there are fewer frames.
+        SourceError: when the first frame, or that to explain, cannot be decoded.
+        BoxError: when the box cannot be tracked.
+    """
+    opened = iter(frames)
+    first = next(opened, None)
+    if first is None or first.image is None:
+        raise SourceError(
+            f"frame 0 of '{source}', which the box belongs to, cannot be decoded: give a source without it"
+        )
+    box = validate_box(Box(*box), first.image.shape[1], first.image.shape[0])
+    state = tracker.start(first.image, box)
+    exemplars = tracker.cut_exemplars(first.image, box)
+    seen = 1
     began = time.perf_counter()
-    for frame in source:
-        frames = frame.index + 1
-        if frame.index == question.frame:
+    for frame in opened:
+        seen = frame.index + 1
+        if frame.index == number:
             if frame.image is None:
-                raise SourceError(f"frame {frame.index} of '{name}' cannot be decoded: explain another one")
+                raise SourceError(f"frame {number} of '{source}' cannot be decoded: explain another one")
             return Explanation(
-                source=Path(name).name or name,
-                frame=frame.index,
-                model=tracker.card.name if tracker.card else question.model,
+                source=Path(source).name or source,
+                frame=number,
+                model=tracker.card.name if tracker.card else model,
                 exemplar=exemplars[len(exemplars) // 2],
                 previous=state.box,
                 seen=tracker.observe(frame.image, state),
@@ -161,10 +199,27 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
             )
         if frame.image is not None:  # as in a run, the target is looked for where it was last
             state = tracker.step(frame.image, [state])[0].state
-        advance(frames, frame.index / (time.perf_counter() - began))
-    if count is None:
-        raise _beyond(question, frames)
-    raise SourceError(f"frame {question.frame} of '{name}' is missing: only {frames} of {count} frames can be read")
+        advance(seen, frame.index / (time.perf_counter() - began))
+    raise MissingFrameError(f"frame {number} of '{source}' is missing: only {seen} frames can be read", seen)
+
+
+def _follow(question: Question, source: Source, advance: Advance) -> Explanation:
+    name, count = question.source, source.info.count
+    if count is not None and question.frame >= count:
+        raise _beyond(question, count)
+    first = next(source)
+    if first.image is not None:  # a box that cannot be tracked is told before a model is loaded
+        validate_box(question.box, first.image.shape[1], first.image.shape[0])
+    tracker = _load(question)
+    frames = chain([first], source)
+    try:
+        return explain_frame(
+            tracker, frames, question.box, question.frame, source=name, model=question.model, advance=advance
+        )
+    except MissingFrameError as error:
+        if count is None:
+            raise _beyond(question, error.frames) from None
+        raise
 
 
 def _beyond(question: Question, count: int) -> UsageError:

@@ -40,6 +40,14 @@ def report(
             "--filmstrips", metavar="N", min=0, help="Frames to show of each sequence, about 12 kB each; 0 for none."
         ),
     ] = 6,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Track siamtrack's models once more up to their worst moments, and show what they saw: exemplar, "
+            "search crop, response maps.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -62,7 +70,7 @@ def report(
 
     if only is not None:
         dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
-    job = ReportJob(dataset, folders, convention, filmstrips, console.command_line())
+    job = ReportJob(dataset, folders, convention, filmstrips, explain, console.command_line())
     written = write_report(make_report(job), out.expanduser())
     if not quiet:
         for path in written:

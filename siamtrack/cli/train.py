@@ -25,8 +25,8 @@ def train(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID, YouTube-BB or COCO. For verify-...: a "
-            "folder of one folder of pictures a class, or 'digits'.",
+            help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID, YouTube-BB or COCO. For verify-...: "
+            "a folder of one folder of pictures a class, or 'digits'.",
         ),
     ],
     out: Annotated[

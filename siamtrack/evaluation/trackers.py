@@ -123,9 +123,17 @@ class ModelFactory:
 
     def make(self) -> FrameTracker:
         """Load it."""
+        return _Model(self.load())
+
+    def load(self) -> Tracker:
+        """The tracker itself, of which more can be asked.
+
+        Raises:
+            SiamTrackError: when it cannot be had here.
+        """
         from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
 
-        return _Model(load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch"))
+        return load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch")
 
 
 class _Model:

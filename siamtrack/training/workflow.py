@@ -20,6 +20,7 @@ from siamtrack.data.sequences import Track
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.interrupts import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
+from siamtrack.training.curves import draw_curves
 from siamtrack.training.export import export_weights
 from siamtrack.training.loop import Progress, RunOptions, average_network, resume_run, start_run, train
 from siamtrack.training.parallel import ALONE, Processes
@@ -127,6 +128,7 @@ def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE)
         return dataclasses.replace(_summary(final, None, job.out), stopped_by=stopped_by)
     # Who pressed Ctrl-C does not want to wait for a validation.
     tracks = data.validation if stopped_by is None else ()
+    draw_curves(job.out, f"{job.recipe.model.name}, {final.step} of {job.recipe.run.steps} steps")
     return dataclasses.replace(finish(final, data, tracks, job.out), stopped_by=stopped_by)
 
 

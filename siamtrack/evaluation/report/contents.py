@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,18 @@ from siamtrack.evaluation.sequences import Kind
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A part of a frame with boxes drawn into it."""
+    """A picture of a frame: a part of it with boxes drawn into it, or how a tracker decided there."""
 
     frame: int
     """Its number; the first frame is 0."""
     width: int
     height: int
     jpeg: bytes
+
+    @property
+    def source(self) -> str:
+        """The picture itself, as a URI."""
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Failure:
 
     moment: Moment
     pictures: tuple[Picture, ...] = ()
+    explanation: Picture | None = None
+    """Exemplar, search crop and response maps of the first bad frame, where its tracker is a model of siamtrack."""
 
 
 @dataclass(frozen=True, slots=True)

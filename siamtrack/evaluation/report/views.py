@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,11 +55,6 @@ class Shown:
     picture: Picture
     overlaps: tuple[tuple[str, str], ...]
     """Trackers and figures."""
-
-    @property
-    def source(self) -> str:
-        """The picture itself, as a URI."""
-        return "data:image/jpeg;base64," + base64.b64encode(self.picture.jpeg).decode()
 
 
 @dataclass(frozen=True, slots=True)

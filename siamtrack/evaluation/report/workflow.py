@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import combinations
@@ -17,6 +17,7 @@ from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.records import read_run
 from siamtrack.evaluation.report.collecting import collect_report
 from siamtrack.evaluation.report.contents import Origin, Report, rank
+from siamtrack.evaluation.report.explaining import explain_failures
 from siamtrack.evaluation.report.inputs import find_results
 from siamtrack.evaluation.results import read_result
 from siamtrack.evaluation.scoring import score_tracker
@@ -38,6 +39,8 @@ class ReportJob:
     """How figures are made, as of `siamtrack.evaluation.conventions`."""
     frames: int = 6
     """Pictures of each sequence."""
+    explain: bool = False
+    """Add how our own models decided in the worst moments: they are tracked once more."""
     command: str = ""
     """The command line that makes the report again."""
 
@@ -62,7 +65,7 @@ def make_report(job: ReportJob) -> Report:
     def read_boxes(tracker: str, sequence: EvaluationSequence) -> NDArray[np.float64]:
         return read_result(found[tracker].root, dataset, tracker, sequence).boxes
 
-    return collect_report(
+    report = collect_report(
         dataset,
         ranked,
         read_boxes,
@@ -71,3 +74,6 @@ def make_report(job: ReportJob) -> Report:
         {name: record for name, record in records.items() if record is not None},
         job.frames,
     )
+    if not job.explain:
+        return report
+    return replace(report, failures=explain_failures(report.failures, dataset, report.records))

@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from siamtrack.backends.memory import give_back_freed_memory
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.io.sinks import write_failure
 from siamtrack.live.server.connection import Connection
@@ -153,6 +154,7 @@ def build_app(service: Service) -> FastAPI:
             await session.close()
         finally:
             await asyncio.to_thread(shutil.rmtree, session.folder.parent, ignore_errors=True)
+            await asyncio.to_thread(give_back_freed_memory)
 
     @app.post("/sessions/{name}/upload")
     async def upload(name: str, request: Request) -> Response:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from math import nan
 
 import pytest
-from made_up import BAD, GOOD, NO_FIGURES, report, run_record, tracker_score
+from made_up import BAD, GOOD, NO_FIGURES, picture, report, run_record, tracker_score
 
 from siamtrack.evaluation.report.page import render_page
 from siamtrack.evaluation.scores import Comparison
@@ -116,6 +117,15 @@ def test_what_is_not_there_is_left_out() -> None:
     ids = {attributes.get("id") for _, attributes in checked.tags}
     assert not {"attributes", "failures", "pairs"} & ids
     assert not any(tag == "img" for tag, _ in checked.tags)
+
+
+def test_how_a_model_decided_stands_with_the_moment() -> None:
+    made = report()
+    explained = (replace(made.failures[0], explanation=picture(7)), *made.failures[1:])
+    checked = parse(render_page(replace(made, failures=explained)))
+    (image,) = [found for tag, found in checked.tags if tag == "img" and "exemplar" in (found.get("alt") or "")]
+    assert image["src"] == picture(7).source
+    assert any("how frame 7 was decided" in text for text in checked.texts)
 
 
 def test_the_best_is_bold() -> None:
