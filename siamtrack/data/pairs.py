@@ -237,10 +237,12 @@ def largest_search(geometry: GeometrySettings, exemplar_size: int, search_size: 
         exemplar_size: side of the exemplar crop in pixels.
         search_size: side of the search crop in pixels.
     """
-    turn = math.radians(geometry.turn)
+    turn = math.radians(min(geometry.turn, 45))  # a square is widest when it stands on a corner
     largest = geometry.scale_step**geometry.scale_jitter * math.exp(geometry.zoom + geometry.squeeze)
     largest *= (math.cos(turn) + math.sin(turn)) / (1 - geometry.stretch) * (1 + 2 * geometry.reframe)
-    return SearchArea(geometry.context, largest * (search_size / 2 + geometry.shift) / exemplar_size + geometry.reframe)
+    # The centre of a reframed box moves by a share of its width, which is less than two exemplar sides.
+    drift = 2 * geometry.reframe
+    return SearchArea(geometry.context, largest * (search_size / 2 + geometry.shift) / exemplar_size + drift)
 
 
 def reframe(scenes: ScenePair, largest: float, rng: np.random.Generator) -> ScenePair:

@@ -348,6 +348,37 @@ def test_a_rival_is_shown_without_the_target(seed: int) -> None:
         assert ((hue[:, 1] > hue[:, 2]) == red).all()
 
 
+GEOMETRIES = st.builds(
+    GeometrySettings,
+    shift=st.floats(0, 80),
+    scale_jitter=st.floats(0, 3),
+    turn=st.floats(0, 90),
+    stretch=st.floats(0, 0.3),
+    zoom=st.floats(0, 0.6),
+    squeeze=st.floats(0, 0.2),
+    reframe=st.floats(0, 0.2),
+    surround=st.just(0.0),
+    gray=st.just(0.0),
+)
+
+
+@given(GEOMETRIES, st.integers(0, 10**6), st.floats(20, 60), st.floats(20, 60))
+@settings(max_examples=60, deadline=None)
+def test_search_crops_show_no_more_than_their_area(
+    geometry: GeometrySettings, seed: int, width: float, height: float
+) -> None:
+    """All that the area of a box does not reach is red, and no crop shows red, however it is cut."""
+    box = Box.from_center(800.0, 800.0, width, height)
+    half = largest_search(geometry, 128, 256)
+    reach = half.reach * math.sqrt((width + (width + height) / 2) * (height + (width + height) / 2))
+    image = np.full((1600, 1600, 3), RED, np.uint8)
+    first, last = max(math.floor(800 - reach) - 2, 0), math.ceil(800 + reach) + 2
+    image[first:last, first:last] = 90
+    pair = ScenePair(Scene(image, box), Scene(image, box), "one", warp=True, sizes=None, same=False)
+    crop = PairMaker([(Fixed(pair), 1.0)], (), 0.0, geometry, STILL_LIGHT, 128, 256).make(np.random.default_rng(seed))
+    assert crop.search[:, :, 2].max() == 90
+
+
 def test_a_rival_that_the_search_crop_may_show_with_the_target_is_none() -> None:
     image = np.full((100, 200, 3), 90, np.uint8)
     tracks = [Track(f"near.{x}", Path("near"), np.array([[x, 40.0, 20.0, 20.0]])) for x in (40.0, 90.0)]
