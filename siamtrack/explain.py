@@ -167,19 +167,20 @@ def explain_frame(
         advance: told after every frame how far it is.
 
     Raises:
+        UsageError: for a frame before 1.
         MissingFrameError: when there are fewer frames.
         SourceError: when the first frame, or that to explain, cannot be decoded.
         BoxError: when the box cannot be tracked.
     """
+    if number < 1:
+        raise UsageError(f"frame {number} cannot be explained: in frame 0 the box is given; ask for 1 or a later one")
     opened = iter(frames)
     first = next(opened, None)
-    if first is None or first.image is None:
-        raise SourceError(
-            f"frame 0 of '{source}', which the box belongs to, cannot be decoded: give a source without it"
-        )
-    box = validate_box(Box(*box), first.image.shape[1], first.image.shape[0])
-    state = tracker.start(first.image, box)
-    exemplars = tracker.cut_exemplars(first.image, box)
+    if first is None:
+        raise MissingFrameError(f"'{source}' has no frames", 0)
+    image = _check_first(first, source, box)
+    state = tracker.start(image, box)
+    exemplars = tracker.cut_exemplars(image, box)
     seen = 1
     began = time.perf_counter()
     for frame in opened:
@@ -208,8 +209,7 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
     if count is not None and question.frame >= count:
         raise _beyond(question, count)
     first = next(source)
-    if first.image is not None:  # a box that cannot be tracked is told before a model is loaded
-        validate_box(question.box, first.image.shape[1], first.image.shape[0])
+    _check_first(first, name, question.box)  # before a model is loaded
     tracker = _load(question)
     frames = chain([first], source)
     try:
@@ -219,7 +219,19 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
     except MissingFrameError as error:
         if count is None:
             raise _beyond(question, error.frames) from None
-        raise
+        raise SourceError(
+            f"frame {question.frame} of '{name}' is missing: only {error.frames} of {count} frames can be read"
+        ) from None
+
+
+def _check_first(first: Frame, source: str, box: tuple[float, float, float, float]) -> Image:
+    """The first picture, in which the box can be tracked."""
+    if first.image is None:
+        raise SourceError(
+            f"frame {first.index} of '{source}', which the box belongs to, cannot be decoded: give a source without it"
+        )
+    validate_box(Box(*box), first.image.shape[1], first.image.shape[0])
+    return first.image
 
 
 def _beyond(question: Question, count: int) -> UsageError:

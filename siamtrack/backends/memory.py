@@ -20,7 +20,8 @@ VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_M
 
 
 def keep_freed_memory() -> bool:
-    """Let the process keep up to `KEPT` bytes of freed memory, where the C library is glibc and nobody decided else.
+    """Let the process keep up to `KEPT` bytes of freed memory, in `ARENAS` heaps at most from now on, where the C
+    library is glibc and nobody decided else.
 
     By default glibc returns blocks of some megabytes to the system when they are freed, and gets them again, page by
     page, in the next frame: up to 2,800 page faults and 11 ms of system time a frame (siamtrack-lite), as chance lays
@@ -39,11 +40,12 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what the process keeps of freed memory, where the C library is glibc; takes milliseconds.
+    """Return to the system what the process keeps of freed memory, where `keep_freed_memory` may decide that; takes
+    milliseconds.
 
-    For when much was freed that will not be needed soon: between the pages of a server, not between frames.
+    For when much was freed that will not be needed soon: when a page of a server has left, not between frames.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or any(os.environ.get(name) for name in VARIABLES):
         return
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):

@@ -43,8 +43,8 @@ class TrainingData:
     validation: tuple[Track, ...]
     stills: Stills | None
     cache: Frames | None
-    masks: Frames | None = None
-    """Masks of the tracks that have some."""
+    cache_dir: Path | None = None
+    """Where frames and masks are cached."""
 
 
 def read_training_data(root: Path, validation: Collection[str] = ()) -> TrainingData:
@@ -87,7 +87,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
         (*(track for track in training if track.folder.name in validation), *sets.validation),
         stills,
         frames,
-        _masks(training, root / "cache"),
+        root / "cache",
     )
 
 
@@ -101,15 +101,12 @@ def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
     return FrameFiles(files, cache)
 
 
-def _masks(tracks: Sequence[Track], cache_dir: Path) -> Frames | None:
+def _masks(masked: Sequence[Track], cache_dir: Path) -> Frames:
     """The masks of these tracks, cached.
 
     Raises:
-        DataError: when there is not one a frame.
+        DataError: when they cannot be read, or are not one a frame.
     """
-    masked = [track for track in tracks if track.masks]
-    if not masked:
-        return None
     masks = FrameCache.build([track.folder for track in masked], cache_dir, "masks")
     for track in masked:
         if masks.count(track.folder) != len(track.boxes):
@@ -186,12 +183,13 @@ def _rivals(data: TrainingData, max_gap: int, area: SearchArea) -> RivalScenes:
 
 
 def _moving_patches(data: TrainingData, max_gap: int) -> VideoPatches:
-    if data.cache is None or data.masks is None:
+    masked = [track for track in data.tracks if track.masks]
+    if data.cache is None or data.cache_dir is None or not masked:
         raise DataError(
             "the recipe asks for moved objects, and no sequence of the data folder has a video of masks,"
             " NAME_mask.mp4 beside NAME.mp4: add one, or set mix.moved = 0"
         )
-    return VideoPatches([track for track in data.tracks if track.masks], data.cache, data.masks, max_gap)
+    return VideoPatches(masked, data.cache, _masks(masked, data.cache_dir), max_gap)
 
 
 class PairDataset(Dataset[PairSample]):

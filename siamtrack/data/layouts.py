@@ -326,6 +326,8 @@ def _read_vid_objects(path: Path) -> list[tuple[str, tuple[float, float, float, 
     return found
 
 
+FRAMES_A_SECOND = 30
+"""Of usual videos; YouTube-BB keeps one of them."""
 YOUTUBE_BB = "yt_bb_detection_train"
 """Table and folder of the training set of YouTube-BoundingBoxes."""
 
@@ -345,6 +347,7 @@ def read_youtube_bb(root: Path) -> Contents:
     """
     table, frames = root / f"{YOUTUBE_BB}.csv", root / YOUTUBE_BB
     there = {folder.name: {entry.name for entry in os.scandir(folder)} for folder in list_folders(frames)}
+    log.info("reading the annotations in %s; of the whole set, this takes minutes", table)
     if not table.is_file():
         raise DataError(f"{table} does not exist: YouTube-BB's table of boxes is needed beside {frames}")
     sightings: dict[tuple[str, str, str], dict[int, list[float]]] = {}
@@ -368,7 +371,9 @@ def read_youtube_bb(root: Path) -> Contents:
             width, height = picture_size(files.path(frames, 0))
             sides = np.clip([rows[moment] for moment in moments], 0, 1) * [width, height, width, height]
             boxes = np.hstack([sides[:, :2], sides[:, 2:] - sides[:, :2]])
-            tracks.append(Track(name, frames / kind / name, mask_boxes(boxes), files, video=video))
+            tracks.append(
+                Track(name, frames / kind / name, mask_boxes(boxes), files, video=video, step=FRAMES_A_SECOND)
+            )
     if not tracks:
         raise DataError(
             f"{frames} holds no two frames of one object in {table.name}: frames are called"

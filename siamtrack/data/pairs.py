@@ -74,7 +74,7 @@ class MixSettings(Frozen):
     rivals: float = Field(0.0, ge=0)
     """An object, and another one of the same photograph or video in the search crop: hard negatives."""
     negatives: float = Field(0.1, ge=0, lt=1)
-    """Share of all pairs whose search crop shows another object."""
+    """Share of all pairs whose search crop shows another object, of another picture."""
     max_gap: int = Field(100, ge=1)
     """Largest distance of the two frames of a video."""
     validation: tuple[str, ...] = ()
@@ -240,7 +240,7 @@ def largest_search(geometry: GeometrySettings, exemplar_size: int, search_size: 
     turn = math.radians(min(geometry.turn, 45))  # a square is widest when it stands on a corner
     largest = geometry.scale_step**geometry.scale_jitter * math.exp(geometry.zoom + geometry.squeeze)
     largest *= (math.cos(turn) + math.sin(turn)) / (1 - geometry.stretch) * (1 + 2 * geometry.reframe)
-    # The centre of a reframed box moves by a share of its width, which is less than two exemplar sides.
+    # The centre of a reframed box moves by a share of its width: with a context of 0.25, 1.8 exemplar sides at most.
     drift = 2 * geometry.reframe
     return SearchArea(geometry.context, largest * (search_size / 2 + geometry.shift) / exemplar_size + drift)
 

@@ -86,8 +86,7 @@ class VideoScenes:
         """Two frames of a track, at most `max_gap` apart, in either order."""
         track, visible = self._tracks[int(rng.choice(len(self._tracks), p=self._shares))]
         first = int(rng.choice(visible))
-        near = visible[np.abs(visible - first) <= self._max_gap]
-        second = int(rng.choice(near))
+        second = int(rng.choice(track.near(first, self._max_gap)))
         exemplar, search = (
             Scene(self._cache.frame(track.folder, index), track.box(index)) for index in (first, second)
         )
@@ -151,53 +150,57 @@ class RivalScenes:
         max_gap: int,
         area: SearchArea,
     ) -> None:
-        self._stills = [
-            (first, second)
-            for first, second in _couples((item.photo, item) for item in objects)
-            if not area.shows(first.box, second.box)
-        ]
+        self._photos: list[tuple[Sequence[StillObject], NDArray[np.intp]]] = []
+        for seen in _grouped((item.photo, item) for item in objects):
+            apart = [
+                (first, second)
+                for first, second in permutations(range(len(seen)), 2)
+                if not area.shows(seen[first].box, seen[second].box)
+            ]
+            if apart:
+                self._photos.append((seen, np.array(apart)))
         self._videos: list[tuple[Track, Track, NDArray[np.intp]]] = []
-        for first, second in _couples((track.folder, track) for track in tracks):
-            both = np.intersect1d(first.visible, second.visible)
-            apart = [not area.shows(first.box(frame), second.box(frame)) for frame in both]
-            if any(apart):
-                self._videos.append((first, second, both[apart]))
-        if not self._stills and not self._videos:
+        for targets in _grouped((track.folder, track) for track in tracks):
+            for target, rival in permutations(targets, 2):
+                both = np.intersect1d(target.visible, rival.visible)
+                far = [not area.shows(target.box(frame), rival.box(frame)) for frame in both]
+                if any(far):
+                    self._videos.append((target, rival, both[far]))
+        if not self._photos and not self._videos:
             raise DataError(
                 "no photograph or video frame shows two objects far enough from each other: add some, or set"
                 " mix.rivals = 0"
             )
-        # Between one vote a couple and one a frame, as for `VideoScenes`.
-        weights = np.sqrt([1.0] * len(self._stills) + [float(len(frames)) for _, _, frames in self._videos])
-        self._shares = weights / weights.sum()
+        # Between one vote a picture and one a couple, as for `VideoScenes`.
+        counts = [len(chosen) for _, chosen in self._photos] + [len(frames) for _, _, frames in self._videos]
+        self._votes = np.cumsum(np.sqrt(counts))
         self._cache = cache
         self._max_gap = max_gap
 
     def draw(self, rng: np.random.Generator) -> ScenePair:
         """One object, and another one that was there at the same time."""
-        index = int(rng.choice(len(self._shares), p=self._shares))
-        if index < len(self._stills):
-            item, other = self._stills[index]
+        index = int(np.searchsorted(self._votes, rng.random() * self._votes[-1], side="right"))
+        if index < len(self._photos):
+            seen, apart = self._photos[index]
+            item, other = (seen[each] for each in rng.choice(apart))
             image = read_image(item.photo)
             exemplar, search = Scene(image, item.box), Scene(image, other.box)
             return ScenePair(exemplar, search, group=item.photo.name, warp=True, sizes=None, same=False)
-        track, rival, frames = self._videos[index - len(self._stills)]
+        track, rival, frames = self._videos[index - len(self._photos)]
         moment = int(rng.choice(frames))
-        visible = track.visible
-        before = int(rng.choice(visible[np.abs(visible - moment) <= self._max_gap]))
+        before = int(rng.choice(track.near(moment, self._max_gap)))
         assert self._cache is not None  # where there are tracks, there are frames
         exemplar = Scene(self._cache.frame(track.folder, before), track.box(before))
         search = Scene(self._cache.frame(track.folder, moment), rival.box(moment))
         return ScenePair(exemplar, search, group=track.group, warp=False, sizes=None, same=False)
 
 
-def _couples(items: Iterable[tuple[Hashable, Item]]) -> Iterator[tuple[Item, Item]]:
-    """Every two items of one group, in both orders."""
+def _grouped(items: Iterable[tuple[Hashable, Item]]) -> Iterator[list[Item]]:
+    """The items of each group."""
     groups: dict[Hashable, list[Item]] = defaultdict(list)
     for group, item in items:
         groups[group].append(item)
-    for members in groups.values():
-        yield from permutations(members, 2)
+    yield from groups.values()
 
 
 @dataclass(frozen=True)
@@ -286,22 +289,32 @@ class VideoPatches:
 
     def draw(self, rng: np.random.Generator) -> PatchPair:
         """One object in two frames."""
-        track, visible, first = self._moment(rng)
-        second = int(rng.choice(visible[np.abs(visible - first) <= self._max_gap]))
+        track, first = self._moment(rng)
+        second = int(rng.choice(track.near(first, self._max_gap)))
         return PatchPair(self._cut(track, first), self._cut(track, second), track.group, rigid=False)
 
     def other(self, rng: np.random.Generator) -> Image:
         """As of `PatchSource`."""
-        track, _, moment = self._moment(rng)
-        return self._cut(track, moment)
+        return self._cut(*self._moment(rng))
 
-    def _moment(self, rng: np.random.Generator) -> tuple[Track, NDArray[np.intp], int]:
+    def _moment(self, rng: np.random.Generator) -> tuple[Track, int]:
         track, visible = self._tracks[int(rng.integers(len(self._tracks)))]
-        return track, visible, int(rng.choice(visible))
+        return track, int(rng.choice(visible))
 
     def _cut(self, track: Track, frame: int) -> Image:
         image, mask = (frames.frame(track.folder, frame) for frames in (self._frames, self._masks))
-        return cut_out(image, np.asarray(mask[:, :, 0]), track.box(frame))
+        if image.shape != mask.shape:
+            raise DataError(
+                f"{track.folder}: the mask of frame {frame} has {mask.shape[1]}x{mask.shape[0]} pixels and the frame"
+                f" {image.shape[1]}x{image.shape[0]}: both must be of one size; remove the video of masks, or set"
+                " mix.moved = 0"
+            )
+        patch = cut_out(image, np.asarray(mask[:, :, 0]), track.box(frame))
+        if not patch[:, :, 3].any():
+            raise DataError(
+                f"{track.folder}: frame {frame} has a box with nothing of its mask in it: write nan,nan,nan,nan for it"
+            )
+        return patch
 
 
 class ComposedScenes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,10 @@ class Track:
     files: NumberedFiles | None = None
     """Where the frames are read from, one by one; None for a sequence whose frames are cached."""
     masks: bool = False
-    """There is a video of masks beside that of the frames, `<name>_mask.mp4`, gray, the object above 127."""
+    """There is a video of masks beside that of the frames, `<name>_mask.mp4`, gray, the target above 127; it is the
+    only target of its sequence."""
+    step: int = 1
+    """How many frames of a usual video, of 25 to 30 a second, lie between two of its frames."""
     video: str | None = None
     """The video that the frames are of, where several folders may be of one; None: the folder is all of it."""
 
@@ -58,6 +62,11 @@ class Track:
         usable = np.isfinite(self.boxes).all(axis=1) & (self.boxes[:, 2:] >= MIN_SIDE).all(axis=1)
         return np.flatnonzero(usable)
 
+    def near(self, frame: int, max_gap: int) -> NDArray[np.intp]:
+        """The visible frames at most `max_gap` frames of a usual video from one."""
+        visible = self.visible
+        return visible[np.abs(visible - frame) * self.step <= max_gap]
+
     def box(self, frame: int) -> Box:
         """The box in a frame."""
         return Box(*(float(value) for value in self.boxes[frame]))
@@ -71,16 +80,19 @@ def read_tracks(root: Path) -> tuple[Track, ...]:
     Raises:
         DataError: when there is none, or when a file of theirs cannot be read.
     """
+    truths = sorted(root.glob("*/groundtruth_rect*.txt"))
+    targets = Counter(truth.parent for truth in truths)
     videos = {part: video for record in sorted(root.glob("*/label.json")) for part, video in _labelled(record)}
     tracks = tuple(
         Track(
             truth.parent.name + truth.stem.removeprefix("groundtruth_rect"),
             truth.parent,
             read_boxes(truth),
-            masks=_video(truth.parent, MASKS).is_file(),
+            # Masks do not tell several targets apart.
+            masks=targets[truth.parent] == 1 and _video(truth.parent, MASKS).is_file(),
             video=videos.get(truth.parent.name),
         )
-        for truth in sorted(root.glob("*/groundtruth_rect*.txt"))
+        for truth in truths
     )
     if not tracks:
         raise DataError(f"{root} holds no sequence: each is a folder with a video and a groundtruth_rect.txt")

@@ -180,8 +180,16 @@ def cut_out(image: NDArray[np.uint8], mask: NDArray[np.uint8], box: Box) -> NDAr
     Returns:
         `(h, w, 4)` uint8 BGRA.
     """
-    left, top = max(math.floor(box.x), 0), max(math.floor(box.y), 0)
-    window = np.s_[top : math.ceil(box.y + box.height), left : math.ceil(box.x + box.width)]
+    left, top, right, bottom = (
+        max(edge, 0)
+        for edge in (
+            math.floor(box.x),
+            math.floor(box.y),
+            math.ceil(box.x + box.width),
+            math.ceil(box.y + box.height),
+        )
+    )
+    window = np.s_[top:bottom, left:right]
     return _masked(image[window], mask[window] > 127)
 
 

@@ -128,8 +128,12 @@ def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE)
         return dataclasses.replace(_summary(final, None, job.out), stopped_by=stopped_by)
     # Who pressed Ctrl-C does not want to wait for a validation.
     tracks = data.validation if stopped_by is None else ()
-    draw_curves(job.out, f"{job.recipe.model.name}, {final.step} of {job.recipe.run.steps} steps")
-    return dataclasses.replace(finish(final, data, tracks, job.out), stopped_by=stopped_by)
+    summary = finish(final, data, tracks, job.out)
+    try:
+        draw_curves(job.out, f"{job.recipe.model.name}, {final.step} of {job.recipe.run.steps} steps")
+    except OSError as error:  # the weights are there, which is what counts
+        log.warning("%s has no picture of its curves: %s", job.out, error.strerror or error)
+    return dataclasses.replace(summary, stopped_by=stopped_by)
 
 
 def finish(checkpoint: Checkpoint, data: TrainingData, tracks: Sequence[Track], out: Path) -> TrainingSummary:

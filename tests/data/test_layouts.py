@@ -325,6 +325,9 @@ def test_youtube_bb_is_in_shares_of_the_picture_and_in_the_order_of_time(tmp_pat
     np.testing.assert_allclose(boxes["-ABc_1_23_1"], [(16, 24, 16, 24), (32, 24, 32, 24)])
     assert [levels(data, track) for track in data.tracks] == [[90, 100, 120], [91, 101]]
     assert {track.group for track in data.tracks} == {"-ABc_1"}  # of one video: no negatives of each other
+    # A frame a second: two seconds are sixty frames of a usual video.
+    first = data.tracks[0]
+    assert [first.near(0, gap).tolist() for gap in (59, 60)] == [[0], [0, 2]]
 
 
 def test_coco_gives_objects_of_photographs_without_crowds_and_small_ones(tmp_path: Path) -> None:

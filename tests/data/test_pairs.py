@@ -310,6 +310,20 @@ def test_objects_of_videos_are_cut_out_at_their_masks_in_two_frames() -> None:
         VideoPatches([], Pictures(frames), Pictures(masks), max_gap=5)
 
 
+@pytest.mark.parametrize(
+    ("mask", "complaint"),
+    [
+        (np.zeros((100, 160, 3), np.uint8), "frame 0 has a box with nothing of its mask in it: write nan"),
+        (np.full((50, 80, 3), 255, np.uint8), "mask of frame 0 has 80x50 pixels and the frame 160x100"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(mask: NDArray[np.uint8], complaint: str) -> None:
+    track = Track("disc", Path("disc"), np.array([[40.0, 30.0, 41.0, 41.0]]), masks=True)
+    patches = VideoPatches([track], Pictures([np.full((100, 160, 3), 200, np.uint8)]), Pictures([mask]), max_gap=5)
+    with pytest.raises(DataError, match=complaint):
+        patches.draw(np.random.default_rng(0))
+
+
 def test_how_far_off_a_moved_object_is_counts_as_not_known(training_folder: Path) -> None:
     photos = read_stills(training_folder / "stills").photos
     frame, mask = np.full((60, 60, 3), 90, np.uint8), np.full((60, 60, 3), 255, np.uint8)

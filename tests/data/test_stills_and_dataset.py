@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+from siamtrack.boxes import Box
 from siamtrack.data import dataset
 from siamtrack.data.augment import PhotometricSettings
 from siamtrack.data.dataset import PairDataset, collate, make_sources, read_training_data
 from siamtrack.data.pairs import GeometrySettings, MixSettings, PairMaker
 from siamtrack.data.scenes import SearchArea
 from siamtrack.data.sequences import decode_frames
-from siamtrack.data.stills import read_cutout, read_object, read_stills
+from siamtrack.data.stills import cut_out, read_cutout, read_object, read_stills
 from siamtrack.errors import DataError
 
 AREA = SearchArea(0.5, 2.0)
@@ -210,3 +211,58 @@ def test_a_batch_is_rgb_and_knows_who_may_be_a_negative(training_folder: Path) -
     same = [sample.group == sample.search_group for sample in samples]
     assert (batch.exemplar_groups == batch.search_groups).tolist() == same
     assert batch.centers.isnan().any(dim=1).tolist() == [not each for each in same]
+
+
+def write_masks(folder: Path, count: int) -> None:
+    """A white square that moves as that of `moving_square` does, on black."""
+    video = cv2.VideoWriter(str(folder / f"{folder.name}_mask.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (160, 120))
+    for index in range(count):
+        mask = np.zeros((120, 160, 3), np.uint8)
+        mask[30 + index : 60 + index, 40 + 2 * index : 70 + 2 * index] = 255
+        video.write(mask)
+    video.release()
+
+
+def test_objects_of_a_video_with_masks_are_moved(training_folder: Path, tmp_path: Path) -> None:
+    for name in ("clips", "stills"):
+        shutil.copytree(training_folder / name, tmp_path / name)
+    write_masks(tmp_path / "clips" / "moving_square", 8)
+    data = read_training_data(tmp_path)
+    assert [track.name for track in data.tracks if track.masks] == ["moving_square"]
+    assert not list((tmp_path / "cache").glob("masks-*"))  # nobody has asked for them
+    ((scenes, _),) = make_sources(data, MixSettings(video=0, stills=0, composed=0, moved=1), AREA)
+    pair = scenes.draw(np.random.default_rng(0))
+    assert (pair.group, pair.same, pair.sizes) == ("moving_square", True, None)
+    assert list((tmp_path / "cache").glob("masks-*.bin"))
+
+
+def test_one_mask_a_frame_is_needed(training_folder: Path, tmp_path: Path) -> None:
+    for name in ("clips", "stills"):
+        shutil.copytree(training_folder / name, tmp_path / name)
+    write_masks(tmp_path / "clips" / "moving_square", 7)
+    data = read_training_data(tmp_path)  # masks that nobody asks for stop nothing
+    with pytest.raises(DataError, match="moving_square: 7 masks for 8 frames"):
+        make_sources(data, MixSettings(video=0, stills=0, composed=0, moved=1), AREA)
+
+
+def test_masks_do_not_tell_several_targets_apart(training_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clips" / "moving_square"
+    shutil.copytree(training_folder / "clips" / "moving_square", folder)
+    write_masks(folder, 8)
+    shutil.copy(folder / "groundtruth_rect.txt", folder / "groundtruth_rect.2.txt")
+    assert not any(track.masks for track in read_training_data(tmp_path).tracks)
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ((-5.5, 10, 20, 20), (20, 15)),
+        ((90, -3, 20, 10), (7, 10)),
+        ((-40, 10, 20, 20), (20, 0)),
+        ((10, 10, 5, 5), (5, 5)),
+    ],
+)
+def test_what_is_left_in_the_picture_is_cut_out(box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
+    patch = cut_out(np.zeros((50, 100, 3), np.uint8), np.full((50, 100), 255, np.uint8), Box(*box))
+    assert patch.shape == (*size, 4)
+    assert (patch[:, :, 3] == 255).all()

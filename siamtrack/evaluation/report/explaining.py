@@ -36,28 +36,34 @@ def explain_failures(
 ) -> tuple[Failure, ...]:
     """Add how the first bad frame was decided, where the record of a tracker names a model that is still the same.
 
+    What cannot be explained is warned of and stays as it is.
+
     Args:
         failures: of trackers on the data set.
         dataset: whose frames are tracked.
         records: how results came about, by tracker.
-
-    Raises:
-        DataError: when frames or truth cannot be read.
     """
     sequences = {sequence.name: sequence for sequence in dataset.sequences}
     names = {failure.moment.tracker for failure in failures}
     trackers = {name: tracker for name in sorted(names) if (tracker := _load(name, records.get(name))) is not None}
-    return tuple(
-        replace(failure, explanation=_explain(trackers[moment.tracker], sequences[moment.sequence], moment.first))
-        if (moment := failure.moment).tracker in trackers and moment.first > 0
-        else failure
-        for failure in failures
-    )
+    explained = []
+    for failure in failures:
+        moment = failure.moment
+        picture = None
+        if moment.tracker in trackers and moment.first > 0:
+            _logger.info("explaining %s in frame %d of %s", moment.tracker, moment.first, moment.sequence)
+            try:
+                picture = _explain(trackers[moment.tracker], sequences[moment.sequence], moment.first)
+            except SiamTrackError as error:
+                _logger.warning("%s in %s is not explained: %s", moment.tracker, moment.sequence, error)
+        explained.append(replace(failure, explanation=picture))
+    return tuple(explained)
 
 
 def _load(name: str, record: RunRecord | None) -> Tracker | None:
-    """The model that made the results; None where another tracker did, or the model has gone or changed."""
-    if record is None or record.card is None:
+    """The model that made the results; None, with a warning, where something else did, or it has gone or changed."""
+    if record is None or record.card is None or record.digest is None:
+        _logger.warning("%s is not explained: its results are of no known model of siamtrack with a card", name)
         return None
     precision = cast(Literal["auto"] | Precision, record.precision or "auto")
     made = ModelFactory(name, record.spec, record.device or "auto", precision)

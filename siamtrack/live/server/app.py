@@ -153,7 +153,9 @@ def build_app(service: Service) -> FastAPI:
             await connection.close()
             await session.close()
         finally:
-            await asyncio.to_thread(shutil.rmtree, session.folder.parent, ignore_errors=True)
+            place = session.folder.parent
+            await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+            del connection, session  # what they hold is freed now
             await asyncio.to_thread(give_back_freed_memory)
 
     @app.post("/sessions/{name}/upload")

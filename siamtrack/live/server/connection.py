@@ -103,6 +103,8 @@ class Connection:
         if answering is not None:
             answering.cancel()
             await asyncio.wait([answering])
+            if not answering.cancelled() and (error := answering.exception()) is not None:
+                logger.error("a page was no longer answered", exc_info=error)
         await self._stop_player()
 
     async def send(self, message: Message) -> None:

@@ -97,7 +97,8 @@ def test_what_is_explained_is_what_the_tracker_did(
     ("changes", "complaint"),
     [
         ({"digest": "0" * 64}, "siamtrack-lite has other weights by now"),
-        ({"spec": "siamtrack-gone", "digest": None}, "siamtrack-gone"),
+        ({"spec": "siamtrack-gone", "digest": "0" * 64}, "siamtrack-gone"),
+        ({"digest": None}, "no known model of siamtrack"),
     ],
 )
 def test_a_model_that_has_changed_or_gone_is_not_explained(
