@@ -13,14 +13,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "siamtrack"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"runner", "preview", "feed_stats", "explain", "profiling", "exporting", "verifying", "matching"},
+    {"runner", "preview", "feed_stats", "profiling", "exporting", "verifying", "matching"},
     {"training", "evaluation", "labelling", "live"},
+    {"explain"},  # a report shows it too
     {"io"},
     {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
     {"backends"},
     {"models"},
-    {"boxes", "config", "files", "machine", "interrupts"},
+    {"boxes", "config", "files", "machine", "interrupts", "progress"},
     {"errors"},
 ]
 """Top to bottom. A part imports itself and what lies below it, never its neighbours."""

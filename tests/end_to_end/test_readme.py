@@ -137,6 +137,7 @@ def test_every_option_named_in_the_text_is_in_a_help(help_of: Callable[[list[str
         ["data", "preview"],
         ["profile"],
         ["benchmark"],
+        ["report"],
         ["label"],
         ["match"],
     )
