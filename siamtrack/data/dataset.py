@@ -154,10 +154,7 @@ def make_sources(data: TrainingData, mix: MixSettings, area: SearchArea) -> list
         (lambda: StillScenes(_stills_of(data).objects), mix.stills),
         (lambda: ComposedScenes(StillPatches(_stills_of(data)), _stills_of(data).photos), mix.composed),
         (lambda: ComposedScenes(_moving_patches(data, mix.max_gap), _stills_of(data).photos), mix.moved),
-        (
-            lambda: RivalScenes(data.stills.objects if data.stills else (), data.tracks, data.cache, mix.max_gap, area),
-            mix.rivals,
-        ),
+        (lambda: _rivals(data, mix.max_gap, area), mix.rivals),
     ]
     sources = [(make(), share) for make, share in makers if share]
     if not sources:
