@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -13,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from siamtrack.config import Precision
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.winograd import WinogradConv2d, suits_winograd, winograd_products
 
 
 def prepare_for_inference(
@@ -81,13 +84,20 @@ def _fuse(network: nn.Module) -> None:
                     setattr(module, name, _fused(child, "none"))
 
 
+_FUNCTIONS: MappingProxyType[Activation, Callable[[Tensor], Tensor]] = MappingProxyType(
+    {"none": lambda x: x, "relu": F.relu, "relu6": F.relu6}
+)
+
+
 def _activation_of(layer: nn.Module) -> Activation:
     if isinstance(layer, nn.ReLU6):
         return "relu6"
     return "relu" if isinstance(layer, nn.ReLU) else "none"
 
 
-def _fused(conv: nn.Conv2d, activation: Activation) -> FusedConv2d:
+def _fused(conv: nn.Conv2d, activation: Activation) -> nn.Module:
+    if suits_winograd(conv):
+        return WinogradConv2d(conv, FusedConv2d(winograd_products(conv), "none"), _FUNCTIONS[activation])
     return (FusedSamePadConv2d if isinstance(conv, SamePadConv2d) else FusedConv2d)(conv, activation)
 
 
