@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.heads import cross_correlation
-from siamtrack.models.inference import evenly_padded, fold_batch_norm
+from siamtrack.models.inference import traceable
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
 LEVELS = ("level_1", "level_2", "level_3")
@@ -112,8 +111,7 @@ def make_graphs(network: TrackingNetwork) -> dict[str, Graph]:
             f"a network of {'shared' if network.shared else 'unshared'} branches compared by "
             f"'{network.head.comparison}' runs on PyTorch only: shared branches and 'dot' are what can be exported"
         )
-    plain = fold_batch_norm(network)
-    _pad_evenly(plain)
+    plain = traceable(network)
     backbone = BackboneGraph(plain)
     crops = _black(plain.search_size)
     with torch.no_grad():
@@ -137,11 +135,3 @@ def make_graphs(network: TrackingNetwork) -> dict[str, Graph]:
 
 def _black(side: int) -> Tensor:
     return torch.zeros(1, side, side, 3, dtype=torch.uint8)
-
-
-def _pad_evenly(network: nn.Module) -> None:
-    """Replace uneven "SAME" padding in place, so that no graph computes its padding from the size of its input."""
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, SamePadConv2d):
-                setattr(module, name, evenly_padded(child))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.jit._trace import TracerWarning
 
 from siamtrack.backends.exported import METADATA, SUFFIXES
 from siamtrack.backends.graphs import INPUTS, OUTPUTS, Graph
@@ -22,7 +24,9 @@ def write_openvino(graphs: Mapping[str, Graph], folder: Path, metadata: str) -> 
         metadata: what the backbone's file says about the model.
     """
     for name, (module, inputs) in graphs.items():
-        model = openvino.convert_model(module, example_input=inputs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TracerWarning)  # numbers of cells and channels are to be constants
+            model = openvino.convert_model(module, example_input=inputs)
         for put, label in zip(model.inputs, INPUTS[name], strict=False):  # without boxes there are no levels
             put.get_tensor().set_names({label})
         for put, label in zip(model.outputs, OUTPUTS[name], strict=False):

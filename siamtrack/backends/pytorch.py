@@ -58,7 +58,7 @@ class TorchBackend(Backend):
         """As of `Backend`."""
         branch = self.network.exemplar_backbone
         if branch is None:
-            return self.embed(images)
+            return self._in_passes(self._embed, images)
         return self._in_passes(lambda some: Embedding(branch(some).float(), ()), images)
 
     def _in_passes(self, embed: Callable[[Tensor], Embedding], images: Tensor) -> Embedding:

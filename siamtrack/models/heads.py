@@ -193,11 +193,12 @@ class BoxHead(nn.Module):
             Maps of `(H - h + 1, W - w + 1)` cells.
         """
         features = self.search(_stack(levels))
-        batch, width, h, w = kernels.shape
+        # Plain numbers are constants in a traced graph.
+        batch, width, h, w = map(int, kernels.shape)
         grouped = features.reshape(1, batch * width, *features.shape[-2:])
         compared = F.conv2d(grouped, kernels.reshape(batch * width, 1, h, w), groups=batch * width)
         compared = compared.reshape(batch, width, *compared.shape[-2:]) * (4 / (h * w))
-        rows, columns = compared.shape[-2:]
+        rows, columns = map(int, compared.shape[-2:])
         # The middle of an even kernel lies between cells: the mean of the four around it stands for what is there.
         there = F.avg_pool2d(features, 2, 1)[..., h // 2 - 1 : h // 2 - 1 + rows, w // 2 - 1 : w // 2 - 1 + columns]
         shape = sizes.log()[:, :, None, None].expand(-1, -1, rows, columns)

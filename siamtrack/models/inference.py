@@ -51,6 +51,16 @@ def fold_batch_norm(network: TrackingNetwork) -> TrackingNetwork:
     return folded
 
 
+def traceable(network: TrackingNetwork) -> TrackingNetwork:
+    """A copy as of `fold_batch_norm` that computes no padding from the size of its input, which is to be even."""
+    plain = fold_batch_norm(network)
+    for module in list(plain.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, SamePadConv2d):
+                setattr(module, name, evenly_padded(child))
+    return plain
+
+
 def _fold(layers: nn.Sequential) -> None:
     for index in reversed(range(1, len(layers))):
         conv, norm = layers[index - 1], layers[index]

@@ -170,4 +170,4 @@ class BoxNetwork(TrackingNetwork):
             levels: of the search crops, from `embed_levels`.
             sizes: `(B, 2)` width and height of the target in its exemplar crop, in pixels.
         """
-        return self.box_head(kernels, levels, sizes / (self.stride * kernels.shape[-1]))  # type: ignore[no-any-return]
+        return self.box_head(kernels, levels, sizes / (self.stride * int(kernels.shape[-1])))  # type: ignore[no-any-return]
