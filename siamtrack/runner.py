@@ -51,10 +51,12 @@ STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show
 """Where the time of a run goes, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
 tracker's steps.
 
-Each counts how long its thread was busy with it. Decoding has a thread of its own (images: several), drawing and
-encoding have one together, unless a window is drawn for, and the rest shares one: stages overlap, so that they may add
-up to more than the run took.
+Each counts how long its thread was busy with it. Decoding has a thread of its own (images: several), encoding another,
+and drawing a third, unless a window is drawn for; the rest shares one: stages overlap, so that they may add up to more
+than the run took.
 """
+DRAWN_BEHIND = 1
+"""Drawn frames that wait for the encoder: enough for the next one to be drawn meanwhile."""
 FPS_SPAN = 20
 """Frames that the drawn frame rate is averaged over."""
 
@@ -284,7 +286,7 @@ def _follow(
 class _Results:
     """Everything that a frame's rows go to: tables, the video and the window. A context manager.
 
-    The video is drawn and encoded on a thread of its own. The window is not: OpenCV shows it in the main thread only.
+    The video is drawn and encoded on threads of their own. The window is not: OpenCV shows it in the main thread only.
     """
 
     def __init__(self, job: Job, source: Source, *, boxes: Sequence[Box], tracker: Tracker, summary: Summary) -> None:
@@ -306,11 +308,10 @@ class _Results:
     def __enter__(self) -> Self:
         outputs = self._job.outputs
         with self._stack as stack:
-            encode = None
+            sink = None
             if outputs.video is not None:  # first: what is wrong with it is known before a table is emptied
                 info = self._source.info
                 sink = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
-                encode = partial(self._encode, sink)
             if outputs.csv is not None:
                 self._tables.append(stack.enter_context(CsvSink(outputs.csv)))
             if outputs.otb is not None:
@@ -319,8 +320,9 @@ class _Results:
                 self._json = stack.enter_context(JsonSink(outputs.json, self._header()))
                 self._tables.append(self._json)
             stack.callback(self._conclude)
-            if encode is not None:  # last: its thread ends before anything is summed up or closed
-                self._video = stack.enter_context(WriteBehind(encode))
+            if sink is not None:  # last: their threads end before anything is summed up or closed
+                encoder = stack.enter_context(WriteBehind(partial(self._encode, sink), DRAWN_BEHIND))
+                self._video = stack.enter_context(WriteBehind(lambda draw: encoder.put(draw())))
             if self._job.show:
                 self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
             self._stack = stack.pop_all()
@@ -364,8 +366,7 @@ class _Results:
         with self._clock.measure("draw"):
             return draw_targets(image, rows, fps)
 
-    def _encode(self, sink: VideoSink, draw: Callable[[], Image]) -> None:
-        drawn = draw()
+    def _encode(self, sink: VideoSink, drawn: Image) -> None:
         with self._clock.measure("encode"):
             sink.write(drawn)
 

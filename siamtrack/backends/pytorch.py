@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding, Geometry
+from siamtrack.backends.correlation import compile_correlation, correlate
 from siamtrack.config import Precision
 from siamtrack.models.inference import prepare_for_inference
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
@@ -43,6 +44,9 @@ class TorchBackend(Backend):
         )
         self.network = prepare_for_inference(network, self.device, precision)
         self._dtype: torch.dtype = getattr(torch, precision)
+        self._correlates_on_cpu = self.device.type == "cpu" and self.comparison == "dot"
+        if self._correlates_on_cpu:
+            compile_correlation()
 
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
         """As of `Backend`: `(B, 3, s, s)`, channels last, in the network's own precision."""
@@ -76,7 +80,10 @@ class TorchBackend(Backend):
     @torch.inference_mode()
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
         """As of `Backend`; multiplied in the network's precision, added up in float32."""
-        return self.network.head.compare(kernels.to(self._dtype), features.to(self._dtype))
+        kernels, features = kernels.to(self._dtype), features.to(self._dtype)
+        if self._correlates_on_cpu:
+            return correlate(kernels, features)
+        return self.network.head.compare(kernels, features)
 
     @torch.inference_mode()
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
-from siamtrack.tracking.kernels import CACHE
+from siamtrack.compiling import CACHE
 
 Array = NDArray[np.float64]
 

@@ -50,9 +50,9 @@ class AdaptiveFilter:
     """How many samples are of the first frame; these are never dropped."""
 
     @property
-    def offset(self) -> Tensor:
+    def offset(self) -> float:
         """What the filter answers too much, everywhere, to features whose mean has not been taken off."""
-        return (self.weights * self.mean).sum()
+        return float((self.weights * self.mean).sum())
 
 
 def begin(

@@ -17,18 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from siamtrack.compiling import CACHE
 
-def _can_cache() -> bool:
-    """Whether numba finds a folder for compiled code: the package's, or the user's cache; else it refuses to cache."""
-    try:
-        njit(cache=True)(_can_cache)
-    except RuntimeError:
-        return False
-    return True
-
-
-CACHE = _can_cache()
-"""Without it, as in a container that runs as a user without a home, the kernels are compiled at every start."""
 CUBIC = -0.75
 """Free parameter of the cubic convolution kernel (Keys 1981), the value of OpenCV's INTER_CUBIC."""
 FLAT = 1e-6
@@ -412,3 +402,34 @@ def find_peak(
     _, row, col = _maximise(response, uppers[scale], lowers[scale], _Aim(gain, influence, -np.inf), tables)
     psr, apce = _confidence(response, radius)
     return Peak(scale, float(row), float(col), interpolate(response, row, col, tables), peak, psr, apce)
+
+
+@njit(cache=CACHE)
+def find_answered_peak(
+    responses: NDArray[np.float32],
+    answers: NDArray[np.float32],
+    penalty: float,
+    influence: float,
+    radius: int,
+    tables: PeakTables,
+) -> tuple[Peak, float]:
+    """Choose the scale by the responses as `find_peak` does, the position by the answers of a filter.
+
+    Answers below zero, which a filter is free to give, say nothing.
+
+    Args:
+        responses: as of `find_peak`.
+        answers: `(R, R)` float32, C-contiguous.
+        penalty: as of `find_peak`.
+        influence: as of `find_peak`.
+        radius: as of `find_peak`.
+        tables: as of `find_peak`.
+
+    Returns:
+        Figures of the responses at the position that the answers have, and the greatest answer.
+    """
+    peak = find_peak(responses, penalty, influence, radius, tables)
+    evidence = np.maximum(answers, np.float32(0)).reshape(1, answers.shape[0], answers.shape[1])
+    place = find_peak(evidence, penalty, influence, radius, tables)
+    value = interpolate(responses[peak.scale], int(place.row), int(place.col), tables)
+    return Peak(peak.scale, place.row, place.col, value, peak.peak, peak.psr, peak.apce), place.peak

@@ -7,7 +7,7 @@ from typing import Any
 from numba import njit
 from numpy.typing import NDArray
 
-from siamtrack.tracking.kernels import CACHE
+from siamtrack.compiling import CACHE
 
 
 @njit(cache=CACHE, fastmath=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,6 +18,26 @@ from siamtrack.tracking.kernels import Peak
 from siamtrack.tracking.refine import Refinement
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template
+
+
+class Compared(NamedTuple):
+    """Everything that a search crop is correlated with, ready for it."""
+
+    exemplars: Tensor
+    """`(E, C, h, w)` what it was made of,"""
+    filter: AdaptiveFilter | None
+    """and the filter, where one is learnt."""
+    kernels: Tensor
+    """`(S, C, h, w)`, channels last in memory: the exemplars and, where one is learnt, the filter after them."""
+    offset: float
+    """To be taken off what the filter answers."""
+
+    @classmethod
+    def of(cls, exemplars: Tensor, known: AdaptiveFilter | None) -> Self:
+        """Make it."""
+        every = exemplars if known is None else torch.cat([exemplars, known.weights[None].to(exemplars.device)])
+        offset = 0.0 if known is None else known.offset
+        return cls(exemplars, known, every.contiguous(memory_format=torch.channels_last), offset)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +62,8 @@ class TargetState:
     """What these exemplars are made of, where they were renewed."""
     filter: AdaptiveFilter | None = None
     """What was learnt while tracking, where the settings ask for it."""
+    compared: Compared = None  # type: ignore[assignment]  # never seen: see __post_init__
+    """Exemplars and filter as search crops are correlated with them."""
     age: int = 0
     """Frames since the first one."""
     reference: float = 0.0
@@ -48,6 +72,12 @@ class TargetState:
     """What is believed of it."""
     seen: TargetState | None = None
     """The target when it was last seen for sure; None where that is this state."""
+
+    def __post_init__(self) -> None:
+        """See that what is compared is made of these exemplars and this filter, which few frames change."""
+        made = self.compared
+        if made is None or made.exemplars is not self.kernels or made.filter is not self.filter:
+            object.__setattr__(self, "compared", Compared.of(self.kernels, self.filter))
 
     @property
     def last_seen(self) -> TargetState:

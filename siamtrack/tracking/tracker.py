@@ -30,8 +30,8 @@ from siamtrack.tracking.confidence import believe, confidence, read_signals
 from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side, mean_color
 from siamtrack.tracking.kernels import (
     Peak,
+    find_answered_peak,
     find_peak,
-    interpolate,
     make_tables,
     mix_with_window,
     needs_compiling,
@@ -122,12 +122,16 @@ class Tracker:
         self._spacing = geometry.stride / self.settings.upsample
         # The exemplar shows twice the target's side: what lies within half a target of the peak is the target itself.
         self._radius = max(1, round(geometry.exemplar_size / (4 * geometry.stride)))
+        self._peak_arguments = self.settings.scale_penalty, self.settings.window_influence, self._radius, self._tables
         self._target_cells = geometry.exemplar_size / (2 * geometry.stride)
         self._state: TargetState | None = None
         # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
         if needs_compiling():
             _logger.info("compiling for this processor, which takes some seconds once")
-        self._find_peak(np.zeros((self.settings.scales, geometry.response_size, geometry.response_size), np.float32))
+        blank = np.zeros((self.settings.scales, geometry.response_size, geometry.response_size), np.float32)
+        find_peak(blank, *self._peak_arguments)
+        if self.settings.adaptation:
+            find_answered_peak(blank, blank[0], *self._peak_arguments)
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""
@@ -233,7 +237,7 @@ class Tracker:
         # A map without evidence, whose APCE is 0, leaves the position to the window.
         chosen = maps[peak.scale] if peak.apce > 0 else np.zeros_like(maps[peak.scale])
         if sight.learnt is not None:
-            (chosen,) = upsample_maps(_evidence(sight.learnt), self._tables)
+            (chosen,) = upsample_maps(np.maximum(sight.learnt, 0)[None], self._tables)
         reading = self._read(state, boxes, peak)
         box_read = None
         if reading is not None and state.refinement is not None:
@@ -347,8 +351,11 @@ class Tracker:
             if backend.reads_boxes:
                 boxes = self._read_boxes([state.refinement for state in states if state.refinement], levels)
         with self._timed("correlation"):
-            kernels = torch.stack([_compared(state) for state in states])
-            maps = backend.correlate(kernels.repeat_interleave(count, 0), features)
+            # Channels last, as they are: nothing is sorted anew.
+            kernels = torch.stack([state.compared.kernels.permute(0, 2, 3, 1) for state in states])
+            if count > 1:
+                kernels = kernels.repeat_interleave(count, 0)
+            maps = backend.correlate(kernels.permute(0, 1, 4, 2, 3), features).cpu().numpy()
             maps = maps.reshape(len(states), -1, *maps.shape[-2:])
             answers = [_answers(state, each, backend.scale) for state, each in zip(states, maps, strict=True)]
         own = features.reshape(len(states), count, *features.shape[1:])
@@ -403,21 +410,14 @@ class Tracker:
         maps = self.backend.read_boxes(kernels, levels, sizes.repeat_interleave(searches, 0))
         return list(maps.reshape(len(shapes), searches, *maps.shape[1:]).cpu().numpy())
 
-    def _find_peak(self, responses: NDArray[np.float32]) -> Peak:
-        settings = self.settings
-        return find_peak(responses, settings.scale_penalty, settings.window_influence, self._radius, self._tables)
-
     def _choose(self, sight: _Sight) -> tuple[Peak, float]:
         """Scale and figures from the responses to the exemplar, the position from the filter where one is learnt.
 
         Beside it, the filter's greatest answer, 0 without one.
         """
-        peak = self._find_peak(sight.responses)
         if sight.learnt is None:
-            return peak, 0.0
-        place = self._find_peak(_evidence(sight.learnt))
-        value = interpolate(sight.responses[peak.scale], int(place.row), int(place.col), self._tables)
-        return peak._replace(row=place.row, col=place.col, value=value), place.peak
+            return find_peak(sight.responses, *self._peak_arguments), 0.0
+        return find_answered_peak(sight.responses, sight.learnt, *self._peak_arguments)
 
     def _advance(self, frame: NDArray[np.uint8], state: TargetState, sight: _Sight) -> TrackResult:
         """The step from what is seen of a target to its next state."""
@@ -526,23 +526,14 @@ def _spans(groups: Sequence[Sequence[object]]) -> list[range]:
     return [range(end - len(group), end) for group, end in zip(groups, ends, strict=True)]
 
 
-def _compared(state: TargetState) -> Tensor:
-    """Everything that a search crop is correlated with: `(S, C, h, w)`, the filter, where one is learnt, last."""
+def _answers(
+    state: TargetState, maps: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The responses to the exemplars, and the filter's answer, from correlations with what the state is compared by."""
+    factor = np.float32(scale)
     if state.filter is None:
-        return state.kernels
-    return torch.cat([state.kernels, state.filter.weights[None].to(state.kernels.device)])
-
-
-def _answers(state: TargetState, maps: Tensor, scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """The responses to the exemplars, and the filter's answer, from correlations with what `_compared` gives."""
-    if state.filter is None:
-        return (scale * maps).cpu().numpy(), None
-    return (scale * maps[:-1]).cpu().numpy(), (maps[-1].cpu() - state.filter.offset).numpy()
-
-
-def _evidence(learnt: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`(1, R, R)` what speaks for the target; answers below zero, which the filter is free to give, say nothing."""
-    return np.maximum(learnt, 0)[None]
+        return factor * maps, None
+    return factor * maps[:-1], maps[-1] - np.float32(state.compared.offset)
 
 
 def _disturbed(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

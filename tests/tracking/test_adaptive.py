@@ -248,6 +248,19 @@ def test_targets_are_values_and_do_not_disturb_each_other(network: TrackingNetwo
     assert counts == [3, 3]  # of every second of six frames
 
 
+def test_what_is_compared_is_made_anew_for_another_filter_only(network: TrackingNetwork) -> None:
+    sequence = render([growing_track(2)])
+    tracker = Tracker(network, ADAPTING)
+    state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
+    assert state.filter is not None
+    torch.testing.assert_close(state.compared.kernels, torch.cat([state.kernels, state.filter.weights[None]]))
+    assert state.compared.offset == pytest.approx(state.filter.offset)
+    assert replace(state, scale=2.0).compared is state.compared
+    doubled = replace(state, filter=replace(state.filter, weights=2 * state.filter.weights))
+    torch.testing.assert_close(doubled.compared.kernels[-1], 2 * state.filter.weights)
+    torch.testing.assert_close(replace(state, kernels=3 * state.kernels).compared.kernels[:-1], 3 * state.kernels)
+
+
 def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     tracker = Tracker(network, ADAPTING)

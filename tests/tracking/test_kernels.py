@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from siamtrack.tracking.kernels import CACHE, Peak, find_peak, make_tables, needs_compiling
+from siamtrack.compiling import CACHE
+from siamtrack.tracking.kernels import Peak, find_answered_peak, find_peak, interpolate, make_tables, needs_compiling
 
 PENALTY, INFLUENCE, RADIUS = 0.9745, 0.176, 4
 
@@ -155,6 +156,17 @@ def test_without_any_finite_response_nothing_is_found(value: float) -> None:
 def test_a_map_all_of_which_is_near_the_peak_has_no_sidelobe() -> None:
     responses = blobs(1, size=5)
     assert find_peak(responses, PENALTY, INFLUENCE, 5, make_tables(5, 16)).psr == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_filter_decides_the_place_and_responses_the_rest(seed: int) -> None:
+    responses, answers, tables = blobs(seed), blobs(seed + 100)[0], make_tables(17, 16)
+    found, greatest = find_answered_peak(responses, answers, PENALTY, INFLUENCE, RADIUS, tables)
+    own = kernel(responses)
+    there = kernel(np.maximum(answers, 0)[None])  # what it answers below zero says nothing
+    assert (found.scale, found.peak, found.psr, found.apce) == (own.scale, own.peak, own.psr, own.apce)
+    assert (found.row, found.col, greatest) == (there.row, there.col, there.peak)
+    assert found.value == interpolate(responses[own.scale], int(there.row), int(there.col), tables)
 
 
 @pytest.mark.parametrize("upsample", [1, 2, 7, 16])

@@ -299,8 +299,8 @@ def test_frames_may_be_views(network: TrackingNetwork) -> None:
 def test_the_network_sees_rgb(network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.Tensor] = []
     tracker = Tracker(network)
-    embed: Callable[[torch.Tensor], Embedding] = tracker.backend.embed
-    monkeypatch.setattr(tracker.backend, "embed", lambda images: (seen.append(images), embed(images))[1])
+    embed: Callable[[torch.Tensor], Embedding] = tracker.backend.embed_exemplars
+    monkeypatch.setattr(tracker.backend, "embed_exemplars", lambda images: (seen.append(images), embed(images))[1])
     frame = np.empty((80, 80, 3), np.uint8)
     frame[:] = (10, 20, 30)
     tracker.start(frame, Box(30, 30, 20, 20))
