@@ -69,7 +69,7 @@ class Embedding(NamedTuple):
     """Crops as the backbone sees them."""
 
     features: Tensor
-    """`(B, C, h, w)` float32, what is correlated."""
+    """`(B, C, h, w)` in the precision that the backend computes in, what is correlated."""
     levels: tuple[Tensor, ...]
     """What boxes are read from; empty where the network reads none."""
 
@@ -152,6 +152,6 @@ class Backend(ABC):
         """
 
     def cut_margin(self, features: Tensor) -> Tensor:
-        """The kernels in the middle of embedded exemplar crops: `(B, C, h, w)`."""
+        """The kernels in the middle of embedded exemplar crops: `(B, C, h, w)` float32."""
         margin = self.geometry.margin
-        return features[..., margin : features.shape[-2] - margin, margin : features.shape[-1] - margin]
+        return features[..., margin : features.shape[-2] - margin, margin : features.shape[-1] - margin].float()

@@ -140,7 +140,7 @@ class FusedBackend(TorchBackend):
     def embed(self, images: Tensor) -> Embedding:
         """As of `Backend`."""
         features, *levels = self._embedding(images)
-        return Embedding(features.float(), tuple(levels))
+        return Embedding(features, tuple(levels))
 
     @torch.inference_mode()
     def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class TorchBackend(Backend):
         branch = self.network.exemplar_backbone
         if branch is None:
             return self._in_passes(self._embed, images)
-        return self._in_passes(lambda some: Embedding(branch(some).float(), ()), images)
+        return self._in_passes(lambda some: Embedding(branch(some), ()), images)
 
     def _in_passes(self, embed: Callable[[Tensor], Embedding], images: Tensor) -> Embedding:
         if self.device.type != "cpu" or len(images) <= AT_ONCE:
@@ -74,8 +74,8 @@ class TorchBackend(Backend):
     def _embed(self, images: Tensor) -> Embedding:
         if isinstance(self.network, BoxNetwork):
             features, levels = self.network.embed_levels(images)
-            return Embedding(features.float(), levels)
-        return Embedding(self.network.embed_search(images).float(), ())
+            return Embedding(features, levels)
+        return Embedding(self.network.embed_search(images), ())
 
     @torch.inference_mode()
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def begin(
         sigma: width of the Gaussian in cells.
         settings: how to fit.
     """
-    kernel, features = kernel.cpu(), features.cpu()
+    kernel, features = kernel.cpu(), features.cpu().float()
     mean = features.mean((0, 2, 3))[:, None, None]
     spectra = tuple(transform(features - mean))
     size = features.shape[-1] - kernel.shape[-1] + 1
@@ -110,7 +110,7 @@ def learn(
         del kept[first + int(shares[first:].argmin())]
     shares = torch.cat([shares[kept], shares.new_tensor([settings.rate])])
     shares = _at_least(shares / shares.sum(), first, settings.first_share)
-    seen = transform(features.cpu() - known.mean)
+    seen = transform(features.cpu().float() - known.mean)
     grown = replace(
         known,
         spectra=(*(known.spectra[index] for index in kept), seen),

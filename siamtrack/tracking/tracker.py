@@ -352,7 +352,8 @@ class Tracker:
                 boxes = self._read_boxes([state.refinement for state in states if state.refinement], levels)
         with self._timed("correlation"):
             # Channels last, as they are: nothing is sorted anew.
-            kernels = torch.stack([state.compared.kernels.permute(0, 2, 3, 1) for state in states])
+            packed = [state.compared.kernels.permute(0, 2, 3, 1) for state in states]
+            kernels = packed[0][None] if len(packed) == 1 else torch.stack(packed)
             if count > 1:
                 kernels = kernels.repeat_interleave(count, 0)
             maps = backend.correlate(kernels.permute(0, 1, 4, 2, 3), features).cpu().numpy()

@@ -45,7 +45,7 @@ def test_every_precision_answers_in_float32(network: BoxNetwork) -> None:
         kernels = backend.box_kernels(exemplar.levels)
         boxes = backend.read_boxes(kernels, search.levels, torch.tensor([[50.0, 70.0]]))
         responses = backend.correlate(backend.cut_margin(exemplar.features)[None], search.features)
-        assert {each.dtype for each in (exemplar.features, boxes, responses)} == {torch.float32}
+        assert {each.dtype for each in (backend.cut_margin(exemplar.features), boxes, responses)} == {torch.float32}
         answers.append((responses, boxes))
     for responses, boxes in answers[1:]:
         torch.testing.assert_close(responses, answers[0][0], rtol=0.02, atol=0.3)
