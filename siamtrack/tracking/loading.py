@@ -15,7 +15,7 @@ from siamtrack.backends.base import Backend
 from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
 from siamtrack.backends.devices import find_device
 from siamtrack.backends.exported import format_of, load_exported
-from siamtrack.backends.fused import FusedBackend, suits_fusing
+from siamtrack.backends.graphed import GraphedBackend, suits_graphs
 from siamtrack.backends.memory import keep_freed_memory
 from siamtrack.backends.prepared import Preparation
 from siamtrack.backends.pytorch import TorchBackend
@@ -96,9 +96,8 @@ def _run(
     runtime: RuntimeName | Literal["auto"],
 ) -> Backend:
     def in_torch() -> Backend:
-        fuse = place.type == "cpu" and suits_fusing(network)
-        make = partial(FusedBackend, network) if fuse else partial(TorchBackend, network, place)
-        return choose(make, torch_precisions(place), precision, str(place))
+        kind = GraphedBackend if suits_graphs(network, place) else TorchBackend
+        return choose(partial(kind, network, place), torch_precisions(place), precision, str(place))
 
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")

@@ -1,4 +1,4 @@
-"""Graphs fused by oneDNN against the operations that they stand for."""
+"""Graphs against the operations that they stand for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from siamtrack.backends.choice import torch_precisions
-from siamtrack.backends.fused import FusedBackend, FusedGraph, has_fusion, suits_fusing
+from siamtrack.backends.graphed import (
+    FusedByOneDnn,
+    Graphed,
+    GraphedBackend,
+    RecordedByCuda,
+    has_fusion,
+    suits_graphs,
+)
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.models.registry import create_network
 from siamtrack.models.tracking import BoxNetwork
 from siamtrack.tracking.loading import load
 
-pytestmark = pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
+needs_fusion = pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+KINDS = [pytest.param(FusedByOneDnn, "cpu", marks=needs_fusion), pytest.param(RecordedByCuda, "cuda", marks=needs_gpu)]
 
 
 def random_crops(count: int, side: int) -> NDArray[np.uint8]:
@@ -37,44 +46,60 @@ class Layers(nn.Module):
         return between, self.second(between)
 
 
+@pytest.mark.parametrize(("kind", "device"), KINDS)
 @torch.inference_mode()
-def test_samples_of_any_size_and_number_give_what_the_module_gives() -> None:
-    layers = Layers()
-    fused = FusedGraph(layers)
+def test_samples_of_any_size_and_number_give_what_the_module_gives(kind: type[Graphed], device: str) -> None:
+    layers = Layers().to(device)
+    graphed = kind(layers)
     for shape in ((1, 3, 16, 16), (3, 3, 16, 16), (2, 3, 9, 12)):
-        images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        for found, expected in zip(fused(images), layers(images), strict=True):
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+        for found, expected in zip(graphed(images), layers(images), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "device"), KINDS)
+@torch.inference_mode()
+def test_a_run_leaves_inputs_and_earlier_answers_alone(kind: type[Graphed], device: str) -> None:
+    layers, generator = Layers().to(device), torch.Generator().manual_seed(0)
+    graphed = kind(layers)
+    first, second = (torch.randn(1, 3, 16, 16, generator=generator).to(device) for _ in range(2))
+    kept, found = first.clone(), graphed(first)
+    graphed(second)
+    assert torch.equal(first, kept)
+    torch.testing.assert_close(found, layers(first), rtol=1e-4, atol=1e-5)
+
+
+@needs_fusion
 @torch.inference_mode()
 def test_another_number_of_threads_gives_the_same() -> None:
-    fused, images = FusedGraph(Layers()), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    expected, before = fused(images), torch.get_num_threads()
+    graphed, images = FusedByOneDnn(Layers()), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    expected, before = graphed(images), torch.get_num_threads()
     try:
         torch.set_num_threads(1 if before > 1 else 2)
-        found = fused(images)
+        found = graphed(images)
     finally:
         torch.set_num_threads(before)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@needs_fusion
 @torch.inference_mode()
 def test_what_cannot_be_fused_runs_unfused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("could not add op to the graph")
 
     layers, images = Layers(), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    fused = FusedGraph(layers)
+    graphed = FusedByOneDnn(layers)
     monkeypatch.setattr("torch.jit.trace", refuse)
     with caplog.at_level(logging.WARNING):
-        found = fused(images), fused(images)
+        found = graphed(images), graphed(images)
     assert [record.getMessage() for record in caplog.records] == [
-        "oneDNN cannot fuse the network, which is slower for it: could not add op to the graph"
+        "the network runs slower, as it cannot run as a graph: could not add op to the graph"
     ]
     torch.testing.assert_close(found, (layers(images),) * 2)
 
 
+@needs_fusion
 @torch.inference_mode()
 def test_a_graph_that_answers_otherwise_is_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -82,51 +107,61 @@ def test_a_graph_that_answers_otherwise_is_not_used(
     layers, images = Layers(), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr("torch.jit.freeze", lambda _: Layers())  # other weights
     with caplog.at_level(logging.WARNING):
-        found = FusedGraph(layers)(images)
+        found = FusedByOneDnn(layers)(images)
     assert "answers otherwise" in caplog.text
     torch.testing.assert_close(found, layers(images))
 
 
+@needs_fusion
 @torch.inference_mode()
 def test_graphs_of_others_are_left_as_they_are() -> None:
     before = torch.jit.onednn_fusion_enabled()  # type: ignore[no-untyped-call]
-    FusedGraph(Layers())(torch.zeros(1, 3, 8, 8))
+    FusedByOneDnn(Layers())(torch.zeros(1, 3, 8, 8))
     assert torch.jit.onednn_fusion_enabled() == before  # type: ignore[no-untyped-call]
 
 
-def test_the_backend_answers_as_without_graphs(network: BoxNetwork) -> None:
-    plain, fused = TorchBackend(network), FusedBackend(network)
+@pytest.mark.parametrize("device", [pytest.param("cpu", marks=needs_fusion), pytest.param("cuda", marks=needs_gpu)])
+def test_the_backend_answers_as_without_graphs(network: BoxNetwork, device: str) -> None:
+    plain, graphed = TorchBackend(network, device), GraphedBackend(network, device)
     crops, exemplar = random_crops(2, 256), random_crops(1, 128)
     answers = []
-    for backend in (plain, fused):
+    for backend in (plain, graphed):
         embedded, searched = backend.embed_exemplars(backend.upload(exemplar)), backend.embed(backend.upload(crops))
         kernels = backend.box_kernels(embedded.levels).repeat(2, 1, 1, 1)
-        boxes = backend.read_boxes(kernels, searched.levels, torch.tensor([[50.0, 70.0], [30.0, 20.0]]))
+        boxes = backend.read_boxes(kernels, searched.levels, torch.tensor([[50.0, 70.0], [30.0, 20.0]], device=device))
         answers.append((embedded.features, searched.features, boxes))
     for found, expected in zip(*answers, strict=True):
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 
 
+@needs_fusion
 @pytest.mark.skipif("bfloat16" not in torch_precisions(torch.device("cpu")), reason="this CPU has no bfloat16")
 def test_in_bfloat16_it_is_as_near_as_without_graphs(network: BoxNetwork) -> None:
     crops = random_crops(1, 256)
-    exact, plain, fused = (
+    exact, plain, graphed = (
         backend.embed(backend.upload(crops)).features
         for backend in (
             TorchBackend(network),
             TorchBackend(network, precision="bfloat16"),
-            FusedBackend(network, "bfloat16"),
+            GraphedBackend(network, precision="bfloat16"),
         )
     )
-    assert (fused - exact).square().mean() < 1.5 * (plain - exact).square().mean()
+    assert (graphed - exact).square().mean() < 1.5 * (plain - exact).square().mean()
 
 
-def test_networks_of_large_convolutions_are_not_fused() -> None:
-    generator = torch.Generator().manual_seed(0)
-    assert suits_fusing(create_network("lite0", generator))
-    assert not suits_fusing(create_network("alexnet_v1", generator))
+@needs_fusion
+def test_networks_of_large_convolutions_gain_nothing_on_a_cpu() -> None:
+    generator, cpu, gpu = torch.Generator().manual_seed(0), torch.device("cpu"), torch.device("cuda")
+    lite, alexnet = create_network("lite0", generator), create_network("alexnet_v1", generator)
+    assert suits_graphs(lite, cpu)
+    assert not suits_graphs(alexnet, cpu)
+    assert suits_graphs(lite, gpu)
+    assert suits_graphs(alexnet, gpu)
 
 
-def test_a_shipped_model_is_fused() -> None:
-    assert isinstance(load("siamtrack-lite", device="cpu", runtime="torch", precision="float32").backend, FusedBackend)
+@needs_fusion
+def test_a_shipped_model_runs_as_graphs() -> None:
+    assert isinstance(
+        load("siamtrack-lite", device="cpu", runtime="torch", precision="float32").backend, GraphedBackend
+    )

@@ -1,0 +1,223 @@
+"""The network in PyTorch as graphs: its operations recorded once for a shape of its inputs, and then run together.
+
+An operation of PyTorch costs some 50 microseconds on a CPU, and some 10 to launch on a GPU, whatever it does. That is
+half of the time of a small network.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
+
+from siamtrack.backends.base import Embedding
+from siamtrack.backends.graphs import BoxesGraph
+from siamtrack.backends.pytorch import TorchBackend
+from siamtrack.config import Precision
+from siamtrack.models.inference import has_onednn, traceable
+from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
+from siamtrack.models.winograd import suits_winograd
+
+RUNS = 3
+"""Runs before a graph is used: after as many, TorchScript has seen the shapes, and CUDA's libraries are warm."""
+DIFFERENCE = 0.1
+"""Greatest root mean square by which a graph may differ from its operations, as a share of their outputs' spread: what
+half precision rounds otherwise in another order is less than half of that."""
+
+_logger = logging.getLogger(__name__)
+
+Tensors = tuple[Tensor, ...]
+
+
+def suits_graphs(network: TrackingNetwork, device: torch.device) -> bool:
+    """Whether a network is faster as graphs on a device.
+
+    On a CPU it is not where the time goes to a few large convolutions, which gain more by other means.
+    """
+    if device.type != "cpu":
+        return device.type == "cuda"
+    return has_fusion() and not any(
+        isinstance(module, nn.Conv2d) and suits_winograd(module) for module in network.modules()
+    )
+
+
+def has_fusion() -> bool:
+    """Whether this PyTorch can hand graphs to oneDNN; TorchScript, which does it, is deprecated and may go."""
+    return has_onednn() and hasattr(torch.jit, "enable_onednn_fusion")
+
+
+class Graphed(ABC):
+    """Runs a module as graphs, one for the shapes of its inputs, made when they first come.
+
+    A graph that cannot be made, or answers otherwise than the module, is not used: a warning says so, and the module
+    is run as it is.
+
+    Args:
+        module: of tensors alone, whose values must not decide what it does; it is put in evaluation mode.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module.eval()
+        self._made: dict[object, Callable[..., Tensors]] = {}
+
+    @abstractmethod
+    def __call__(self, *inputs: Tensor) -> Tensors:
+        """The module's outputs for inputs with the samples along their first axis."""
+
+    @abstractmethod
+    def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
+        """A graph for the shapes of these inputs."""
+
+    def _key(self, inputs: Tensors) -> object:
+        return tuple(each.shape for each in inputs)
+
+    def _run(self, inputs: Tensors) -> Tensors:
+        key = self._key(inputs)
+        graph = self._made.get(key)
+        if graph is None:
+            graph = self._made[key] = self._make_and_check(inputs)
+        return graph(*inputs)
+
+    def _make_and_check(self, inputs: Tensors) -> Callable[..., Tensors]:
+        try:
+            graph = self._make(inputs)
+            found = graph(*inputs)
+        except RuntimeError as error:
+            _logger.warning("the network runs slower, as it cannot run as a graph: %s", str(error).splitlines()[-1])
+            return self._plain
+        for one, other in zip(self._plain(*inputs), found, strict=True):
+            off = (one.float() - other.float()).square().mean().sqrt()
+            if not off <= DIFFERENCE * one.float().std():
+                _logger.warning("the network runs slower, as it answers otherwise when it runs as a graph")
+                return self._plain
+        return graph
+
+    def _plain(self, *inputs: Tensor) -> Tensors:
+        return _as_tuple(self._module(*inputs))
+
+
+class FusedByOneDnn(Graphed):
+    """Graphs on a CPU, their operations fused by oneDNN, one sample at a time: several at once fit no cache.
+
+    It takes some tenths of a second to make one, again for another number of threads, as oneDNN divides the work when
+    it compiles.
+    """
+
+    def __call__(self, *inputs: Tensor) -> Tensors:
+        """As of `Graphed`."""
+        outputs = [self._run(sample) for sample in zip(*(torch.split(each, 1) for each in inputs), strict=True)]
+        return outputs[0] if len(outputs) == 1 else tuple(map(torch.cat, zip(*outputs, strict=True)))
+
+    def _key(self, inputs: Tensors) -> object:
+        return torch.get_num_threads(), super()._key(inputs)
+
+    def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
+        with _fusing():
+            traced = torch.jit.trace(self._module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+            graph = torch.jit.freeze(traced)
+            for _ in range(RUNS):
+                graph(*inputs)
+        return lambda *given: _as_tuple(graph(*given))
+
+
+class RecordedByCuda(Graphed):
+    """Graphs on a GPU: every launch of the module, recorded by CUDA and repeated with one."""
+
+    def __call__(self, *inputs: Tensor) -> Tensors:
+        """As of `Graphed`."""
+        return self._run(inputs)
+
+    def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
+        # A graph reads and writes the memory that it was recorded with.
+        given = tuple(each.clone() for each in inputs)
+        device = given[0].device
+        beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(beside):
+            for _ in range(RUNS):
+                self._module(*given)
+        torch.cuda.current_stream(device).wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(device), torch.cuda.graph(graph):
+            found = _as_tuple(self._module(*given))
+
+        def replay(*inputs: Tensor) -> Tensors:
+            with torch.cuda.device(device):
+                for place, each in zip(given, inputs, strict=True):
+                    place.copy_(each)
+                graph.replay()
+                return tuple(each.clone() for each in found)
+
+        return replay
+
+
+def _as_tuple(outputs: Tensor | Tensors) -> Tensors:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+@contextmanager
+def _fusing() -> Iterator[None]:
+    """While a graph is made: graphs of others in this process are none of our business."""
+    before = torch.jit.onednn_fusion_enabled()  # type: ignore[no-untyped-call]
+    torch.jit.enable_onednn_fusion(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # see has_fusion
+            warnings.simplefilter("ignore", TracerWarning)  # of checks of the shape of images
+            yield
+    finally:
+        torch.jit.enable_onednn_fusion(before)
+
+
+class _Embed(nn.Module):
+    """Images `(B, 3, s, s)` to features, and to the levels where the network reads boxes."""
+
+    def __init__(self, network: TrackingNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensors:
+        if isinstance(self.network, BoxNetwork):
+            features, levels = self.network.embed_levels(images)
+            return features, *levels
+        return (self.network.embed_search(images),)
+
+
+class GraphedBackend(TorchBackend):
+    """Runs search crops as graphs, and exemplars, which come once a target, as its base does.
+
+    Args:
+        network: stays as it is.
+        device: where the copy goes: a CPU or a GPU of CUDA.
+        precision: of the copy that is run.
+    """
+
+    def __init__(
+        self, network: TrackingNetwork, device: torch.device | str = "cpu", precision: Precision = "float32"
+    ) -> None:
+        super().__init__(network, device, precision)
+        plain = traceable(network).to(device=self.device, dtype=self._dtype)
+        plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # no such keyword is typed
+        graphed = FusedByOneDnn if self.device.type == "cpu" else RecordedByCuda
+        self._embedding = graphed(_Embed(plain))
+        self._boxes = graphed(BoxesGraph(plain)) if isinstance(plain, BoxNetwork) else None
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Embedding:
+        """As of `Backend`."""
+        features, *levels = self._embedding(images)
+        return Embedding(features, tuple(levels))
+
+    @torch.inference_mode()
+    def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:
+        """As of `Backend`."""
+        if self._boxes is None:
+            return super().read_boxes(kernels, levels, sizes)
+        (boxes,) = self._boxes(kernels, sizes.to(self._dtype), *levels)
+        return boxes.float()
