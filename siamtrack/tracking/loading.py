@@ -96,8 +96,9 @@ def _run(
     runtime: RuntimeName | Literal["auto"],
 ) -> Backend:
     def in_torch() -> Backend:
-        kind = GraphedBackend if suits_graphs(network, place) else TorchBackend
-        return choose(partial(kind, network, place), torch_precisions(place), precision, str(place))
+        plain = partial(TorchBackend, network, place)
+        graphed = partial(GraphedBackend, network, place) if suits_graphs(network, place) else None
+        return choose(graphed or plain, torch_precisions(place), precision, str(place), graphed and plain)
 
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")

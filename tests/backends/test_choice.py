@@ -68,6 +68,24 @@ def test_the_fastest_that_answers_the_same_is_taken(network: BoxNetwork, clock: 
     assert fastest(maker(network, clock, {**costs, "float32": 0.1}), known).precision == "float32"
 
 
+def test_what_is_much_faster_than_a_stand_in_is_taken_without_making_the_first(
+    network: BoxNetwork, clock: Callable[[float], None]
+) -> None:
+    known: tuple[Precision, ...] = ("float32", "bfloat16")
+    made: list[Precision] = []
+
+    def chosen(costs: Costs, off: float = 0.0) -> Precision:
+        made.clear()
+        real = maker(network, clock, costs, off)
+        slower = maker(network, clock, {**costs, "float32": 1.5 * costs["float32"]})
+        return fastest(lambda each: (made.append(each), real(each))[1], known, lambda: slower("float32")).precision
+
+    assert (chosen({"float32": 0.3, "bfloat16": 0.1}), made) == ("bfloat16", ["bfloat16"])
+    assert (chosen({"float32": 0.3, "bfloat16": 0.25}), made) == ("bfloat16", ["bfloat16", "float32"])
+    assert (chosen({"float32": 0.3, "bfloat16": 0.35}), made) == ("float32", ["bfloat16", "float32"])
+    assert (chosen({"float32": 0.3, "bfloat16": 0.1}, off=0.2), made) == ("float32", ["bfloat16", "float32"])
+
+
 def test_a_wanted_precision_is_not_measured(network: BoxNetwork, clock: Callable[[float], None]) -> None:
     make = maker(network, clock, {"float32": 0.1, "bfloat16": 9.0})
     assert choose(make, ("float32", "bfloat16"), "bfloat16", "cpu").precision == "bfloat16"
