@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import reference_loop
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
 
 from siamtrack.boxes import Box
 from siamtrack.models.registry import create_network
@@ -40,16 +41,33 @@ class PlainSiamFC:
 
 def plain_training_speed(batch: int, steps: int) -> float:
     """Pairs a second of a loop as one writes it first: eager, float32, contiguous; crops of 127 and 239 pixels."""
+    step = plain_training_step(batch)
+    step()  # the first one only warms up
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return batch * steps / (time.perf_counter() - began)
+
+
+def plain_training_flops() -> float:
+    """Additions and multiplications of such a step, forwards and backwards, a pair."""
+    step = plain_training_step(1)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops())
+
+
+def plain_training_step(batch: int) -> Callable[[], None]:
+    """One step of such a loop."""
     network = create_network("alexnet_v1", torch.Generator().manual_seed(0)).train()
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-5, momentum=0.9)
     exemplars, searches = (255 * torch.rand(batch, 3, side, side) for side in (127, 239))
-    began = time.perf_counter()
-    for step in range(steps + 1):
-        if step == 1:  # the first one only warms up
-            began = time.perf_counter()
+
+    def step() -> None:
         logits = network(exemplars, searches)
         loss = F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return batch * steps / (time.perf_counter() - began)
+
+    return step
