@@ -11,10 +11,11 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
-from torch.jit._trace import TracerWarning
 
 from siamtrack.backends.base import Embedding
 from siamtrack.backends.graphs import BoxesGraph
@@ -27,10 +28,14 @@ from siamtrack.models.winograd import suits_winograd
 RUNS = 3
 """Runs before a graph is used: after as many, TorchScript has seen the shapes, and CUDA's libraries are warm."""
 DIFFERENCE = 0.1
-"""Greatest root mean square by which a graph may differ from its operations, as a share of their outputs' spread: what
-half precision rounds otherwise in another order is less than half of that."""
+"""Greatest root mean square by which an output of a graph may differ from that of the operations, as a share of its
+spread: what half precision rounds otherwise in another order is less than half of that."""
+MOST = 16
+"""Graphs of a module; for inputs of yet other shapes it is run as it is, so that memory stays bounded."""
 
 _logger = logging.getLogger(__name__)
+_MAKING = Lock()
+"""Graphs are made one at a time: what it takes is switched on for the whole process."""
 
 Tensors = tuple[Tensor, ...]
 
@@ -47,16 +52,20 @@ def suits_graphs(network: TrackingNetwork, device: torch.device) -> bool:
     )
 
 
+@cache
 def has_fusion() -> bool:
     """Whether this PyTorch can hand graphs to oneDNN; TorchScript, which does it, is deprecated and may go."""
-    return has_onednn() and hasattr(torch.jit, "enable_onednn_fusion")
+    if not has_onednn() or not hasattr(torch.jit, "enable_onednn_fusion"):
+        return False
+    with _MAKING, _fusing():
+        return bool(torch.jit.onednn_fusion_enabled())  # type: ignore[no-untyped-call]
 
 
 class Graphed(ABC):
-    """Runs a module as graphs, one for the shapes of its inputs, made when they first come.
+    """Runs a module as graphs, one for the shapes of its inputs, made when they first come; from any thread.
 
-    A graph that cannot be made, or answers otherwise than the module, is not used: a warning says so, and the module
-    is run as it is.
+    A graph that cannot be made, or answers otherwise than the module when it is first run, is not used: a warning says
+    so, and the module is run as it is.
 
     Args:
         module: of tensors alone, whose values must not decide what it does; it is put in evaluation mode.
@@ -79,17 +88,21 @@ class Graphed(ABC):
 
     def _run(self, inputs: Tensors) -> Tensors:
         key = self._key(inputs)
-        graph = self._made.get(key)
-        if graph is None:
-            graph = self._made[key] = self._make_and_check(inputs)
-        return graph(*inputs)
+        if key not in self._made:
+            with _MAKING:
+                if len(self._made) == MOST:
+                    return self._plain(*inputs)
+                if key not in self._made:
+                    self._made[key] = self._make_and_check(inputs)
+        return self._made[key](*inputs)
 
     def _make_and_check(self, inputs: Tensors) -> Callable[..., Tensors]:
         try:
-            graph = self._make(inputs)
+            # Of other values: a graph that kept what it was made of would answer otherwise.
+            graph = self._make(tuple(each.flip(-1) for each in inputs))
             found = graph(*inputs)
         except RuntimeError as error:
-            _logger.warning("the network runs slower, as it cannot run as a graph: %s", str(error).splitlines()[-1])
+            _logger.warning("the network runs slower, as it cannot run as a graph: %s", " ".join(str(error).split()))
             return self._plain
         for one, other in zip(self._plain(*inputs), found, strict=True):
             off = (one.float() - other.float()).square().mean().sqrt()
@@ -143,12 +156,17 @@ class RecordedByCuda(Graphed):
             for _ in range(RUNS):
                 self._module(*given)
         torch.cuda.current_stream(device).wait_stream(beside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device), torch.cuda.graph(graph):
+        graph, one_at_a_time = torch.cuda.CUDAGraph(), Lock()
+        # The outer stream is that of before, also after a recording that failed, which leaves its own behind.
+        with (
+            torch.cuda.device(device),
+            torch.cuda.stream(torch.cuda.current_stream(device)),
+            torch.cuda.graph(graph, stream=beside, capture_error_mode="thread_local"),
+        ):
             found = _as_tuple(self._module(*given))
 
         def replay(*inputs: Tensor) -> Tensors:
-            with torch.cuda.device(device):
+            with one_at_a_time, torch.cuda.device(device):
                 for place, each in zip(given, inputs, strict=True):
                     place.copy_(each)
                 graph.replay()
@@ -168,8 +186,7 @@ def _fusing() -> Iterator[None]:
     torch.jit.enable_onednn_fusion(True)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # see has_fusion
-            warnings.simplefilter("ignore", TracerWarning)  # of checks of the shape of images
+            warnings.simplefilter("ignore")  # that TorchScript is deprecated, and of checks of the shape of images
             yield
     finally:
         torch.jit.enable_onednn_fusion(before)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.jit._trace import TracerWarning
 
 from siamtrack.backends.exported import METADATA, SUFFIXES
 from siamtrack.backends.graphs import INPUTS, OUTPUTS, Graph
@@ -25,7 +24,7 @@ def write_openvino(graphs: Mapping[str, Graph], folder: Path, metadata: str) -> 
     """
     for name, (module, inputs) in graphs.items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TracerWarning)  # numbers of cells and channels are to be constants
+            warnings.simplefilter("ignore")  # that numbers of cells and channels become constants
             model = openvino.convert_model(module, example_input=inputs)
         for put, label in zip(model.inputs, INPUTS[name], strict=False):  # without boxes there are no levels
             put.get_tensor().set_names({label})

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from siamtrack.config import Precision
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.tracking import TrackingNetwork
-from siamtrack.models.winograd import WinogradConv2d, suits_winograd, winograd_products
+from siamtrack.models.winograd import WinogradConv2d, suits_winograd, take_geometry, winograd_products
 
 
 def prepare_for_inference(
@@ -94,7 +94,7 @@ def _fuse(network: nn.Module) -> None:
                     setattr(module, name, _fused(child, "none"))
 
 
-_FUNCTIONS: MappingProxyType[Activation, Callable[[Tensor], Tensor]] = MappingProxyType(
+_ACTIVATIONS: MappingProxyType[Activation, Callable[[Tensor], Tensor]] = MappingProxyType(
     {"none": lambda x: x, "relu": F.relu, "relu6": F.relu6}
 )
 
@@ -107,7 +107,7 @@ def _activation_of(layer: nn.Module) -> Activation:
 
 def _fused(conv: nn.Conv2d, activation: Activation) -> nn.Module:
     if suits_winograd(conv):
-        return WinogradConv2d(conv, FusedConv2d(winograd_products(conv), "none"), _FUNCTIONS[activation])
+        return WinogradConv2d(conv, FusedConv2d(winograd_products(conv), "none"), _ACTIVATIONS[activation])
     return (FusedSamePadConv2d if isinstance(conv, SamePadConv2d) else FusedConv2d)(conv, activation)
 
 
@@ -121,29 +121,27 @@ class FusedConv2d(nn.Conv2d):
 
     def __init__(self, conv: nn.Conv2d, activation: Activation) -> None:
         nn.Module.__init__(self)
-        for name in ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"):
-            setattr(self, name, getattr(conv, name))
-        self.weight, self.bias = conv.weight, conv.bias
+        take_geometry(self, conv)
         # As oneDNN calls them: the name, and the numbers that go with it.
         self._activation = ("hardtanh", [0.0, 6.0]) if activation == "relu6" else (activation, [])
         self._geometry = list(conv.stride), list(conv.dilation), conv.groups
         self._even_padding = [int(size) for size in conv.padding]
         # Which order of the weights is best depends on the size of the input; in any other, each call sorts them anew.
-        self._packed: Tensor | None = None
-        self._packed_for: torch.Size | None = None
+        self._packed: tuple[torch.Size, Tensor] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(B, C, H, W)` and apply the activation."""
         return self._convolve(input, self.weight, self._even_padding)
 
     def _convolve(self, input: Tensor, weight: Tensor, padding: list[int]) -> Tensor:
-        if self._packed is None or self._packed_for != input.shape:
-            self._packed_for = input.shape
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+        packed = self._packed
+        if packed is None or packed[0] != input.shape:
+            sorted_weight = torch.ops.mkldnn._reorder_convolution_weight(
                 weight, padding, *self._geometry, list(input.shape)
             )
+            packed = self._packed = (input.shape, sorted_weight)  # together, as other threads may look
         convolved: Tensor = torch.ops.mkldnn._convolution_pointwise.default(
-            input, self._packed, self.bias, padding, *self._geometry, *self._activation, ""
+            input, packed[1], self.bias, padding, *self._geometry, *self._activation, ""
         )
         return convolved
 

@@ -65,7 +65,8 @@ def suits_winograd(conv: nn.Conv2d) -> bool:
     height, width = conv.kernel_size
     channels = min(conv.in_channels, conv.out_channels) // conv.groups
     return (
-        height == width
+        type(conv) is nn.Conv2d  # one that pads otherwise is another
+        and height == width
         and (conv.weight.dtype, height) in TILES
         and conv.stride == (1, 1)
         and conv.dilation == (1, 1)
@@ -100,21 +101,30 @@ def winograd_products(conv: nn.Conv2d) -> nn.Conv2d:
     return products
 
 
-class WinogradConv2d(nn.Module):
+def take_geometry(made: nn.Conv2d, conv: nn.Conv2d) -> None:
+    """Have a convolution that is made of another say of itself what that one does."""
+    for name in ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"):
+        setattr(made, name, getattr(conv, name))
+    made.weight, made.bias = conv.weight, conv.bias
+
+
+class WinogradConv2d(nn.Conv2d):
     """A convolution of stride 1 and the activation after it, without gradients.
 
     Args:
-        conv: gives weights and padding; see `suits_winograd`.
+        conv: gives weights, geometry and padding; see `suits_winograd`.
         products: runs `winograd_products(conv)`.
         activation: what follows.
     """
 
     def __init__(self, conv: nn.Conv2d, products: nn.Module, activation: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self._products, self._activation = products, activation
+        nn.Module.__init__(self)
+        take_geometry(self, conv)
+        # In a tuple it is no module of the network's own, whose geometry would count.
+        self._products, self._activation = (products,), activation
         self._padding = [int(side) for side in conv.padding]
         matrices = _filtering(conv)
-        self._taps, self._channels = conv.kernel_size[0], conv.out_channels
+        self._taps = conv.kernel_size[0]
         self._tile, self._side = matrices.output.shape
         for name, matrix in (("_to_points", matrices.input), ("_from_points", matrices.output)):
             # Along both axes of a tile at once.
@@ -141,8 +151,9 @@ class WinogradConv2d(nn.Module):
         tiles = cells.as_strided((rows, columns, side, side, channels), (tile * down, tile * right, down, right, along))
         points = torch.matmul(self._to_points, tiles.reshape(rows * columns, side * side, channels))
         # A column of pixels, one for each tile, with the points of the transform as channels.
-        products = self._products(points.reshape(1, 1, rows * columns, -1).permute(0, 3, 1, 2))
-        products = products.permute(0, 2, 3, 1).reshape(rows * columns, side * side, self._channels)
-        outputs = torch.matmul(self._from_points, products).reshape(rows, columns, tile, tile, self._channels)
-        whole = outputs.transpose(1, 2).reshape(1, rows * tile, columns * tile, self._channels)
+        (product,) = self._products
+        products = product(points.reshape(1, 1, rows * columns, -1).permute(0, 3, 1, 2))
+        products = products.permute(0, 2, 3, 1).reshape(rows * columns, side * side, self.out_channels)
+        outputs = torch.matmul(self._from_points, products).reshape(rows, columns, tile, tile, self.out_channels)
+        whole = outputs.transpose(1, 2).reshape(1, rows * tile, columns * tile, self.out_channels)
         return self._activation(whole[:, :height, :width].permute(0, 3, 1, 2))

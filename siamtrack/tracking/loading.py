@@ -98,7 +98,8 @@ def _run(
     def in_torch() -> Backend:
         plain = partial(TorchBackend, network, place)
         graphed = partial(GraphedBackend, network, place) if suits_graphs(network, place) else None
-        return choose(graphed or plain, torch_precisions(place), precision, str(place), graphed and plain)
+        stand_in = plain if graphed and place.type == "cpu" else None  # making a graph takes long there
+        return choose(graphed or plain, torch_precisions(place), precision, str(place), stand_in)
 
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")

@@ -125,13 +125,14 @@ class Tracker:
         self._peak_arguments = self.settings.scale_penalty, self.settings.window_influence, self._radius, self._tables
         self._target_cells = geometry.exemplar_size / (2 * geometry.stride)
         self._state: TargetState | None = None
-        # Compiles the kernel (or loads it from numba's cache) here, not in the first frame.
+        # Compiles (or loads from numba's cache) here, not in the first frame.
         if needs_compiling():
             _logger.info("compiling for this processor, which takes some seconds once")
         blank = np.zeros((self.settings.scales, geometry.response_size, geometry.response_size), np.float32)
         find_peak(blank, *self._peak_arguments)
         if self.settings.adaptation:
             find_answered_peak(blank, blank[0], *self._peak_arguments)
+        self.backend.embed(self._upload(self._empty_crops(1, geometry.search_size)))  # a runtime may compile, too
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from siamtrack.backends.choice import torch_precisions
 from siamtrack.backends.graphed import (
+    MOST,
     FusedByOneDnn,
     Graphed,
     GraphedBackend,
@@ -71,15 +73,25 @@ def test_a_run_leaves_inputs_and_earlier_answers_alone(kind: type[Graphed], devi
 
 @needs_fusion
 @torch.inference_mode()
-def test_another_number_of_threads_gives_the_same() -> None:
-    graphed, images = FusedByOneDnn(Layers()), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    expected, before = graphed(images), torch.get_num_threads()
+def test_another_number_of_threads_is_another_graph_with_the_same_answer() -> None:
+    made: list[int] = []
+
+    class Counting(FusedByOneDnn):
+        def _make(self, inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Tensor, ...]]:
+            made.append(torch.get_num_threads())
+            return super()._make(inputs)
+
+    graphed, images = Counting(Layers()), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before, answers = torch.get_num_threads(), []
     try:
-        torch.set_num_threads(1 if before > 1 else 2)
-        found = graphed(images)
+        for threads in (1, 2, 1):
+            torch.set_num_threads(threads)
+            answers.append(graphed(images))
     finally:
         torch.set_num_threads(before)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert made == [1, 2]
+    for answer in answers[1:]:
+        torch.testing.assert_close(answer, answers[0], rtol=1e-5, atol=1e-6)
 
 
 @needs_fusion
@@ -112,6 +124,42 @@ def test_a_graph_that_answers_otherwise_is_not_used(
     torch.testing.assert_close(found, layers(images))
 
 
+@torch.inference_mode()
+def test_a_graph_that_keeps_what_it_was_made_of_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    class Forgetful(FusedByOneDnn):
+        def _make(self, inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Tensor, ...]]:
+            answers = self._plain(*inputs)
+            return lambda *_: answers
+
+    layers, images = Layers(), torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with caplog.at_level(logging.WARNING):
+        found = Forgetful(layers)(images)
+    assert "answers otherwise" in caplog.text
+    torch.testing.assert_close(found, layers(images))
+
+
+@torch.inference_mode()
+def test_graphs_are_of_no_more_shapes_than_memory_is_meant_for() -> None:
+    made = []
+
+    class Counting(FusedByOneDnn):
+        def _make(self, inputs: tuple[Tensor, ...]) -> Callable[..., tuple[Tensor, ...]]:
+            made.append(inputs[0].shape)
+            return self._plain
+
+    counting = Counting(Layers())
+    for side in range(4, MOST + 8):
+        assert counting(torch.zeros(1, 3, side, side))[1].shape == (1, 4, side - 2, side - 2)
+    assert len(made) == MOST
+
+
+@needs_fusion
+@torch.inference_mode()
+def test_onednn_takes_the_operations_over() -> None:
+    FusedByOneDnn(Layers())(torch.randn(1, 3, 16, 16))
+    assert "oneDNNFusionGroup" in str(torch.jit.last_executed_optimized_graph())
+
+
 @needs_fusion
 @torch.inference_mode()
 def test_graphs_of_others_are_left_as_they_are() -> None:
@@ -123,11 +171,11 @@ def test_graphs_of_others_are_left_as_they_are() -> None:
 @pytest.mark.parametrize("device", [pytest.param("cpu", marks=needs_fusion), pytest.param("cuda", marks=needs_gpu)])
 def test_the_backend_answers_as_without_graphs(network: BoxNetwork, device: str) -> None:
     plain, graphed = TorchBackend(network, device), GraphedBackend(network, device)
-    crops, exemplar = random_crops(2, 256), random_crops(1, 128)
+    crops, exemplars = random_crops(2, 256), random_crops(2, 128)
     answers = []
     for backend in (plain, graphed):
-        embedded, searched = backend.embed_exemplars(backend.upload(exemplar)), backend.embed(backend.upload(crops))
-        kernels = backend.box_kernels(embedded.levels).repeat(2, 1, 1, 1)
+        embedded, searched = backend.embed_exemplars(backend.upload(exemplars)), backend.embed(backend.upload(crops))
+        kernels = backend.box_kernels(embedded.levels)
         boxes = backend.read_boxes(kernels, searched.levels, torch.tensor([[50.0, 70.0], [30.0, 20.0]], device=device))
         answers.append((embedded.features, searched.features, boxes))
     for found, expected in zip(*answers, strict=True):

@@ -191,7 +191,10 @@ def track(video: Path, box: Box, model: str, folder: Path, *outputs: str) -> dic
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
-def test_end_to_end_at_1080p(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> None:
+def test_end_to_end_at_1080p(
+    tmp_path: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUNTIME_VARIABLE, "torch")  # what was not exported
     model = "siamtrack-lite" if backend == "torch" else request.getfixturevalue("openvino")
     clip = SyntheticClip(1920, 1080, 150)
     video = tmp_path / "clip.mp4"

@@ -139,3 +139,16 @@ def test_the_type_of_an_error_is_kept() -> None:
 
     with pytest.raises(ZeroDivisionError), WriteBehind(write) as writer:
         writer.put(0)
+
+
+@pytest.mark.parametrize("failing", [0, 3, 9])
+def test_of_two_in_a_row_an_error_of_the_second_is_raised_once(failing: int) -> None:
+    second = Slow(failing)
+    second.let.set()
+    with (
+        pytest.raises(SinkError, match=f"item {failing} cannot be written"),
+        WriteBehind(second, 1) as last,
+        WriteBehind(last.put, 2) as first,
+    ):
+        put_all(first, range(10))
+    assert second.written == list(range(failing))

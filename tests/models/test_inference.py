@@ -19,6 +19,7 @@ from siamtrack.models.inference import (
     prepare_for_inference,
 )
 from siamtrack.models.registry import create_network, list_architectures
+from siamtrack.models.winograd import WinogradConv2d
 
 needs_onednn = pytest.mark.skipif(not has_onednn(), reason="this PyTorch was built without oneDNN")
 ACTIVATIONS = {"none": nn.Identity(), "relu": nn.ReLU(), "relu6": nn.ReLU6()}
@@ -59,7 +60,8 @@ def test_uneven_padding_needs_no_padded_copy(kernel: int, height: int, width: in
 def test_no_activation_is_left_after_a_convolution(architecture: str) -> None:
     prepared = prepare_for_inference(create_network(architecture, torch.Generator().manual_seed(0)), "cpu")
     assert not any(isinstance(module, nn.ReLU | nn.ReLU6 | nn.BatchNorm2d) for module in prepared.modules())
-    assert all(isinstance(module, FusedConv2d) for module in prepared.modules() if isinstance(module, nn.Conv2d))
+    convs = [module for module in prepared.modules() if isinstance(module, nn.Conv2d)]
+    assert all(isinstance(conv, FusedConv2d | WinogradConv2d) for conv in convs)
 
 
 @pytest.mark.skipif("bfloat16" not in torch_precisions(torch.device("cpu")), reason="this CPU has no bfloat16")

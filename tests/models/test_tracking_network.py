@@ -164,6 +164,7 @@ def test_prepared_network_gives_the_same_outputs(network: TrackingNetwork, small
     convs = [module for module in prepared.modules() if isinstance(module, nn.Conv2d)]
     assert all(conv.weight.is_contiguous(memory_format=torch.channels_last) for conv in convs)
     assert (prepared.stride, prepared.response_size) == (network.stride, network.response_size)
+    assert prepared.backbone.feature_size(200) == network.backbone.feature_size(200)
     # The network that was prepared is as it was.
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert before.keys() == network.state_dict().keys()

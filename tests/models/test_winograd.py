@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.winograd import (
     LEAST_CHANNELS,
     TILES,
@@ -78,4 +79,5 @@ def test_which_convolutions_it_suits(taps: int) -> None:
     assert not suits_winograd(nn.Conv2d(64, 64, taps, padding_mode="reflect"))
     assert not suits_winograd(nn.Conv2d(64, 64, (taps, 1)))
     assert not suits_winograd(nn.Conv2d(64, 64, 1))
+    assert not suits_winograd(SamePadConv2d(64, 64, taps))
     assert not suits_winograd(nn.Conv2d(64, 64, taps).double())
