@@ -111,7 +111,9 @@ def _run(
             return other
     backend = in_torch()
     if threads == "auto" and place.type == "cpu":
-        torch.set_num_threads(fastest_threads(backend))
+        # As a graph it would have to be made for each number.
+        plain = TorchBackend(network, place, backend.precision) if isinstance(backend, GraphedBackend) else backend
+        torch.set_num_threads(fastest_threads(plain))
     return backend
 
 
