@@ -135,25 +135,33 @@ class WinogradConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(B, C, H, W)` and apply the activation."""
-        # One sample at a time: what lies between the transforms is several times as large as the input.
-        return torch.cat([self._convolve(sample) for sample in torch.split(input, 1)])
-
-    def _convolve(self, sample: Tensor) -> Tensor:
-        tile, side, (above, beside) = self._tile, self._side, self._padding
+        tile, (above, beside) = self._tile, self._padding
         height, width = (
-            size + 2 * padding - self._taps + 1 for size, padding in zip(sample.shape[-2:], self._padding, strict=True)
+            size + 2 * padding - self._taps + 1 for size, padding in zip(input.shape[-2:], self._padding, strict=True)
         )
-        rows, columns, channels = -(-height // tile), -(-width // tile), sample.shape[1]
+        rows, columns = -(-height // tile), -(-width // tile)
         # Zeros up to whole tiles.
         below, behind = rows * tile - height + above, columns * tile - width + beside
-        cells = F.pad(sample.permute(0, 2, 3, 1)[0], (0, 0, beside, behind, above, below)).contiguous()
+        cells = F.pad(input.permute(0, 2, 3, 1), (0, 0, beside, behind, above, below)).contiguous()
+        whole = input.new_empty(len(input), rows, tile, columns, tile, self.out_channels)
+        # One sample at a time: what lies between the transforms is several times as large as the input.
+        for sample, place in zip(cells, whole, strict=True):
+            place.copy_(self._convolve(sample, rows, columns).transpose(1, 2))
+        found = whole.view(len(input), rows * tile, columns * tile, self.out_channels)[:, :height, :width]
+        return self._activation(found.permute(0, 3, 1, 2))
+
+    def _convolve(self, cells: Tensor, rows: int, columns: int) -> Tensor:
+        """`(H, W, C)` with zeros around it to tiles of outputs, `(rows, columns, m, m, K)`."""
+        tile, side, channels = self._tile, self._side, cells.shape[-1]
         down, right, along = cells.stride()
-        tiles = cells.as_strided((rows, columns, side, side, channels), (tile * down, tile * right, down, right, along))
+        tiles = cells.as_strided(
+            (rows, columns, side, side, channels),
+            (tile * down, tile * right, down, right, along),
+            cells.storage_offset(),
+        )
         points = torch.matmul(self._to_points, tiles.reshape(rows * columns, side * side, channels))
         # A column of pixels, one for each tile, with the points of the transform as channels.
         (product,) = self._products
         products = product(points.reshape(1, 1, rows * columns, -1).permute(0, 3, 1, 2))
         products = products.permute(0, 2, 3, 1).reshape(rows * columns, side * side, self.out_channels)
-        outputs = torch.matmul(self._from_points, products).reshape(rows, columns, tile, tile, self.out_channels)
-        whole = outputs.transpose(1, 2).reshape(1, rows * tile, columns * tile, self.out_channels)
-        return self._activation(whole[:, :height, :width].permute(0, 3, 1, 2))
+        return torch.matmul(self._from_points, products).reshape(rows, columns, tile, tile, self.out_channels)
