@@ -1,4 +1,4 @@
-"""Follow several targets through a video, all in one pass of the network a frame.
+"""Follow several targets through a video, all in one step a frame.
 
     python examples/several_targets.py clip.mp4 out.mp4 120,80,64,48 20,30,40,40
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.backends.base import Embedding
-from siamtrack.backends.graphs import BoxesGraph
+from siamtrack.backends.graphs import BoxesGraph, EmbeddingGraph
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.config import Precision
 from siamtrack.models.inference import has_onednn, traceable
@@ -192,20 +192,6 @@ def _fusing() -> Iterator[None]:
         torch.jit.enable_onednn_fusion(before)
 
 
-class _Embed(nn.Module):
-    """Images `(B, 3, s, s)` to features, and to the levels where the network reads boxes."""
-
-    def __init__(self, network: TrackingNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensors:
-        if isinstance(self.network, BoxNetwork):
-            features, levels = self.network.embed_levels(images)
-            return features, *levels
-        return (self.network.embed_search(images),)
-
-
 class GraphedBackend(TorchBackend):
     """Runs search crops as graphs, and exemplars, which come once a target, as its base does.
 
@@ -222,7 +208,7 @@ class GraphedBackend(TorchBackend):
         plain = traceable(network).to(device=self.device, dtype=self._dtype)
         plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # no such keyword is typed
         graphed = FusedByOneDnn if self.device.type == "cpu" else RecordedByCuda
-        self._embedding = graphed(_Embed(plain))
+        self._embedding = graphed(EmbeddingGraph(plain))
         self._boxes = graphed(BoxesGraph(plain)) if isinstance(plain, BoxNetwork) else None
 
     @torch.inference_mode()

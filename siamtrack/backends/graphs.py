@@ -43,20 +43,27 @@ FREE_AXES: Mapping[str, Mapping[str, tuple[int, ...]]] = MappingProxyType(
 """Axes of inputs whose length may differ from what a graph was traced with."""
 
 
-class BackboneGraph(nn.Module):
-    """Crops `(1, s, s, 3)` uint8 RGB to features `(1, C, h, w)`, and to the levels where the network reads boxes."""
+class EmbeddingGraph(nn.Module):
+    """Images `(B, 3, s, s)` to features `(B, C, h, w)`, and to the levels where the network reads boxes."""
 
     def __init__(self, network: TrackingNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Embed."""
-        images = crops.permute(0, 3, 1, 2).float()
         if isinstance(self.network, BoxNetwork):
             features, levels = self.network.embed_levels(images)
             return features, *levels
         return (self.network.embed_search(images),)
+
+
+class BackboneGraph(EmbeddingGraph):
+    """The same of crops `(1, s, s, 3)` uint8 RGB."""
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Embed."""
+        return super().forward(crops.permute(0, 3, 1, 2).float())
 
 
 class CorrelationGraph(nn.Module):

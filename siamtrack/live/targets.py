@@ -11,7 +11,7 @@ from siamtrack.tracking.tracker import Tracker
 
 
 class Targets:
-    """Any number of targets under ids that are never used again; all are found in one pass a frame.
+    """Any number of targets under ids that are never used again; all are found in one step a frame.
 
     >>> source = siamtrack.open_source("clip.mp4")
     >>> image = next(source).image

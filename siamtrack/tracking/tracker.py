@@ -67,8 +67,8 @@ class _Sight(NamedTuple):
 class Tracker:
     """Follows targets through frames, `(H, W, 3)` uint8 BGR (Bertinetto et al. 2016, sections 2.3 and 3.4).
 
-    For one target, `init` and `update`; for any number, `start` one state each and `step` all of them in one forward
-    pass. `stage_seconds` adds up the time that steps spend in `crop`, `transfer` (to where the network runs),
+    For one target, `init` and `update`; for any number, `start` one state each and `step` all of them together.
+    `stage_seconds` adds up the time that steps spend in `crop`, `transfer` (to where the network runs),
     `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`; `start_seconds` that
     of `start`.
 
@@ -132,7 +132,9 @@ class Tracker:
         find_peak(blank, *self._peak_arguments)
         if self.settings.adaptation:
             find_answered_peak(blank, blank[0], *self._peak_arguments)
-        self.backend.embed(self._upload(self._empty_crops(1, geometry.search_size)))  # a runtime may compile, too
+        # A runtime may compile as well, and compare what it made: on noise, as a blank crop would tell nothing.
+        shape = (1, geometry.search_size, geometry.search_size, 3)
+        self.backend.embed(self._upload(np.random.default_rng(0).integers(0, 256, shape, np.uint8)))
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""
@@ -177,7 +179,7 @@ class Tracker:
         return state
 
     def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
-        """Find targets in the next frame, all in one forward pass.
+        """Find targets in the next frame, all together.
 
         Args:
             frame: `(H, W, 3)` uint8 BGR; its size may differ from that of the last frame.

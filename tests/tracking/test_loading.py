@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import siamtrack
+from siamtrack.backends.graphed import FusedByOneDnn, has_fusion
 from siamtrack.backends.prepared import CACHE_VARIABLE, Preparation
 from siamtrack.boxes import iou
 from siamtrack.errors import UsageError
@@ -51,6 +52,21 @@ def test_a_named_runtime_tracks_as_pytorch_does(cache: Path) -> None:
         tracker.init(first, box)
         paths.append([tracker.update(frame).box for frame, _ in rest])
     assert iou(*paths).min() > 0.99
+
+
+@pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
+def test_a_graph_is_made_when_the_model_is_loaded_not_in_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[torch.Tensor] = []
+    make = FusedByOneDnn._make
+    monkeypatch.setattr(FusedByOneDnn, "_make", lambda self, inputs: (made.append(inputs[0]), make(self, inputs))[1])
+    settings = {"adaptation": None, "recovery": None}  # with them, the first frame would have it made
+    tracker = siamtrack.load("siamtrack-lite", device="cpu", runtime="torch", precision="float32", settings=settings)
+    assert len(made) == 1
+    assert made[0].std() > 50  # a blank crop would not show what a graph does to it
+    (first, (box,)), (second, _) = SyntheticClip(160, 120, 2)
+    tracker.init(first, box)
+    tracker.update(second)
+    assert len(made) == 1
 
 
 def test_an_exported_model_runs_on_what_it_was_exported_for(cache: Path) -> None:
