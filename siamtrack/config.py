@@ -91,6 +91,20 @@ class ConfidenceSettings(Frozen):
     """Frames in a row in which it must be there before a lost target is tracked again."""
 
 
+class NearSettings(Frozen):
+    """When a smaller search crop is enough (`siamtrack.tracking.near`)."""
+
+    size: int = Field(192, ge=32)
+    """Side of that crop in pixels at the scale of the exemplar's."""
+    within: float = Field(0.1875, gt=0)
+    """Greatest displacement along an axis, in sides of the target, after which and in which it is enough; a target that
+    moves further is looked for in the usual crop, in the same frame."""
+    above: float = Field(0.8, ge=0, le=1)
+    """Confidence from which it is enough."""
+    every: int = Field(5, ge=1)
+    """Frames from one in which the usual crop is searched anyhow to the next."""
+
+
 class RecoverySettings(Frozen):
     """How a target that is lost is looked for (`siamtrack.tracking.redetect`)."""
 
@@ -153,6 +167,8 @@ class TrackingSettings(Frozen):
     """What makes the confidence, and how the status follows it."""
     update: UpdateSettings | None = None
     """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
+    near: NearSettings | None = None
+    """Search a smaller crop while the target moves little; None searches the usual one in every frame (SiamFC)."""
     recovery: RecoverySettings | None = None
     """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
     uncertain_below: float = Field(0.6, ge=0, le=1)
@@ -166,6 +182,8 @@ class TrackingSettings(Frozen):
             raise ValueError(f"scales must be odd, so that one of them is 'unchanged'; {self.scales} is not")
         if self.adaptation and self.scale_search != "exemplar":
             raise ValueError("adaptation learns from one search crop a frame: it needs scale_search = 'exemplar'")
+        if self.near and self.scale_search != "exemplar":
+            raise ValueError("near searches one crop a frame: it needs scale_search = 'exemplar'")
         if self.lost_below > self.uncertain_below:
             raise ValueError(
                 f"lost_below ({self.lost_below:g}) must not exceed uncertain_below ({self.uncertain_below:g})"

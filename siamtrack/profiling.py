@@ -11,6 +11,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,7 +42,6 @@ from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.progress import Progress
 from siamtrack.tracking.loading import load
-from siamtrack.tracking.search import ScalePyramid
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class Sample(NamedTuple):
     """Seconds of each stage, in the order of a frame's way."""
     tracking: float
     """Seconds of the tracker alone."""
+    crops: tuple[tuple[int, int], ...] = ()
+    """Sides of the search crops that the network saw, in pixels, and how many of each; ascending."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,11 @@ class Limit:
     precision: str
     """Name of the numbers that it computes with."""
     flops: int
-    """Floating point operations of the network in a frame."""
+    """Floating point operations of the network in a usual frame: one with the search crops that most have."""
     peak: float
     """Operations a second that a large matrix product of the same run reached."""
     measured: float
-    """Median seconds of the network in a frame."""
+    """Median seconds of the network in such frames."""
 
     @property
     def seconds(self) -> float:
@@ -273,7 +275,7 @@ class ModelFollower:
 
     def step(self, frame: Image) -> tuple[Sample, list[Row]]:
         """Find the targets in the next frame."""
-        before = dict(self.tracker.stage_seconds)
+        before, seen = dict(self.tracker.stage_seconds), dict(self.tracker.crops_seen)
         began = time.perf_counter()
         results = self.tracker.step(frame, self._states)
         seconds = time.perf_counter() - began
@@ -281,7 +283,8 @@ class ModelFollower:
         stages = {stage: total - before.get(stage, 0.0) for stage, total in self.tracker.stage_seconds.items()}
         stages["rest"] = max(seconds - sum(stages.values()), 0.0)
         rows = [Row(0, 0.0, target, each.box, each.score, each.status) for target, each in enumerate(results, 1)]
-        return Sample(stages, seconds), rows
+        crops = ((side, count - seen.get(side, 0)) for side, count in sorted(self.tracker.crops_seen.items()))
+        return Sample(stages, seconds, tuple((side, count) for side, count in crops if count)), rows
 
 
 class PeerFollower:
@@ -357,7 +360,8 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         profiles = [summarise_tracker(peer.name, rounds[peer.name], peer_fps) for peer in peers]
         for model in models:
             profile = summarise_tracker(model.name, rounds[model.name], peer_fps)
-            profiles.append(_with_model(profile, model.tracker, len(boxes), peaks))
+            samples = [sample for each in rounds[model.name] for sample in each]
+            profiles.append(_with_model(profile, model.tracker, samples, peaks))
         torch.set_num_threads(threads)
         report = Report(
             job, info, boxes, str(models[0].tracker.backend.device), peaks, describe_machine(), tuple(profiles)
@@ -462,7 +466,7 @@ def measure(
                 sink.write(picture)
                 encode = time.perf_counter() - drawn
                 stages = {"decode": decoded - began, **sample.stages, "draw": drawn - tracked, "encode": encode}
-                samples.append(Sample(stages, sample.tracking))
+                samples.append(sample._replace(stages=stages))
                 count()
     if len(samples) <= WARM_UP:
         raise SourceError(
@@ -542,7 +546,9 @@ def _load(name: str, job: ProfileJob) -> Tracker:
     )
 
 
-def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: Mapping[str, float]) -> TrackerProfile:
+def _with_model(
+    profile: TrackerProfile, tracker: Tracker, samples: Sequence[Sample], peaks: Mapping[str, float]
+) -> TrackerProfile:
     """The same profile with what is known about the model, and the limit of its network."""
     card, precision = tracker.card, tracker.backend.precision
     if card is None:  # nothing is known about a network without one
@@ -555,9 +561,10 @@ def _with_model(profile: TrackerProfile, tracker: Tracker, targets: int, peaks: 
     }
     with torch.device("meta"):
         network = build_network(card.design).eval()
-    crops = targets * len(ScalePyramid.from_settings(tracker.settings).crops(0))
-    flops = network_flops(network, crops, tracker.geometry.search_size)
-    limit = Limit(tracker.backend.runtime, precision, flops, peaks[precision], profile.stages["network"].median)
+    usual = Counter(sample.crops for sample in samples).most_common(1)[0][0]
+    flops = sum(network_flops(network, count, side) for side, count in usual)
+    took = statistics.median(sample.stages["network"] for sample in samples if sample.crops == usual)
+    limit = Limit(tracker.backend.runtime, precision, flops, peaks[precision], took)
     return replace(profile, model=model, limit=limit)
 
 

@@ -61,7 +61,9 @@ class Geometry:
             fits = [
                 each for each in sizes if each >= self.search_size - (self.response_size - MIN_RESPONSE) * self.stride
             ]
-            raise UsageError(f"search_size {size} does not fit this network: give one of {', '.join(map(str, fits))}")
+            raise UsageError(
+                f"a search crop of {size} pixels does not fit this network: give one of {', '.join(map(str, fits))}"
+            )
         return replace(self, search_size=size, response_size=response)
 
 

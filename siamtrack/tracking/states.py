@@ -15,6 +15,7 @@ from siamtrack.tracking.adaptive import AdaptiveFilter
 from siamtrack.tracking.confidence import NO_SIGNALS, NOTHING_KNOWN, Belief, Signals
 from siamtrack.tracking.crops import Color, Square
 from siamtrack.tracking.kernels import Peak
+from siamtrack.tracking.near import Around
 from siamtrack.tracking.refine import Refinement
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template
@@ -70,6 +71,8 @@ class TargetState:
     """Greatest response when the present size was last tried, where scales are tried in turn."""
     belief: Belief = NOTHING_KNOWN
     """What is believed of it."""
+    around: Around | None = None
+    """What stands around it, where the near search crop is enough for the next frame; None asks for the usual one."""
     seen: TargetState | None = None
     """The target when it was last seen for sure; None where that is this state."""
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.backends.base import Backend, Embedding
+from siamtrack.backends.base import Backend, Embedding, Geometry
 from siamtrack.backends.devices import find_device
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import Box, validate_box
@@ -37,6 +37,7 @@ from siamtrack.tracking.kernels import (
     needs_compiling,
     upsample_maps,
 )
+from siamtrack.tracking.near import Around, is_calm, is_due
 from siamtrack.tracking.redetect import best_of, places
 from siamtrack.tracking.refine import Reading, Refinement, as_read, read_box, refine
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
@@ -70,7 +71,7 @@ class Tracker:
     For one target, `init` and `update`; for any number, `start` one state each and `step` all of them together.
     `stage_seconds` adds up the time that steps spend in `crop`, `transfer` (to where the network runs),
     `network`, `correlation`, `postprocess` and, where a filter is learnt while tracking, `learn`; `start_seconds` that
-    of `start`.
+    of `start`. `crops_seen` counts the search crops of steps, by their side in pixels.
 
     >>> source = siamtrack.open_source("clip.mp4")
     >>> tracker = siamtrack.load()
@@ -88,8 +89,8 @@ class Tracker:
         device: of a network: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: for a device that does not exist here, a search size that does not fit the network, or a filter to
-            be learnt for a network that does not correlate.
+        UsageError: for a device that does not exist here, a search size that does not fit the network or is no smaller
+            where it is to be, or a filter to be learnt for a network that does not correlate.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Tracker:
             )
         self.start_seconds = 0.0
         stages = ("crop", "transfer", "network", "correlation", "postprocess")
+        self.crops_seen: dict[int, int] = {}
         self.stage_seconds = dict.fromkeys(stages, 0.0)
         if self.settings.adaptation:
             self.stage_seconds["learn"] = 0.0
@@ -124,6 +126,7 @@ class Tracker:
         self._radius = max(1, round(geometry.exemplar_size / (4 * geometry.stride)))
         self._peak_arguments = self.settings.scale_penalty, self.settings.window_influence, self._radius, self._tables
         self._target_cells = geometry.exemplar_size / (2 * geometry.stride)
+        self._near = self._near_geometry()
         self._state: TargetState | None = None
         # Compiles (or loads from numba's cache) here, not in the first frame.
         if needs_compiling():
@@ -133,8 +136,9 @@ class Tracker:
         if self.settings.adaptation:
             find_answered_peak(blank, blank[0], *self._peak_arguments)
         # A runtime may compile as well, and compare what it made: on noise, as a blank crop would tell nothing.
-        shape = (1, geometry.search_size, geometry.search_size, 3)
-        self.backend.embed(self._upload(np.random.default_rng(0).integers(0, 256, shape, np.uint8)))
+        for each in filter(None, (geometry, self._near)):
+            shape = (1, each.search_size, each.search_size, 3)
+            self.backend.embed(self._upload(np.random.default_rng(0).integers(0, 256, shape, np.uint8)))
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""
@@ -194,18 +198,9 @@ class Tracker:
         _check_frame(frame)
         if not states:
             return []
-        with self._timed("crop"):
-            chances = [self._chances(frame, state) for state in states]
-            tried = [chance for each in chances for chance in each]
-            crops = self._cut_searches(frame, tried)
-        sights = self._respond(tried, crops)
-        with self._timed("postprocess"):
-            advanced = [self._advance(frame, *each) for each in zip(tried, sights, strict=True)]
-            taken = [self._take(advanced, span) for span in _spans(chances)]
-        results = [advanced[index] for index in taken]
-        if self.settings.adaptation:
-            with self._timed("learn"):
-                results = [self._learn(advanced[index], sights[index]) for index in taken]
+        found = self._search_near(frame, states)
+        others = iter(self._search(frame, [state for index, state in enumerate(states) if index not in found]))
+        results = [found[index] if index in found else next(others) for index in range(len(states))]
         if self.settings.update:
             with self._timed("renew"):
                 results = self._renew(frame, results, self.settings.update)
@@ -213,6 +208,8 @@ class Tracker:
 
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
         """Do a step for one target and keep everything that led to its result; slower than `step`.
+
+        It looks at the usual search crop, also where `step` would take the near one (`settings.near`).
 
         Args:
             frame: `(H, W, 3)` uint8 BGR.
@@ -223,7 +220,7 @@ class Tracker:
         """
         _check_frame(frame)
         chances = self._chances(frame, state)
-        crops = self._cut_searches(frame, chances)
+        crops = self._cut_searches(frame, chances, self.geometry)
         seen = crops.copy()  # the network's input is made in place
         sights = self._respond(chances, crops)
         advanced = [self._advance(frame, *each) for each in zip(chances, sights, strict=True)]
@@ -266,6 +263,82 @@ class Tracker:
         _check_frame(frame)
         return self._cut_exemplars(frame, validate_box(box, frame.shape[1], frame.shape[0]), mean_color(frame))
 
+    def _search_near(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> dict[int, TrackResult]:
+        """The results, by index, of those targets for which the near search crop was enough."""
+        near, geometry = self.settings.near, self._near
+        if near is None or geometry is None:
+            return {}
+        every = self.settings.adaptation.every if self.settings.adaptation else None
+        tried = [index for index, state in enumerate(states) if state.around and not is_due(state.age + 1, near, every)]
+        if not tried:
+            return {}
+        looked = [states[index] for index in tried]
+        with self._timed("crop"):
+            crops = self._cut_searches(frame, looked, geometry)
+        sights = self._respond(looked, crops)
+        with self._timed("postprocess"):
+            found = {}
+            for index, state, sight in zip(tried, looked, sights, strict=True):
+                if state.around is None:
+                    continue
+                whole = state.around.with_middle(sight.responses, sight.learnt)
+                result = self._advance(frame, state, sight._replace(responses=whole.responses, learnt=whole.learnt))
+                if self._is_calm(result):
+                    found[index] = replace(result, state=replace(result.state, around=state.around))
+        return found
+
+    def _search(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
+        """The results of targets that are looked for in the usual search crops, and elsewhere when they are lost."""
+        if not states:
+            return []
+        with self._timed("crop"):
+            chances = [self._chances(frame, state) for state in states]
+            tried = [chance for each in chances for chance in each]
+            crops = self._cut_searches(frame, tried, self.geometry)
+        sights = self._respond(tried, crops)
+        with self._timed("postprocess"):
+            advanced = [self._advance(frame, *each) for each in zip(tried, sights, strict=True)]
+            taken = [self._take(advanced, span) for span in _spans(chances)]
+            results = [self._look_around(advanced[index], sights[index]) for index in taken]
+        if self.settings.adaptation:
+            with self._timed("learn"):
+                results = [self._learn(result, sights[index]) for result, index in zip(results, taken, strict=True)]
+        return results
+
+    def _look_around(self, result: TrackResult, sight: _Sight) -> TrackResult:
+        """The same result with what the next frame's near search crop is to be judged against, if that is enough."""
+        if not self._is_calm(result):
+            return result
+        return replace(result, state=replace(result.state, around=Around(sight.responses, sight.learnt)))
+
+    def _is_calm(self, result: TrackResult) -> bool:
+        """Whether the near search crop is enough for a target that was found so."""
+        near = self.settings.near
+        if near is None or result.status is not Status.TRACKED:
+            return False
+        x, y = self._cell(result.peak, 1)
+        return is_calm((x / self._target_cells, y / self._target_cells), result.score, near)
+
+    def _near_geometry(self) -> Geometry | None:
+        """That of the near search crop; None without one.
+
+        Raises:
+            UsageError: when it is not smaller than the usual one, does not fit the network, or shows less than a target
+                may move.
+        """
+        near, usual = self.settings.near, self.geometry.search_size
+        if near is None:
+            return None
+        if near.size >= usual:
+            raise UsageError(f"near.size {near.size} is not smaller than the search crop, {usual}: give a smaller one")
+        geometry = self.geometry.with_search_size(near.size)
+        reach = (geometry.response_size - 1) / 2 / self._target_cells
+        if near.within > reach:
+            raise UsageError(
+                f"near.within {near.within:g} is more than crops of near.size {near.size} show: give {reach:g} or less"
+            )
+        return geometry
+
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         began = time.perf_counter()
@@ -280,12 +353,15 @@ class Tracker:
             crop_whole_pixels_into(crop, frame, whole_pixels(target.center, side / factor), border)
         return crops
 
-    def _cut_searches(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> NDArray[np.uint8]:
+    def _cut_searches(
+        self, frame: NDArray[np.uint8], states: Sequence[TargetState], geometry: Geometry
+    ) -> NDArray[np.uint8]:
         """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR."""
+        share = geometry.search_size / self.geometry.search_size
         places = [(state, factor) for state in states for factor in self._pyramid.crops(state.age)]
-        crops = self._empty_crops(len(places), self.geometry.search_size)
+        crops = self._empty_crops(len(places), geometry.search_size)
         for crop, (state, factor) in zip(crops, places, strict=True):
-            crop_whole_pixels_into(crop, frame, self._search_square(state, factor), state.border)
+            crop_whole_pixels_into(crop, frame, self._search_square(state, factor * share), state.border)
         return crops
 
     def _search_square(self, state: TargetState, factor: float) -> Square:
@@ -346,6 +422,8 @@ class Tracker:
     def _respond(self, states: Sequence[TargetState], crops: NDArray[np.uint8]) -> list[_Sight]:
         """What is seen of N targets in Q crops each, `(N * Q, s, s, 3)`."""
         backend, count = self.backend, len(crops) // len(states)
+        side = crops.shape[1]
+        self.crops_seen[side] = self.crops_seen.get(side, 0) + len(crops)
         with self._timed("transfer"):
             images = self._upload(crops)
         with self._timed("network"):
@@ -443,7 +521,15 @@ class Tracker:
         belief, status = believe(state.belief, signals, sure, settings)
         center, age = _into_frame((x, y), frame), state.age + 1
         new = replace(
-            state, center=center, scale=scale, status=status, age=age, reference=reference, belief=belief, seen=None
+            state,
+            center=center,
+            scale=scale,
+            status=status,
+            age=age,
+            reference=reference,
+            belief=belief,
+            around=None,
+            seen=None,
         )
         if status is not Status.TRACKED or sure < settings.confidence.found_above:
             new = replace(new, seen=state.last_seen)

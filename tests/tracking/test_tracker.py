@@ -64,7 +64,7 @@ def test_search_crops_of_another_size_follow_as_well(network: TrackingNetwork, m
 @pytest.mark.parametrize("size", [32, 100, 132])
 def test_a_search_size_off_the_grid_is_refused(network: TrackingNetwork, size: int) -> None:
     with pytest.raises(
-        UsageError, match=rf"search_size {size} does not fit this network: give one of .*88, 96, 104, 112"
+        UsageError, match=rf"a search crop of {size} pixels does not fit this network: give one of .*88, 96, 104, 112"
     ):
         Tracker(network, TrackingSettings(search_size=size))
 
