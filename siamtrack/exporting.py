@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from siamtrack.backends.base import Backend
-from siamtrack.backends.exported import SUFFIXES, Format, load_exported
+from siamtrack.backends.choice import probe
+from siamtrack.backends.exported import SUFFIXES, Format, format_of, load_exported, runtime_of
 from siamtrack.backends.graphs import make_graphs
 from siamtrack.backends.prepared import manifest_of
 from siamtrack.backends.pytorch import TorchBackend
@@ -25,6 +26,7 @@ from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
 from siamtrack.files import replacing_folder
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.machine import usable_cores
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 from siamtrack.tracking.crops import crop_whole_pixels_into, mean_color
@@ -33,6 +35,8 @@ from siamtrack.tracking.tracker import Tracker
 
 LEAST_OVERLAP = 0.99
 """Mean IoU of the exported model's path with the original's, below which nothing is kept."""
+DIFFERENCE = 1e-3
+"""Greatest difference of a correlation's graph from the original, as a share of the map's range."""
 CLIP = (320, 240, 40)
 """Width, height and frames of the rendered clip that is tracked to compare them."""
 CALIBRATION_FRAMES = 100
@@ -107,6 +111,7 @@ def export(job: ExportJob) -> Exported:
         write(graphs, scratch, manifest.model_dump_json())
         _logger.info("tracking with them, to compare with the original")
         agreed = overlap(scratch)
+        _check_correlation(reference, scratch)
         if agreed < LEAST_OVERLAP:
             raise WeightsError(
                 f"the exported {card.name} does not track as the original does (mean IoU {agreed:.3f} on a rendered "
@@ -123,6 +128,23 @@ def export(job: ExportJob) -> Exported:
             int8_overlap = overlap(scratch)
         size = sum(file.stat().st_size for file in scratch.iterdir())
     return Exported(job.folder, size, agreed, int8_overlap, similarity)
+
+
+def _check_correlation(reference: Backend, folder: Path) -> None:
+    """Compare the correlation's graph, which siamtrack itself does not run, with the original.
+
+    Raises:
+        WeightsError: when it answers otherwise.
+    """
+    exemplar, search = map(reference.upload, probe(reference))
+    kernels = reference.cut_margin(reference.embed_exemplars(exemplar).features)[None]
+    features = reference.embed(search).features
+    wanted = reference.correlate(kernels, features).numpy()
+    runtime = runtime_of(format_of(folder))(folder, "float32", usable_cores())
+    (found,) = runtime.run("correlation", [kernels.numpy(), features.numpy()])
+    off = float(np.abs(found - wanted).max() / np.ptp(wanted))
+    if not off <= DIFFERENCE:
+        raise WeightsError(f"the exported correlation differs from the original by {off:.1%}: nothing was kept")
 
 
 def _import(what: str, name: Format, extra: str) -> Callable[..., None]:

@@ -14,6 +14,7 @@ import pytest
 
 from siamtrack import exporting
 from siamtrack.backends.exported import read_manifest
+from siamtrack.backends.graphs import CorrelationGraph
 from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
 from siamtrack.exporting import ExportJob, export, sample_crops
 from siamtrack.io.synthetic import SyntheticClip, smooth_noise
@@ -71,6 +72,15 @@ def test_what_tracks_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
     pytest.importorskip("openvino")
     monkeypatch.setattr(exporting, "LEAST_OVERLAP", 1.01)
     with pytest.raises(WeightsError, match=r"does not track as the original does \(mean IoU 1.000"):
+        export(ExportJob("siamtrack-lite", "openvino", tmp_path / "lite"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_correlation_that_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    forward = CorrelationGraph.forward
+    monkeypatch.setattr(CorrelationGraph, "forward", lambda *given: 1.01 * forward(*given))
+    with pytest.raises(WeightsError, match="the exported correlation differs from the original"):
         export(ExportJob("siamtrack-lite", "openvino", tmp_path / "lite"))
     assert list(tmp_path.iterdir()) == []
 

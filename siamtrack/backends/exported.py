@@ -17,6 +17,7 @@ from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding, Geometry
 from siamtrack.backends.choice import choose
+from siamtrack.backends.correlation import compile_correlation, correlate
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.machine import usable_cores
@@ -89,6 +90,7 @@ class ExportedBackend(Backend):
             device=torch.device("cpu"),
         )
         self._runtime = runtime
+        compile_correlation()
 
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
         """As of `Backend`: as they are, the conversion is part of the graph."""
@@ -100,8 +102,8 @@ class ExportedBackend(Backend):
         return Embedding(features, tuple(levels))
 
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `Backend`."""
-        return self._run("correlation", kernels, features)[0]
+        """As of `Backend`: faster than the graph, which is there for other programs."""
+        return correlate(kernels, features)
 
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:
         """As of `Backend`."""

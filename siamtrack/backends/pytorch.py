@@ -79,10 +79,10 @@ class TorchBackend(Backend):
 
     @torch.inference_mode()
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `Backend`; multiplied in the network's precision, added up in float32."""
-        kernels, features = kernels.to(self._dtype), features.to(self._dtype)
+        """As of `Backend`; on a GPU multiplied in the network's precision, added up in float32."""
         if self._correlates_on_cpu:
             return correlate(kernels, features)
+        kernels, features = kernels.to(self._dtype), features.to(self._dtype)
         return self.network.head.compare(kernels, features)
 
     @torch.inference_mode()
