@@ -339,6 +339,68 @@ def _confidence(response: NDArray[np.float32], radius: int) -> tuple[float, floa
 
 
 @njit(cache=CACHE)
+def _choose_scale(
+    responses: NDArray[np.float32],
+    penalty: float,
+    tables: PeakTables,
+    uppers: NDArray[np.float64],
+    lowers: NDArray[np.float64],
+) -> tuple[int, float]:
+    """The scale of the greatest penalised response, and that response as it is; the bounds of all scales are filled."""
+    middle = responses.shape[0] // 2
+    scale = middle
+    peak = -np.inf
+    best = -np.inf
+    for turn in range(responses.shape[0]):
+        # The middle scale is looked at first, then the others in order: a later one must be strictly better.
+        s = middle if turn == 0 else (turn - 1 if turn <= middle else turn)
+        factor = 1.0 if s == middle else penalty
+        _bound_blocks(responses[s], tables.slack, uppers[s], lowers[s])
+        least = best / factor if best > 0 else best * factor
+        value, row, _ = _maximise(responses[s], uppers[s], lowers[s], _Aim(1.0, 0.0, least), tables)
+        penalised = value * factor if value > 0 else value / factor
+        if row >= 0 and penalised > best:
+            scale = s
+            peak = value
+            best = penalised
+    return scale, peak
+
+
+@njit(cache=CACHE)
+def _is_flat(response: NDArray[np.float32]) -> bool:
+    """Whether a map holds no evidence (see `FLAT`)."""
+    high = np.float64(response[0, 0])
+    low = high
+    for value in response.flat:
+        high = max(high, np.float64(value))
+        low = min(low, np.float64(value))
+    return bool(high - low <= FLAT * max(abs(high), abs(low)))
+
+
+@njit(cache=CACHE)
+def _place(
+    response: NDArray[np.float32],
+    influence: float,
+    upper: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    tables: PeakTables,
+) -> tuple[int, int]:
+    """Row and column of the greatest value of a map that is not flat, normalised and mixed with the window."""
+    size = response.shape[0]
+    total = 0.0
+    for i in range(size):
+        line = 0.0
+        for j in range(size):
+            line += tables.sums[j] * response[i, j]
+        total += tables.sums[i] * line
+    lowest = -_maximise(response, upper, lower, _Aim(-1.0, 0.0, -np.inf), tables)[0]
+    n = tables.window.size
+    gain = (1 - influence) / (total - lowest * n * n + 1e-16)
+    _, row, col = _maximise(response, upper, lower, _Aim(gain, influence, -np.inf), tables)
+    return row, col
+
+
+@njit(cache=CACHE)
 def find_peak(
     responses: NDArray[np.float32], penalty: float, influence: float, radius: int, tables: PeakTables
 ) -> Peak:
@@ -364,42 +426,12 @@ def find_peak(
     scales, size = responses.shape[0], responses.shape[1]
     uppers = np.empty((scales, size + 1, size + 1), np.float64)
     lowers = np.empty((scales, size + 1, size + 1), np.float64)
-    middle = scales // 2
-    scale = middle
-    peak = -np.inf
-    best = -np.inf
-    for turn in range(scales):
-        # The middle scale is looked at first, then the others in order: a later one must be strictly better.
-        s = middle if turn == 0 else (turn - 1 if turn <= middle else turn)
-        factor = 1.0 if s == middle else penalty
-        _bound_blocks(responses[s], tables.slack, uppers[s], lowers[s])
-        least = best / factor if best > 0 else best * factor
-        value, row, _ = _maximise(responses[s], uppers[s], lowers[s], _Aim(1.0, 0.0, least), tables)
-        penalised = value * factor if value > 0 else value / factor
-        if row >= 0 and penalised > best:
-            scale = s
-            peak = value
-            best = penalised
-
+    scale, peak = _choose_scale(responses, penalty, tables, uppers, lowers)
     response = responses[scale]
-    centre = (tables.window.size - 1) / 2
-    high = np.float64(response[0, 0])
-    low = high
-    total = 0.0
-    for i in range(size):
-        line = 0.0
-        for j in range(size):
-            high = max(high, np.float64(response[i, j]))
-            low = min(low, np.float64(response[i, j]))
-            line += tables.sums[j] * response[i, j]
-        total += tables.sums[i] * line
-    if high - low <= FLAT * max(abs(high), abs(low)):
+    if _is_flat(response):
+        centre = (tables.window.size - 1) / 2
         return Peak(scale, centre, centre, peak, peak, 0.0, 0.0)
-
-    lowest = -_maximise(response, uppers[scale], lowers[scale], _Aim(-1.0, 0.0, -np.inf), tables)[0]
-    n = tables.window.size
-    gain = (1 - influence) / (total - lowest * n * n + 1e-16)
-    _, row, col = _maximise(response, uppers[scale], lowers[scale], _Aim(gain, influence, -np.inf), tables)
+    row, col = _place(response, influence, uppers[scale], lowers[scale], tables)
     psr, apce = _confidence(response, radius)
     return Peak(scale, float(row), float(col), interpolate(response, row, col, tables), peak, psr, apce)
 
@@ -428,8 +460,19 @@ def find_answered_peak(
     Returns:
         Figures of the responses at the position that the answers have, and the greatest answer.
     """
-    peak = find_peak(responses, penalty, influence, radius, tables)
-    evidence = np.maximum(answers, np.float32(0)).reshape(1, answers.shape[0], answers.shape[1])
-    place = find_peak(evidence, penalty, influence, radius, tables)
-    value = interpolate(responses[peak.scale], int(place.row), int(place.col), tables)
-    return Peak(peak.scale, place.row, place.col, value, peak.peak, peak.psr, peak.apce), place.peak
+    cleaned = _replace_nonfinite(responses)
+    scales, size = responses.shape[0], responses.shape[1]
+    uppers = np.empty((scales, size + 1, size + 1), np.float64)
+    lowers = np.empty((scales, size + 1, size + 1), np.float64)
+    scale, peak = _choose_scale(cleaned, penalty, tables, uppers, lowers)
+    psr, apce = (0.0, 0.0) if _is_flat(cleaned[scale]) else _confidence(cleaned[scale], radius)
+    evidence = np.maximum(_replace_nonfinite(answers), np.float32(0))
+    _bound_blocks(evidence, tables.slack, uppers[0], lowers[0])
+    answer = _maximise(evidence, uppers[0], lowers[0], _Aim(1.0, 0.0, -np.inf), tables)[0]
+    if _is_flat(evidence):
+        middle = (tables.window.size - 1) / 2
+        value = interpolate(responses[scale], int(middle), int(middle), tables)
+        return Peak(scale, middle, middle, value, peak, psr, apce), answer
+    row, col = _place(evidence, influence, uppers[0], lowers[0], tables)
+    value = interpolate(responses[scale], row, col, tables)
+    return Peak(scale, float(row), float(col), value, peak, psr, apce), answer

@@ -223,7 +223,10 @@ class Tracker:
         crops = self._cut_searches(frame, chances, self.geometry)
         seen = crops.copy()  # the network's input is made in place
         sights = self._respond(chances, crops)
-        advanced = [self._advance(frame, *each) for each in zip(chances, sights, strict=True)]
+        advanced = [
+            self._advance(frame, state, sight, Around(sight.responses, sight.learnt))
+            for state, sight in zip(chances, sights, strict=True)
+        ]
         taken = self._take(advanced, range(len(chances)))
         state, sight, result = chances[taken], sights[taken], advanced[taken]
         seen = seen.reshape(len(chances), -1, *seen.shape[1:])[taken]
@@ -282,9 +285,10 @@ class Tracker:
                 if state.around is None:
                     continue
                 whole = state.around.with_middle(sight.responses, sight.learnt)
-                result = self._advance(frame, state, sight._replace(responses=whole.responses, learnt=whole.learnt))
-                if self._is_calm(result):
-                    found[index] = replace(result, state=replace(result.state, around=state.around))
+                seen = sight._replace(responses=whole.responses, learnt=whole.learnt)
+                result = self._advance(frame, state, seen, state.around)
+                if result.state.around is not None:
+                    found[index] = result
         return found
 
     def _search(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
@@ -297,27 +301,24 @@ class Tracker:
             crops = self._cut_searches(frame, tried, self.geometry)
         sights = self._respond(tried, crops)
         with self._timed("postprocess"):
-            advanced = [self._advance(frame, *each) for each in zip(tried, sights, strict=True)]
+            advanced = [
+                self._advance(frame, state, sight, Around(sight.responses, sight.learnt))
+                for state, sight in zip(tried, sights, strict=True)
+            ]
             taken = [self._take(advanced, span) for span in _spans(chances)]
-            results = [self._look_around(advanced[index], sights[index]) for index in taken]
+            results = [advanced[index] for index in taken]
         if self.settings.adaptation:
             with self._timed("learn"):
                 results = [self._learn(result, sights[index]) for result, index in zip(results, taken, strict=True)]
         return results
 
-    def _look_around(self, result: TrackResult, sight: _Sight) -> TrackResult:
-        """The same result with what the next frame's near search crop is to be judged against, if that is enough."""
-        if not self._is_calm(result):
-            return result
-        return replace(result, state=replace(result.state, around=Around(sight.responses, sight.learnt)))
-
-    def _is_calm(self, result: TrackResult) -> bool:
+    def _is_calm(self, peak: Peak, status: Status, sure: float) -> bool:
         """Whether the near search crop is enough for a target that was found so."""
         near = self.settings.near
-        if near is None or result.status is not Status.TRACKED:
+        if near is None or status is not Status.TRACKED:
             return False
-        x, y = self._cell(result.peak, 1)
-        return is_calm((x / self._target_cells, y / self._target_cells), result.score, near)
+        x, y = self._cell(peak, 1)
+        return is_calm((x / self._target_cells, y / self._target_cells), sure, near)
 
     def _near_geometry(self) -> Geometry | None:
         """That of the near search crop; None without one.
@@ -432,12 +433,7 @@ class Tracker:
             if backend.reads_boxes:
                 boxes = self._read_boxes([state.refinement for state in states if state.refinement], levels)
         with self._timed("correlation"):
-            # Channels last, as they are: nothing is sorted anew.
-            packed = [state.compared.kernels.permute(0, 2, 3, 1) for state in states]
-            kernels = packed[0][None] if len(packed) == 1 else torch.stack(packed)
-            if count > 1:
-                kernels = kernels.repeat_interleave(count, 0)
-            maps = backend.correlate(kernels.permute(0, 1, 4, 2, 3), features).cpu().numpy()
+            maps = backend.correlate(_stacked(states, count), features).cpu().numpy()
             maps = maps.reshape(len(states), -1, *maps.shape[-2:])
             answers = [_answers(state, each, backend.scale) for state, each in zip(states, maps, strict=True)]
         own = features.reshape(len(states), count, *features.shape[1:])
@@ -501,8 +497,8 @@ class Tracker:
             return find_peak(sight.responses, *self._peak_arguments), 0.0
         return find_answered_peak(sight.responses, sight.learnt, *self._peak_arguments)
 
-    def _advance(self, frame: NDArray[np.uint8], state: TargetState, sight: _Sight) -> TrackResult:
-        """The step from what is seen of a target to its next state."""
+    def _advance(self, frame: NDArray[np.uint8], state: TargetState, sight: _Sight, around: Around) -> TrackResult:
+        """The step from what is seen of a target, and what was last seen around it, to its next state."""
         peak, answer = self._choose(sight)
         settings = self.settings
         factor = self._pyramid.search_factor(peak.scale, state.age)
@@ -528,7 +524,7 @@ class Tracker:
             age=age,
             reference=reference,
             belief=belief,
-            around=None,
+            around=around if self._is_calm(peak, status, sure) else None,
             seen=None,
         )
         if status is not Status.TRACKED or sure < settings.confidence.found_above:
@@ -614,6 +610,15 @@ def _spans(groups: Sequence[Sequence[object]]) -> list[range]:
     """Where the members of each group are once the groups stand one after the other."""
     ends = list(accumulate(len(group) for group in groups))
     return [range(end - len(group), end) for group, end in zip(groups, ends, strict=True)]
+
+
+def _stacked(states: Sequence[TargetState], count: int) -> Tensor:
+    """What `count` search crops of each target are compared with: `(N * count, S, C, h, w)`, channels last."""
+    if len(states) * count == 1:
+        return states[0].compared.kernels[None]
+    # With their channels last, as they are, nothing is sorted anew.
+    kernels = torch.stack([state.compared.kernels.permute(0, 2, 3, 1) for state in states])
+    return kernels.repeat_interleave(count, 0).permute(0, 1, 4, 2, 3)
 
 
 def _answers(

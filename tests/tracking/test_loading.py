@@ -61,12 +61,12 @@ def test_a_graph_is_made_when_the_model_is_loaded_not_in_a_frame(monkeypatch: py
     monkeypatch.setattr(FusedByOneDnn, "_make", lambda self, inputs: (made.append(inputs[0]), make(self, inputs))[1])
     settings = {"adaptation": None, "recovery": None}  # with them, the first frame would have it made
     tracker = siamtrack.load("siamtrack-lite", device="cpu", runtime="torch", precision="float32", settings=settings)
-    assert len(made) == 1
-    assert made[0].std() > 50  # a blank crop would not show what a graph does to it
+    assert [inputs.shape[-1] for inputs in made] == [256, 160]  # of the usual search crop and of the near one
+    assert all(inputs.std() > 50 for inputs in made)  # a blank crop would not show what a graph does to it
     (first, (box,)), (second, _) = SyntheticClip(160, 120, 2)
     tracker.init(first, box)
     tracker.update(second)
-    assert len(made) == 1
+    assert len(made) == 2
 
 
 def test_an_exported_model_runs_on_what_it_was_exported_for(cache: Path) -> None:
