@@ -118,9 +118,13 @@ class Graphed(ABC):
 class FusedByOneDnn(Graphed):
     """Graphs on a CPU, their operations fused by oneDNN, one sample at a time: several at once fit no cache.
 
-    It takes some tenths of a second to make one, again for another number of threads, as oneDNN divides the work when
-    it compiles.
+    It takes some tenths of a second to make the first one, half of which is tracing, and less for other shapes and for
+    another number of threads, as oneDNN divides the work when it compiles.
     """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        self._traced: torch.jit.ScriptModule | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensors:
         """As of `Graphed`."""
@@ -132,8 +136,9 @@ class FusedByOneDnn(Graphed):
 
     def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
         with _fusing():
-            traced = torch.jit.trace(self._module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
-            graph = torch.jit.freeze(traced)
+            if self._traced is None:
+                self._traced = torch.jit.trace(self._module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+            graph = torch.jit.freeze(self._traced)
             for _ in range(RUNS):
                 graph(*inputs)
         return lambda *given: _as_tuple(graph(*given))

@@ -38,7 +38,11 @@ OUTPUTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Names of each graph's outputs, in order; a network that reads no boxes has no levels."""
 FREE_AXES: Mapping[str, Mapping[str, tuple[int, ...]]] = MappingProxyType(
-    {"backbone": {"crops": (1, 2)}, "correlation": {"kernels": (1,)}}
+    {
+        "backbone": {"crops": (1, 2)},
+        "correlation": {"kernels": (1,)},
+        "boxes": dict.fromkeys(LEVELS, (2, 3)),
+    }
 )
 """Axes of inputs whose length may differ from what a graph was traced with."""
 
@@ -93,9 +97,9 @@ class BoxesGraph(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, kernels: Tensor, sizes: Tensor, *levels: Tensor) -> Tensor:
-        """Read boxes."""
-        return self.network.read_boxes(kernels, levels, sizes).stacked()
+    def forward(self, box_kernels: Tensor, sizes: Tensor, level_1: Tensor, level_2: Tensor, level_3: Tensor) -> Tensor:
+        """Read boxes; the inputs have their names in `INPUTS`."""
+        return self.network.read_boxes(box_kernels, (level_1, level_2, level_3), sizes).stacked()
 
 
 Graph = tuple[nn.Module, tuple[Tensor, ...]]

@@ -193,17 +193,21 @@ class BoxHead(nn.Module):
             Maps of `(H - h + 1, W - w + 1)` cells.
         """
         features = self.search(_stack(levels))
-        # Plain numbers are constants in a traced graph.
+        # Plain numbers are constants in a traced graph: of the kernel, whose size never changes, not of the crop.
         batch, width, h, w = map(int, kernels.shape)
         grouped = features.reshape(1, batch * width, *features.shape[-2:])
         compared = F.conv2d(grouped, kernels.reshape(batch * width, 1, h, w), groups=batch * width)
         compared = compared.reshape(batch, width, *compared.shape[-2:]) * (4 / (h * w))
-        rows, columns = map(int, compared.shape[-2:])
         # The middle of an even kernel lies between cells: the mean of the four around it stands for what is there.
-        there = F.avg_pool2d(features, 2, 1)[..., h // 2 - 1 : h // 2 - 1 + rows, w // 2 - 1 : w // 2 - 1 + columns]
-        shape = sizes.log()[:, :, None, None].expand(-1, -1, rows, columns)
+        there = F.avg_pool2d(features, 2, 1)[..., _inner(h // 2 - 1), _inner(w // 2 - 1)]
+        shape = sizes.log()[:, :, None, None].expand_as(compared[:, :2])
         out = self.read(self.tower(self.mix(torch.cat([compared, there, shape], dim=1))))
         return BoxMaps(self.SPREAD * out[:, :2], out[:, 2:4].clamp(-self.LIMIT, self.LIMIT), out[:, 4])
+
+
+def _inner(margin: int) -> slice:
+    """All but so many at both ends."""
+    return slice(margin, -margin or None)
 
 
 def _stack(levels: Sequence[Tensor]) -> Tensor:

@@ -59,9 +59,11 @@ def backends(folder: Path, network: BoxNetwork) -> tuple[Backend, Backend]:
     return load_exported(folder, "float32", threads=1)[0], TorchBackend(network)
 
 
-def test_everything_is_as_in_pytorch(backends: tuple[Backend, Backend]) -> None:
+@pytest.mark.parametrize("margin", [0, 32])  # the usual search crop, and a near one
+def test_everything_is_as_in_pytorch(backends: tuple[Backend, Backend], margin: int) -> None:
     def answers(backend: Backend) -> list[torch.Tensor]:
         exemplar, search = (np.concatenate([crop, crop[:, ::-1]]) for crop in probe(backend))
+        search = np.ascontiguousarray(search[:, margin : search.shape[1] - margin, margin : search.shape[2] - margin])
         kernels, seen = backend.embed(backend.upload(exemplar)), backend.embed(backend.upload(search))
         three = backend.cut_margin(kernels.features)[:, None].repeat(1, 3, 1, 1, 1)
         responses = backend.correlate(three, seen.features)

@@ -96,6 +96,26 @@ def test_another_number_of_threads_is_another_graph_with_the_same_answer() -> No
 
 @needs_fusion
 @torch.inference_mode()
+def test_one_trace_serves_crops_of_all_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = create_network("lite0_box", torch.Generator().manual_seed(0)).eval()
+    graphed, plain = GraphedBackend(network), TorchBackend(network)
+    trace, traced = torch.jit.trace, []
+    monkeypatch.setattr("torch.jit.trace", lambda *given, **how: (traced.append(1), trace(*given, **how))[1])
+    sizes = torch.tensor([[50.0, 70.0]])
+    exemplar = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), np.uint8)
+    kernels = plain.box_kernels(plain.embed(plain.upload(exemplar)).levels)
+    for side in (256, 192, 160):
+        crop = np.random.default_rng(side).integers(0, 256, (1, side, side, 3), np.uint8)
+        seen = [backend.embed(backend.upload(crop)) for backend in (graphed, plain)]
+        torch.testing.assert_close(seen[0].features, seen[1].features, rtol=1e-3, atol=1e-4)
+        boxes = [each.read_boxes(kernels, seen[1].levels, sizes) for each in (graphed, plain)]
+        torch.testing.assert_close(*boxes, rtol=1e-3, atol=1e-3)
+    assert len(traced) == 2  # the embedding and the boxes
+    assert not caplog.records
+
+
+@needs_fusion
+@torch.inference_mode()
 def test_what_cannot_be_fused_runs_unfused(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("could not add op to the graph")
