@@ -135,10 +135,22 @@ class Tracker:
         find_peak(blank, *self._peak_arguments)
         if self.settings.adaptation:
             find_answered_peak(blank, blank[0], *self._peak_arguments)
-        # A runtime may compile as well, and compare what it made: on noise, as a blank crop would tell nothing.
-        for each in filter(None, (geometry, self._near)):
-            shape = (1, each.search_size, each.search_size, 3)
-            self.backend.embed(self._upload(np.random.default_rng(0).integers(0, 256, shape, np.uint8)))
+        self._warm_up()
+
+    @torch.inference_mode()
+    def _warm_up(self) -> None:
+        """Let a runtime compile and compare what it made: on noise, as a blank crop would tell nothing."""
+        rng, backend = np.random.default_rng(0), self.backend
+
+        def noise(side: int) -> Tensor:
+            return self._upload(rng.integers(0, 256, (1, side, side, 3), np.uint8))
+
+        seen = [backend.embed(noise(each.search_size)) for each in filter(None, (self.geometry, self._near))]
+        if backend.reads_boxes:
+            kernels = backend.box_kernels(backend.embed_exemplars(noise(self.geometry.exemplar_size)).levels)
+            sizes = torch.full((1, 2), self.geometry.exemplar_size / 2, device=backend.device)
+            for search in seen:
+                backend.read_boxes(kernels, search.levels, sizes)
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""

@@ -69,6 +69,21 @@ def test_a_graph_is_made_when_the_model_is_loaded_not_in_a_frame(monkeypatch: py
     assert len(made) == 2
 
 
+@pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
+def test_no_frame_waits_for_a_graph_of_box_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    make = FusedByOneDnn._make
+    monkeypatch.setattr(FusedByOneDnn, "_make", lambda self, inputs: (made.append(1), make(self, inputs))[1])
+    tracker = siamtrack.load("siamtrack-box", device="cpu", runtime="torch", precision="float32")
+    assert len(made) == 4  # of the usual search crop and of the near one, each embedded and read
+    (first, (box,)), *rest = SyntheticClip(160, 120, 4)
+    tracker.init(first, box)
+    for frame, _ in rest:
+        tracker.update(frame)
+    assert tracker.crops_seen.keys() == {256, 192}
+    assert len(made) == 4
+
+
 def test_an_exported_model_runs_on_what_it_was_exported_for(cache: Path) -> None:
     pytest.importorskip("openvino")
     siamtrack.load("siamtrack-lite", device="cpu", runtime="openvino")
