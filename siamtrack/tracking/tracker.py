@@ -284,21 +284,23 @@ class Tracker:
         if near is None or geometry is None:
             return {}
         every = self.settings.adaptation.every if self.settings.adaptation else None
-        tried = [index for index, state in enumerate(states) if state.around and not is_due(state.age + 1, near, every)]
-        if not tried:
+        around = {
+            index: state.around
+            for index, state in enumerate(states)
+            if state.around and not is_due(state.age + 1, near, every)
+        }
+        if not around:
             return {}
-        looked = [states[index] for index in tried]
+        looked = [states[index] for index in around]
         with self._timed("crop"):
             crops = self._cut_searches(frame, looked, geometry)
         sights = self._respond(looked, crops)
         with self._timed("postprocess"):
             found = {}
-            for index, state, sight in zip(tried, looked, sights, strict=True):
-                if state.around is None:
-                    continue
-                whole = state.around.with_middle(sight.responses, sight.learnt)
+            for (index, known), state, sight in zip(around.items(), looked, sights, strict=True):
+                whole = known.with_middle(sight.responses, sight.learnt)
                 seen = sight._replace(responses=whole.responses, learnt=whole.learnt)
-                result = self._advance(frame, state, seen, state.around)
+                result = self._advance(frame, state, seen, known)
                 if result.state.around is not None:
                     found[index] = result
         return found
