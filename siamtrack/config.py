@@ -168,7 +168,8 @@ class TrackingSettings(Frozen):
     update: UpdateSettings | None = None
     """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
     near: NearSettings | None = None
-    """Search a smaller crop while the target moves little; None searches the usual one in every frame (SiamFC)."""
+    """Search a smaller crop while the target moves little; None searches the usual one in every frame (SiamFC), and so
+    does a `scale_search` other than `exemplar`, for which one crop does not show all scales."""
     recovery: RecoverySettings | None = None
     """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
     uncertain_below: float = Field(0.6, ge=0, le=1)
@@ -182,8 +183,6 @@ class TrackingSettings(Frozen):
             raise ValueError(f"scales must be odd, so that one of them is 'unchanged'; {self.scales} is not")
         if self.adaptation and self.scale_search != "exemplar":
             raise ValueError("adaptation learns from one search crop a frame: it needs scale_search = 'exemplar'")
-        if self.near and self.scale_search != "exemplar":
-            raise ValueError("near searches one crop a frame: it needs scale_search = 'exemplar'")
         if self.lost_below > self.uncertain_below:
             raise ValueError(
                 f"lost_below ({self.lost_below:g}) must not exceed uncertain_below ({self.uncertain_below:g})"

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 import siamtrack
@@ -47,16 +48,16 @@ _logger = logging.getLogger(__name__)
 Image = NDArray[np.uint8]
 
 TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn", "renew")
-STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "encode", "tables", "show")
+STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "convert", "encode", "tables", "show")
 """Where the time of a run goes, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
 tracker's steps.
 
 Each counts how long its thread was busy with it. Decoding has a thread of its own (images: several), encoding another,
-and drawing a third, unless a window is drawn for; the rest shares one: stages overlap, so that they may add up to more
-than the run took.
+and conversion to its colours a third, which draws as well unless a window is drawn for; the rest shares one: stages
+overlap, so that they may add up to more than the run took.
 """
 DRAWN_BEHIND = 1
-"""Drawn frames that wait for the encoder: enough for the next one to be drawn meanwhile."""
+"""Converted frames that wait for the encoder: enough for the next one to be drawn meanwhile."""
 FPS_SPAN = 20
 """Frames that the drawn frame rate is averaged over."""
 
@@ -286,7 +287,8 @@ def _follow(
 class _Results:
     """Everything that a frame's rows go to: tables, the video and the window. A context manager.
 
-    The video is drawn and encoded on threads of their own. The window is not: OpenCV shows it in the main thread only.
+    The video is drawn on one thread and encoded on another, for which the first one converts it too.
+    The window is not: OpenCV shows it in the main thread only.
     """
 
     def __init__(self, job: Job, source: Source, *, boxes: Sequence[Box], tracker: Tracker, summary: Summary) -> None:
@@ -322,7 +324,7 @@ class _Results:
             stack.callback(self._conclude)
             if sink is not None:  # last: their threads end before anything is summed up or closed
                 encoder = stack.enter_context(WriteBehind(partial(self._encode, sink), DRAWN_BEHIND))
-                self._video = stack.enter_context(WriteBehind(lambda draw: encoder.put(draw())))
+                self._video = stack.enter_context(WriteBehind(lambda draw: encoder.put(self._convert(sink, draw()))))
             if self._job.show:
                 self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
             self._stack = stack.pop_all()
@@ -366,9 +368,13 @@ class _Results:
         with self._clock.measure("draw"):
             return draw_targets(image, rows, fps)
 
-    def _encode(self, sink: VideoSink, drawn: Image) -> None:
+    def _convert(self, sink: VideoSink, drawn: Image) -> VideoFrame:
+        with self._clock.measure("convert"):
+            return sink.convert(drawn)
+
+    def _encode(self, sink: VideoSink, converted: VideoFrame) -> None:
         with self._clock.measure("encode"):
-            sink.write(drawn)
+            sink.encode(converted)
 
     def _conclude(self) -> None:
         """Sum up the run when its last frame is written."""

@@ -105,20 +105,35 @@ class VideoSink:
         Raises:
             SinkError: when it cannot be written, for example because the disk is full.
         """
-        if self._closed:
-            raise SinkError(f"output '{self.path}' is closed: no frame can be added")
+        self.encode(self.convert(image))
+
+    def convert(self, image: NDArray[Any]) -> VideoFrame:
+        """The first half of `write`: what `encode` takes. One thread may convert while another encodes.
+
+        Args:
+            image: as of `write`.
+        """
         picture = letterbox(to_bgr8(image), self._width, self._height)
         # Every pixel of the source stays; yuv420p needs even sides.
         odd = self._height % 2, self._width % 2
         if any(odd):
             picture = np.pad(picture, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        frame = self._reformatter.reformat(
+        return self._reformatter.reformat(
             VideoFrame.from_numpy_buffer(picture, format="bgr24"),  # not copied, which would stop the other threads
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
             interpolation=EXACT_COLORS,
         )
+
+    def encode(self, frame: VideoFrame) -> None:
+        """The second half of `write`: append what `convert` gave.
+
+        Raises:
+            SinkError: when it cannot be written, for example because the disk is full.
+        """
+        if self._closed:
+            raise SinkError(f"output '{self.path}' is closed: no frame can be added")
         frame.pts = self.written
         frame.time_base = self._stream.codec_context.time_base
         try:

@@ -329,20 +329,20 @@ class Tracker:
     def _is_calm(self, peak: Peak, status: Status, sure: float) -> bool:
         """Whether the near search crop is enough for a target that was found so."""
         near = self.settings.near
-        if near is None or status is not Status.TRACKED:
+        if near is None or self._near is None or status is not Status.TRACKED:
             return False
         x, y = self._cell(peak, 1)
         return is_calm((x / self._target_cells, y / self._target_cells), sure, near)
 
     def _near_geometry(self) -> Geometry | None:
-        """That of the near search crop; None without one.
+        """That of the near search crop; None where the usual one is searched in every frame.
 
         Raises:
             UsageError: when it is not smaller than the usual one, does not fit the network, or shows less than a target
                 may move.
         """
         near, usual = self.settings.near, self.geometry.search_size
-        if near is None:
+        if near is None or self.settings.scale_search != "exemplar":
             return None
         if near.size >= usual:
             raise UsageError(f"near.size {near.size} is not smaller than the search crop, {usual}: give a smaller one")

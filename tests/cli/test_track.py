@@ -50,10 +50,10 @@ def test_json_holds_the_same_rows_and_how_they_were_made(track: Run, clip: Clip,
     assert content["machine"]["threads"] == 1
     stages = content["run"]["stages"]
     tracked = ["crop", "transfer", "network", "correlation", "postprocess"]
-    assert list(stages) == ["decode", "start", *tracked, "draw", "encode", "tables"]
+    assert list(stages) == ["decode", "start", *tracked, "draw", "convert", "encode", "tables"]
     for thread in (
         ("crop", "network", "postprocess", "tables"),
-        ("draw",),
+        ("draw", "convert"),
         ("encode",),
     ):  # each has the time of the run
         assert sum(stages[stage]["seconds"] for stage in thread) <= content["run"]["seconds"]

@@ -142,9 +142,11 @@ def test_a_near_crop_that_cannot_be(network: TrackingNetwork, near: dict[str, fl
 
 
 @pytest.mark.parametrize("mode", ["search", "alternate"])
-def test_it_needs_one_crop_a_frame(mode: str) -> None:
-    with pytest.raises(ValueError, match="near searches one crop a frame"):
-        TrackingSettings.model_validate({"scale_search": mode, "near": {}})
+def test_only_one_crop_that_shows_all_scales_can_be_a_near_one(network: TrackingNetwork, mode: str) -> None:
+    watched = Watched(network, TrackingSettings.model_validate(NEAR.model_dump() | {"scale_search": mode}))
+    results = watched.follow(walk([(2, 1)] * 5))
+    assert {side for sides in watched.sides for side in sides} == {USUAL}
+    assert all(result.state.around is None for result in results)
 
 
 def around(seed: int, size: int) -> NDArray[np.float32]:
