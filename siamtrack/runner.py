@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 import siamtrack
@@ -41,6 +40,8 @@ from siamtrack.progress import Progress
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
     from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
