@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -24,6 +26,10 @@ STANDING_IN = 2.0
 """No graph makes a network this much faster than its operations are."""
 ROUNDS = 2
 """Passes that are timed, after one that is not; the fastest counts, as whatever else runs only makes one slower."""
+TURNS = 2
+"""Turns of the numbers of threads, so that all of them meet the same machine."""
+WORTHWHILE = 1.15
+"""More threads are taken if they are this many times as fast: decoding, drawing and encoding need cores as well."""
 
 
 def torch_precisions(device: torch.device) -> tuple[Precision, ...]:
@@ -93,21 +99,21 @@ def choose(
 
 
 def fastest_threads(backend: Backend) -> int:
-    """How many of PyTorch's threads embed a search crop fastest; never more than the cores this process may use.
+    """How many of PyTorch's threads embed a search crop fastest, or as few as come near that (`WORTHWHILE`).
 
-    The number of threads of the process is as before when this returns.
+    They are never more than the cores this process may use. The number of threads of the process is as before when this returns.
     """
     before, cores = torch.get_num_threads(), usable_cores()
     counts = sorted({1, *(count for count in (2, 4, cores // 2, cores) if 1 < count <= cores)})
     _, search = probe(backend)
-    took: dict[int, float] = {}
+    took = dict.fromkeys(counts, math.inf)
     try:
-        for count in counts:
+        for _, count in itertools.product(range(TURNS), counts):
             torch.set_num_threads(count)
-            took[count] = seconds(backend, search)
+            took[count] = min(took[count], seconds(backend, search))
     finally:
         torch.set_num_threads(before)
-    return min(counts, key=lambda count: took[count])
+    return next(count for count in counts if took[count] <= WORTHWHILE * min(took.values()))
 
 
 def probe(backend: Backend) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -97,20 +97,30 @@ def test_a_precision_that_does_not_exist(network: BoxNetwork) -> None:
         choose(lambda precision: TorchBackend(network), ("float32",), "float16", "cpu")
 
 
+@pytest.mark.parametrize(
+    ("costs", "chosen"),
+    [
+        pytest.param({1: 6.0, 2: 3.0, 3: 2.0, 4: 2.5, 6: 4.0}, 3, id="more wait for each other"),
+        pytest.param({1: 6.0, 2: 3.0, 3: 2.1, 4: 1.9, 6: 2.0}, 3, id="more are hardly faster"),
+        pytest.param({1: 6.0, 2: 5.4, 3: 5.3, 4: 5.5, 6: 5.8}, 1, id="one is as good"),
+    ],
+)
 def test_threads_are_measured_and_put_back(
-    network: BoxNetwork, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    network: BoxNetwork,
+    clock: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+    costs: dict[int, float],
+    chosen: int,
 ) -> None:
     monkeypatch.setattr(choice, "usable_cores", lambda: 6)
     threads = [7]
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
-    # Three are fastest: with more, the threads wait for each other.
-    costs = {1: 6.0, 2: 3.0, 3: 2.0, 4: 2.5, 6: 4.0}
     backend = TorchBackend(network)
     embed = backend.embed
     monkeypatch.setattr(backend, "embed", lambda images: (clock(costs[threads[-1]]), embed(images))[1])
-    assert fastest_threads(backend) == 3
-    assert threads == [7, 1, 2, 3, 4, 6, 7]
+    assert fastest_threads(backend) == chosen
+    assert threads == [7, *(2 * [1, 2, 3, 4, 6]), 7]
 
 
 def test_a_response_that_is_not_a_number_is_refused() -> None:
