@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from siamtrack.errors import RecipeError
-from siamtrack.models.registry import list_architectures
+from siamtrack.models.registry import find_model, list_architectures, list_models
+from siamtrack.models.weights import load_network
 from siamtrack.training.recipe import list_recipes, parse_recipe, read_recipe
 
 SMALLEST = """
@@ -28,6 +29,12 @@ def test_shipped_recipes_are_valid(name: str) -> None:
     assert recipe.card.description
     assert recipe.card.data
     assert recipe.card.licence
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_who_trains_a_shipped_model_again_gets_its_settings(name: str) -> None:
+    _, card = load_network(find_model(name))
+    assert card.tracking == read_recipe(name).tracking
 
 
 def test_defaults_are_the_papers() -> None:
