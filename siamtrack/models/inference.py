@@ -17,6 +17,9 @@ from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.winograd import WinogradConv2d, suits_winograd, take_geometry, winograd_products
 
+MOST_SIZES = 4
+"""Sizes of inputs that a convolution keeps its weights for: exemplars, near and usual search crops, and several."""
+
 
 def prepare_for_inference(
     network: TrackingNetwork, device: torch.device | str, precision: Precision = "float32"
@@ -127,21 +130,20 @@ class FusedConv2d(nn.Conv2d):
         self._geometry = list(conv.stride), list(conv.dilation), conv.groups
         self._even_padding = [int(size) for size in conv.padding]
         # Which order of the weights is best depends on the size of the input; in any other, each call sorts them anew.
-        self._packed: tuple[torch.Size, Tensor] | None = None
+        self._packed: dict[torch.Size, Tensor] = {}
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(B, C, H, W)` and apply the activation."""
         return self._convolve(input, self.weight, self._even_padding)
 
     def _convolve(self, input: Tensor, weight: Tensor, padding: list[int]) -> Tensor:
-        packed = self._packed
-        if packed is None or packed[0] != input.shape:
-            sorted_weight = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, padding, *self._geometry, list(input.shape)
-            )
-            packed = self._packed = (input.shape, sorted_weight)  # together, as other threads may look
+        packed = self._packed.get(input.shape)
+        if packed is None:
+            packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, *self._geometry, list(input.shape))
+            newest = list(self._packed.items())[1 - MOST_SIZES :]
+            self._packed = {**dict(newest), input.shape: packed}  # another one, as other threads may look
         convolved: Tensor = torch.ops.mkldnn._convolution_pointwise.default(
-            input, packed[1], self.bias, padding, *self._geometry, *self._activation, ""
+            input, packed, self.bias, padding, *self._geometry, *self._activation, ""
         )
         return convolved
 
