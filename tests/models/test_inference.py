@@ -12,6 +12,7 @@ from torch import nn
 from siamtrack.backends.choice import torch_precisions
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.inference import (
+    MOST_SIZES,
     FusedConv2d,
     FusedSamePadConv2d,
     evenly_padded,
@@ -39,8 +40,22 @@ def test_a_fused_convolution_is_the_convolution_and_its_activation(activation: s
     images = 4 * torch.randn(2, 4, 9, 12, generator=torch.Generator().manual_seed(1))
     fused = FusedConv2d(conv, activation)  # type: ignore[arg-type]
     torch.testing.assert_close(fused(images), ACTIVATIONS[activation](conv(images)), rtol=1e-5, atol=1e-5)
-    smaller = images[:1, :, :7, :7]  # the weights were packed for another size
-    torch.testing.assert_close(fused(smaller), ACTIVATIONS[activation](conv(smaller)), rtol=1e-5, atol=1e-5)
+
+
+@needs_onednn
+def test_weights_are_sorted_once_for_each_of_some_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sort, sizes = torch.ops.mkldnn._reorder_convolution_weight, []
+    monkeypatch.setattr(
+        torch.ops.mkldnn, "_reorder_convolution_weight", lambda *given: (sizes.append(given[-1][-1]), sort(*given))[1]
+    )
+    conv = random_conv(nn.Conv2d, 4, 3)
+    fused = FusedConv2d(conv, "none")
+    images = 4 * torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    in_turn = list(range(7, 7 + MOST_SIZES))
+    for size in (*in_turn, *in_turn, 16, *in_turn[1:], 7):  # the one too many takes the oldest one's place
+        image = images[..., :size, :size]
+        torch.testing.assert_close(fused(image), conv(image), rtol=1e-5, atol=1e-5)
+    assert sizes == [*in_turn, 16, 7]
 
 
 @settings(deadline=None, max_examples=30)

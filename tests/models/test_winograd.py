@@ -60,13 +60,14 @@ def test_without_a_bias() -> None:
     torch.testing.assert_close(by_winograd(conv)(images), F.relu(conv(images)), rtol=1e-4, atol=1e-3)
 
 
-def test_in_bfloat16_it_rounds_little_more_than_the_convolution() -> None:
-    conv = random_conv(3, padding=1)
-    images = F.relu(torch.randn(1, conv.in_channels, 20, 20, generator=torch.Generator().manual_seed(0)))
+@pytest.mark.parametrize(("taps", "most"), [(3, 0.01), (5, 0.025)])
+def test_in_bfloat16_it_rounds_little_more_than_the_convolution(taps: int, most: float) -> None:
+    conv = random_conv(taps, groups=2, padding=1)
+    images = F.relu(torch.randn(2, conv.in_channels, 20, 19, generator=torch.Generator().manual_seed(0)))
     exact = F.relu(conv(images))
     rough = by_winograd(conv.bfloat16())(images.bfloat16())
     assert rough.dtype == torch.bfloat16
-    assert (rough - exact).square().mean().sqrt() < 0.01 * exact.std()
+    assert (rough - exact).square().mean().sqrt() < most * exact.std()
 
 
 @pytest.mark.parametrize("taps", [taps for dtype, taps in TILES if dtype == torch.float32])
