@@ -101,7 +101,8 @@ def choose(
 def fastest_threads(backend: Backend) -> int:
     """How many of PyTorch's threads embed a search crop fastest, or as few as come near that (`WORTHWHILE`).
 
-    They are never more than the cores this process may use. The number of threads of the process is as before when this returns.
+    They are never more than the cores this process may use. The number of threads of the process is as before when this
+    returns.
     """
     before, cores = torch.get_num_threads(), usable_cores()
     counts = sorted({1, *(count for count in (2, 4, cores // 2, cores) if 1 < count <= cores)})
