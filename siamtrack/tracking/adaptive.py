@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.config import AdaptationSettings
-from siamtrack.tracking.spectra import add_over_channels, add_to_channels
+from siamtrack.tracking.spectra import add_over_channels, add_to_channels, corner_of, padded_spectrum
 
 BACKGROUND = 0.05
 """Labels below this belong to the background."""
@@ -39,7 +40,7 @@ class AdaptiveFilter:
     mean: Tensor
     """`(C, 1, 1)` taken off all features: unit vectors of photographs have much in common."""
     spectra: tuple[Tensor, ...]
-    """M of `(C, H, W // 2 + 1)` complex, of the search crops, the first frame's before the others."""
+    """M of `(C, H, W // 2 + 1, 2)`, real and imaginary parts, of the search crops, the first frame's before the others."""
     labels: Tensor
     """`(M, R, R)` what the filter is to answer."""
     answers: Tensor
@@ -142,16 +143,15 @@ def fit(known: AdaptiveFilter, regularisation: float, steps: int) -> AdaptiveFil
 
 
 def transform(maps: Tensor) -> Tensor:
-    """Fourier transform of square maps `(..., H, W)`: `(..., H, W // 2 + 1)` complex."""
-    spectrum: Tensor = torch.fft.rfft2(maps)
-    return spectrum
+    """Fourier transform of square maps `(..., H, W)`: `(..., H, W // 2 + 1, 2)`, real and imaginary parts."""
+    return torch.view_as_real(torch.fft.rfft2(maps))
 
 
 def respond_to(weights: Tensor, spectra: Sequence[Tensor]) -> Tensor:
-    """Correlate `(C, h, w)` with each of M samples, `(C, H, W // 2 + 1)` from `transform`: `(M, R, R)`."""
-    side = spectra[0].shape[-2]
-    turned = _as_rows(torch.fft.rfft2(weights, s=(side, side)))
-    filtered = weights.new_zeros(len(spectra), *spectra[0].shape[1:], 2)
+    """Correlate `(C, h, w)` with each of M samples, `(C, H, W // 2 + 1, 2)` from `transform`: `(M, R, R)`."""
+    side = spectra[0].shape[1]
+    turned = padded_spectrum(weights, side).numpy()
+    filtered = weights.new_zeros(len(spectra), *spectra[0].shape[1:])
     for sample, out in zip(spectra, filtered.flatten(1).numpy(), strict=True):
         add_over_channels(_as_rows(sample), turned, out)
     answers: Tensor = torch.fft.irfft2(torch.view_as_complex(filtered), s=(side, side))
@@ -161,19 +161,18 @@ def respond_to(weights: Tensor, spectra: Sequence[Tensor]) -> Tensor:
 
 def correlate_back(answers: Tensor, spectra: Sequence[Tensor], size: int) -> Tensor:
     """The adjoint of `respond_to`, summed over samples: `(M, R, R)` and M of `(C, ...)` to `(C, size, size)`."""
-    side = spectra[0].shape[-2]
-    laid_out = _as_rows(torch.fft.rfft2(answers, s=(side, side)))
-    summed = answers.new_zeros(*spectra[0].shape, 2)
+    side = spectra[0].shape[1]
+    laid_out = torch.view_as_real(torch.fft.rfft2(answers, s=(side, side))).flatten(1).numpy()
+    summed = answers.new_zeros(spectra[0].shape)
+    rows = _as_rows(summed)
     for sample, answer in zip(spectra, laid_out, strict=True):
-        add_to_channels(_as_rows(sample), answer, summed.flatten(1).numpy())
-    weights: Tensor = torch.fft.irfft2(torch.view_as_complex(summed), s=(side, side))
-    return weights[:, :size, :size]
+        add_to_channels(_as_rows(sample), answer, rows)
+    return corner_of(summed, size)
 
 
 def _as_rows(spectrum: Tensor) -> NDArray[Any]:
-    """A view of `(N, H, W')` complex as `(N, 2 H W')` real."""
-    rows: NDArray[Any] = torch.view_as_real(spectrum).flatten(1).numpy()
-    return rows
+    """A view of `(C, ...)` as `(C, N)`; a hundred of them are needed for a fit, and NumPy's cost less than PyTorch's."""
+    return spectrum.numpy().reshape(len(spectrum), -1)
 
 
 def covered(size: int, cells: tuple[float, float]) -> Tensor:
@@ -191,9 +190,8 @@ def covered(size: int, cells: tuple[float, float]) -> Tensor:
 
 def gaussian(size: int, cell: tuple[float, float], sigma: float) -> Tensor:
     """`(size, size)`: 1 at column and row `cell`, fractions allowed."""
-    grid = torch.arange(size, dtype=torch.float32)
-    square = (grid[None, :] - cell[0]).square() + (grid[:, None] - cell[1]).square()
-    return torch.exp(-square / (2 * sigma**2))
+    across, down = (np.exp(-((np.arange(size) - middle) ** 2) / (2 * sigma**2)) for middle in cell)
+    return torch.from_numpy(np.outer(down, across).astype(np.float32))
 
 
 def _at_least(shares: Tensor, first: int, least: float) -> Tensor:

@@ -74,8 +74,8 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
 
 
 def features_of(known: AdaptiveFilter) -> torch.Tensor:
-    side = known.spectra[0].shape[-2]
-    return torch.fft.irfft2(torch.stack(known.spectra), s=(side, side))
+    side = known.spectra[0].shape[1]
+    return torch.fft.irfft2(torch.view_as_complex(torch.stack(known.spectra)), s=(side, side))
 
 
 @settings(deadline=None)
