@@ -40,7 +40,7 @@ class AdaptiveFilter:
     mean: Tensor
     """`(C, 1, 1)` taken off all features: unit vectors of photographs have much in common."""
     spectra: tuple[Tensor, ...]
-    """M of `(C, H, W // 2 + 1, 2)`, real and imaginary parts, of the search crops, the first frame's before the others."""
+    """M of `(C, H, W // 2 + 1, 2)`, real and imaginary parts, of the search crops, the first frame's before others."""
     labels: Tensor
     """`(M, R, R)` what the filter is to answer."""
     answers: Tensor
@@ -171,7 +171,7 @@ def correlate_back(answers: Tensor, spectra: Sequence[Tensor], size: int) -> Ten
 
 
 def _as_rows(spectrum: Tensor) -> NDArray[Any]:
-    """A view of `(C, ...)` as `(C, N)`; a hundred of them are needed for a fit, and NumPy's cost less than PyTorch's."""
+    """A view of `(C, ...)` as `(C, N)`; a fit needs a hundred of them, and NumPy's cost less than PyTorch's."""
     return spectrum.numpy().reshape(len(spectrum), -1)
 
 

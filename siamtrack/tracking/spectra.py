@@ -31,7 +31,7 @@ def padded_spectrum(kernel: Tensor, side: int) -> Tensor:
 
 
 def corner_of(spectrum: Tensor, size: int) -> Tensor:
-    """`irfft2(spectrum)[:, :size, :size]` of `(C, side, side // 2 + 1, 2)`, real and imaginary parts: `(C, size, size)`.
+    """`irfft2(spectrum)[:, :size, :size]` of `(C, side, side // 2 + 1, 2)`, in real and imaginary parts: `(C, h, h)`.
 
     The spectrum is to be that of real maps.
     """
