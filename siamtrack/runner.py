@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from siamtrack.io.window import Window, select_boxes
 from siamtrack.machine import describe_machine, spare_cores
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.progress import Progress
+from siamtrack.stages import StageClock
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
@@ -104,22 +105,6 @@ class Job:
     """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
     show: bool = False
     """Show the frames in a window."""
-
-
-class StageClock:
-    """Adds up where the time of a run goes, in seconds a stage; each stage belongs to one thread."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def measure(self, stage: str) -> Iterator[None]:
-        """Count what happens inside as time of a stage."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
 @dataclass

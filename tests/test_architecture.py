@@ -21,7 +21,7 @@ LAYERS = [
     {"tracking"},
     {"backends"},
     {"models"},
-    {"boxes", "compiling", "config", "files", "machine", "interrupts", "progress"},
+    {"boxes", "compiling", "config", "files", "machine", "interrupts", "progress", "stages"},
     {"errors"},
 ]
 """Top to bottom. A part imports itself and what lies below it, never its neighbours."""

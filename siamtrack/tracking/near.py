@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.config import NearSettings
+from siamtrack.backends.base import Geometry
+from siamtrack.config import NearSettings, TrackingSettings
+from siamtrack.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,34 @@ def _with_middle(whole: NDArray[np.float32], part: NDArray[np.float32]) -> NDArr
     made = whole.copy()
     made[..., inner, inner] = part
     return made
+
+
+def near_geometry(settings: TrackingSettings, usual: Geometry, target_cells: float) -> Geometry | None:
+    """That of the near search crop; None where the usual one is searched in every frame.
+
+    Args:
+        settings: whether there is one, and which.
+        usual: geometry of the usual crop.
+        target_cells: side of the target in cells.
+
+    Raises:
+        UsageError: when it is not smaller than the usual one, does not fit the network, or shows less than a target may
+            move.
+    """
+    near = settings.near
+    if near is None or settings.scale_search != "exemplar":
+        return None
+    if near.size >= usual.search_size:
+        raise UsageError(
+            f"near.size {near.size} is not smaller than the search crop, {usual.search_size}: give a smaller one"
+        )
+    geometry = usual.with_search_size(near.size)
+    reach = (geometry.response_size - 1) / 2 / target_cells
+    if near.within > reach:
+        raise UsageError(
+            f"near.within {near.within:g} is more than crops of near.size {near.size} show: give {reach:g} or less"
+        )
+    return geometry
 
 
 def is_due(age: int, settings: NearSettings, learns_every: int | None) -> bool:

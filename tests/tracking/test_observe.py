@@ -93,8 +93,9 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     state = tracker.start(frame, growing_track(1)[0])
     responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
     responses[:, 2, 3] = np.nan
-    (sight,) = tracker._respond([state], tracker._cut_searches(frame, [state], tracker.geometry))
-    monkeypatch.setattr(tracker, "_respond", lambda states, crops: [sight._replace(responses=responses)])
+    looker = tracker._looker
+    (sight,) = looker.look([state], looker.cut_searches(frame, [state], tracker.geometry))
+    monkeypatch.setattr(looker, "look", lambda states, crops: [sight._replace(responses=responses)])
     seen = tracker.observe(frame, state)
     np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
     assert np.isfinite(seen.mixture).all()
