@@ -23,17 +23,10 @@ from siamtrack.io.video_sink import VideoSink
 from siamtrack.machine import measure_peak
 from siamtrack.models.inference import fold_batch_norm
 from siamtrack.models.registry import build_network, list_architectures
-from siamtrack.profiling import (
-    SYNTHETIC_RATE,
-    WARM_UP,
-    Limit,
-    Sample,
-    count_flops,
-    measure,
-    network_flops,
-    summarise_stages,
-    summarise_tracker,
-)
+from siamtrack.profiling.figures import Limit, Sample, summarise_stages, summarise_tracker
+from siamtrack.profiling.flops import count_flops, network_flops
+from siamtrack.profiling.measuring import WARM_UP, measure
+from siamtrack.profiling.run import SYNTHETIC_RATE
 from siamtrack.tracking.status import Status
 
 # Operations

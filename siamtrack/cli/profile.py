@@ -14,7 +14,7 @@ from siamtrack.models.registry import DEFAULT_MODEL
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from siamtrack.profiling import Report
+    from siamtrack.profiling.run import Report
 
 
 def profile(
@@ -82,7 +82,7 @@ def profile(
     boxes = tuple(parse_box(text) for text in box or ())
 
     from siamtrack.io.synthetic import parse_size
-    from siamtrack.profiling import ProfileJob, run_profile
+    from siamtrack.profiling.run import ProfileJob, run_profile
 
     job = ProfileJob(
         source=source,

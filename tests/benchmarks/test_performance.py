@@ -36,7 +36,7 @@ from siamtrack.io.video_sink import VideoSink
 from siamtrack.machine import measure_peak
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
-from siamtrack.profiling import ProfileJob, Report, run_profile
+from siamtrack.profiling.run import ProfileJob, Report, run_profile
 from siamtrack.tracking.loading import RUNTIME_VARIABLE, load
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker

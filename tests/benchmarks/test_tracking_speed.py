@@ -19,7 +19,7 @@ import pytest
 
 from siamtrack.boxes import Box
 from siamtrack.io.video_sink import VideoSink
-from siamtrack.profiling import ProfileJob, run_profile
+from siamtrack.profiling.run import ProfileJob, run_profile
 from siamtrack.tracking.loading import RUNTIME_VARIABLE
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
