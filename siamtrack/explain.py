@@ -72,7 +72,7 @@ class Question:
     """A shipped model or a weights file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the network; None: as many as are fastest."""
+    """CPU threads of the network; None: as few as come near the fastest."""
     precision: Precision | Literal["auto"] = "auto"
     """What the network computes in; auto: the fastest whose responses are as in float32."""
 

@@ -96,7 +96,7 @@ class Job:
     """Frame to stop before."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the network; None: as many as are fastest."""
+    """CPU threads of the network; None: as few as come near the fastest."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"

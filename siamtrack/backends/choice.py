@@ -29,7 +29,7 @@ ROUNDS = 2
 TURNS = 2
 """Turns of the numbers of threads, so that all of them meet the same machine."""
 WORTHWHILE = 1.15
-"""More threads are taken if they are this many times as fast: decoding, drawing and encoding need cores as well."""
+"""As few threads are taken as come within this factor of the fastest: what else a program does needs cores as well."""
 
 
 def torch_precisions(device: torch.device) -> tuple[Precision, ...]:
@@ -106,6 +106,8 @@ def fastest_threads(backend: Backend) -> int:
     """
     before, cores = torch.get_num_threads(), usable_cores()
     counts = sorted({1, *(count for count in (2, 4, cores // 2, cores) if 1 < count <= cores)})
+    if len(counts) == 1:
+        return counts[0]
     _, search = probe(backend)
     took = dict.fromkeys(counts, math.inf)
     try:

@@ -22,7 +22,9 @@ Device = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="CPU threads of the network; default: as many as are fastest.", rich_help_panel=Machine
+        metavar="N",
+        help="CPU threads of the network; default: as few as come near the fastest.",
+        rich_help_panel=Machine,
     ),
 ]
 ScaleSearch = Annotated[

@@ -17,8 +17,9 @@ from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.winograd import WinogradConv2d, suits_winograd, take_geometry, winograd_products
 
-MOST_SIZES = 4
-"""Sizes of inputs that a convolution keeps its weights for: exemplars, near and usual search crops, and several."""
+MOST_SIZES = 8
+"""Shapes of inputs that a convolution knows the order of its weights for: exemplars, and near and usual search crops,
+of one target and of several. Most have the same order, and the weights stand in it once."""
 
 
 def prepare_for_inference(
@@ -74,7 +75,9 @@ def _fold(layers: nn.Sequential) -> None:
 
 def has_onednn() -> bool:
     """Whether this PyTorch has the operators that fuse convolutions; they are its own, but not public."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # type: ignore[no-untyped-call]
+    names = ("_convolution_pointwise", "_reorder_convolution_weight", "_get_mkldnn_serialized_md")
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
 Activation = Literal["none", "relu", "relu6"]
@@ -139,13 +142,26 @@ class FusedConv2d(nn.Conv2d):
     def _convolve(self, input: Tensor, weight: Tensor, padding: list[int]) -> Tensor:
         packed = self._packed.get(input.shape)
         if packed is None:
-            packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, *self._geometry, list(input.shape))
-            newest = list(self._packed.items())[1 - MOST_SIZES :]
-            self._packed = {**dict(newest), input.shape: packed}  # another one, as other threads may look
+            packed = self._sort(weight, padding, input.shape)
         convolved: Tensor = torch.ops.mkldnn._convolution_pointwise.default(
             input, packed, self.bias, padding, *self._geometry, *self._activation, ""
         )
         return convolved
+
+    def _sort(self, weight: Tensor, padding: list[int], shape: torch.Size) -> Tensor:
+        """The weights in the order that is best for inputs of a shape, and remember them."""
+        packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, *self._geometry, list(shape))
+        known = self._packed
+        packed = next((each for each in known.values() if _same_order(each, packed)), packed)
+        newest = list(known.items())[1 - MOST_SIZES :]
+        self._packed = {**dict(newest), shape: packed}  # another one, as other threads may look
+        return packed
+
+
+def _same_order(one: Tensor, other: Tensor) -> bool:
+    """Whether the same weights stand in memory in the same order, as oneDNN describes it."""
+    describe = torch.ops.mkldnn._get_mkldnn_serialized_md
+    return torch.equal(describe(one), describe(other))
 
 
 class FusedSamePadConv2d(FusedConv2d, SamePadConv2d):

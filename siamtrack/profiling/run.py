@@ -67,7 +67,7 @@ class ProfileJob:
     """Where the report goes as JSON."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the networks and of OpenCV; None: the fastest number for each network, OpenCV's own choice."""
+    """CPU threads of the networks and of OpenCV; None: what `siamtrack track` takes for each, OpenCV's own choice."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"

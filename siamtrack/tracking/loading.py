@@ -53,8 +53,8 @@ def load(
             `siamtrack export` wrote.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
         settings: how to search; None takes what the model's card says, a mapping changes some of that.
-        threads: CPU threads of the network, for the whole process; `auto` tries which number is fastest, None leaves
-            them as they are.
+        threads: CPU threads of the network, for the whole process; `auto` tries them and takes as few as come near
+            the fastest (`siamtrack.backends.choice`), None leaves them as they are.
         precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
             (`siamtrack.backends.choice`), which depends on the machine. One that is named is computed by PyTorch
             unless another runtime is named as well.

@@ -47,7 +47,7 @@ def _with_middle(whole: NDArray[np.float32], part: NDArray[np.float32]) -> NDArr
 
 
 def near_geometry(settings: TrackingSettings, usual: Geometry, target_cells: float) -> Geometry | None:
-    """That of the near search crop; None where the usual one is searched in every frame.
+    """That of the near search crop; None where the usual one is searched in every frame, or is no larger.
 
     Args:
         settings: whether there is one, and which.
@@ -55,16 +55,11 @@ def near_geometry(settings: TrackingSettings, usual: Geometry, target_cells: flo
         target_cells: side of the target in cells.
 
     Raises:
-        UsageError: when it is not smaller than the usual one, does not fit the network, or shows less than a target may
-            move.
+        UsageError: when it does not fit the network, or shows less than a target may move.
     """
     near = settings.near
-    if near is None or settings.scale_search != "exemplar":
+    if near is None or settings.scale_search != "exemplar" or near.size >= usual.search_size:
         return None
-    if near.size >= usual.search_size:
-        raise UsageError(
-            f"near.size {near.size} is not smaller than the search crop, {usual.search_size}: give a smaller one"
-        )
     geometry = usual.with_search_size(near.size)
     reach = (geometry.response_size - 1) / 2 / target_cells
     if near.within > reach:

@@ -42,6 +42,7 @@ def corner_of(spectrum: Tensor, size: int) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)  # they outlive the call, and may meet gradients
 def _fourier(size: int, side: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """The matrices of `padded_spectrum`, along the rows and down the columns, and of `corner_of` along the rows.
 

@@ -70,8 +70,8 @@ class Tracker:
         device: of a network: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: for a device that does not exist here, a search size that does not fit the network or is no smaller
-            where it is to be, or a filter to be learnt for a network that does not correlate.
+        UsageError: for a device that does not exist here, a search size that does not fit the network, or a filter to
+            be learnt for a network that does not correlate.
     """
 
     def __init__(
@@ -352,9 +352,9 @@ class Tracker:
         """The step from what is seen of a target, and what was last seen around it, to its next state."""
         peak, answer = self._choose(sight)
         settings = self.settings
-        factor = self._looker.pyramid.search_factor(peak.scale, state.age)
         # Positions of the upsampled grid -> cells -> pixels of the search crop -> pixels of the frame.
-        pixels = self._spacing * self._looker.search_side(state) * factor / self.geometry.search_size
+        crop_scale = self._looker.crop_scale(state, peak)
+        pixels = self._spacing * crop_scale
         x = state.center[0] + (peak.col - self._middle) * pixels
         y = state.center[1] + (peak.row - self._middle) * pixels
         found, reference = self._found_scale(state, peak)
@@ -381,7 +381,6 @@ class Tracker:
         if status is not Status.TRACKED or sure < settings.confidence.found_above:
             new = replace(new, seen=state.last_seen)
         if reading is not None and state.refinement is not None:
-            crop_scale = self._looker.crop_scale(state, peak)
             shape = refine(state.refinement, reading, new.searched_box, state.center, crop_scale, settings)
             followed = scale * math.exp(settings.box_scale_share * shape.growth(new.searched_box))
             new = replace(new, refinement=shape, scale=min(max(followed, settings.min_size), settings.max_size))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from siamtrack.backends import choice
-from siamtrack.backends.base import Backend
+from siamtrack.backends.base import Backend, Embedding
 from siamtrack.backends.choice import agree, choose, fastest, fastest_threads, probe, respond, torch_precisions
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.config import Precision
@@ -118,9 +118,22 @@ def test_threads_are_measured_and_put_back(
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     backend = TorchBackend(network)
     embed = backend.embed
-    monkeypatch.setattr(backend, "embed", lambda images: (clock(costs[threads[-1]]), embed(images))[1])
+
+    def embed_slowly(images: torch.Tensor) -> Embedding:
+        count = threads[-1]
+        busy = count == chosen and threads.count(count) == 2  # in its second turn something else runs
+        clock(costs[count] * (5 if busy else 1))
+        return embed(images)
+
+    monkeypatch.setattr(backend, "embed", embed_slowly)
     assert fastest_threads(backend) == chosen
     assert threads == [7, *(2 * [1, 2, 3, 4, 6]), 7]
+
+
+def test_on_one_core_there_is_nothing_to_measure(network: BoxNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "usable_cores", lambda: 1)
+    monkeypatch.setattr(choice, "seconds", lambda *_: pytest.fail("it was measured"))
+    assert fastest_threads(TorchBackend(network)) == 1
 
 
 def test_a_response_that_is_not_a_number_is_refused() -> None:

@@ -58,6 +58,15 @@ def test_weights_are_sorted_once_for_each_of_some_sizes(monkeypatch: pytest.Monk
     assert sizes == [*in_turn, 16, 7]
 
 
+@needs_onednn
+def test_weights_in_the_same_order_stand_in_memory_once() -> None:
+    fused = FusedConv2d(random_conv(nn.Conv2d, 64, 3), "none")
+    for size in (15, 19, 31):
+        fused(torch.zeros(1, 64, size, size).to(memory_format=torch.channels_last))
+    described = [torch.ops.mkldnn._get_mkldnn_serialized_md(each).numpy().tobytes() for each in fused._packed.values()]
+    assert len({id(each) for each in fused._packed.values()}) == len(set(described))
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.sampled_from([3, 5]), st.integers(5, 12), st.integers(5, 12))
 def test_uneven_padding_needs_no_padded_copy(kernel: int, height: int, width: int) -> None:

@@ -60,14 +60,15 @@ def test_without_a_bias() -> None:
     torch.testing.assert_close(by_winograd(conv)(images), F.relu(conv(images)), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize(("taps", "most"), [(3, 0.01), (5, 0.025)])
-def test_in_bfloat16_it_rounds_little_more_than_the_convolution(taps: int, most: float) -> None:
+@pytest.mark.parametrize("taps", [taps for dtype, taps in TILES if dtype == torch.bfloat16])
+def test_in_bfloat16_it_rounds_a_few_times_as_much_as_the_convolution(taps: int) -> None:
     conv = random_conv(taps, groups=2, padding=1)
     images = F.relu(torch.randn(2, conv.in_channels, 20, 19, generator=torch.Generator().manual_seed(0)))
     exact = F.relu(conv(images))
-    rough = by_winograd(conv.bfloat16())(images.bfloat16())
+    rounded = conv.bfloat16()
+    plain, rough = F.relu(rounded(images.bfloat16())), by_winograd(rounded)(images.bfloat16())
     assert rough.dtype == torch.bfloat16
-    assert (rough - exact).square().mean().sqrt() < most * exact.std()
+    assert (rough - exact).square().mean() < 25 * (plain - exact).square().mean()
 
 
 @pytest.mark.parametrize("taps", [taps for dtype, taps in TILES if dtype == torch.float32])

@@ -131,7 +131,6 @@ def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwor
 @pytest.mark.parametrize(
     ("near", "message"),
     [
-        ({"size": 128}, "near.size 128 is not smaller than the search crop, 128"),
         ({"size": 100}, "a search crop of 100 pixels does not fit this network"),
         ({"size": 96, "within": 2.0}, "near.within 2 is more than crops of near.size 96 show: give 1 or less"),
     ],
@@ -139,6 +138,13 @@ def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwor
 def test_a_near_crop_that_cannot_be(network: TrackingNetwork, near: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Tracker(network, TrackingSettings.model_validate({"scale_search": "exemplar", "near": near}))
+
+
+@pytest.mark.parametrize("size", [USUAL, USUAL + 32])
+def test_a_near_crop_that_is_no_smaller_saves_nothing(network: TrackingNetwork, size: int) -> None:
+    watched = Watched(network, TrackingSettings.model_validate({"scale_search": "exemplar", "near": {"size": size}}))
+    watched.follow(walk([(2, 1)] * 5))
+    assert {side for sides in watched.sides for side in sides} == {USUAL}
 
 
 @pytest.mark.parametrize("mode", ["search", "alternate"])

@@ -37,6 +37,11 @@ def test_who_trains_a_shipped_model_again_gets_its_settings(name: str) -> None:
     assert card.tracking == read_recipe(name).tracking
 
 
+def test_what_is_fine_tuned_tracks_as_what_it_was_made_of() -> None:
+    recipe = read_recipe("finetune")
+    assert recipe.tracking == read_recipe(str(recipe.model.init)).tracking
+
+
 def test_defaults_are_the_papers() -> None:
     recipe = parse_recipe(SMALLEST, "mine")
     assert (recipe.run.batch, recipe.loss.radius, recipe.optimiser.rate, recipe.optimiser.momentum) == (
