@@ -95,11 +95,22 @@ def _run(
     precision: Precision | Literal["auto"],
     runtime: RuntimeName | Literal["auto"],
 ) -> Backend:
+    def take_threads(backend: Backend) -> None:
+        if threads == "auto" and place.type == "cpu":
+            torch.set_num_threads(fastest_threads(backend))
+
     def in_torch() -> Backend:
-        plain = partial(TorchBackend, network, place)
-        graphed = partial(GraphedBackend, network, place) if suits_graphs(network, place) else None
-        stand_in = plain if graphed and place.type == "cpu" else None  # making a graph takes long there
-        return choose(graphed or plain, torch_precisions(place), precision, str(place), stand_in)
+        plain, known = partial(TorchBackend, network, place), torch_precisions(place)
+        if not suits_graphs(network, place):
+            backend = choose(plain, known, precision, str(place))
+            take_threads(backend)
+            return backend
+        graphed = partial(GraphedBackend, network, place)
+        if place.type != "cpu":
+            return choose(graphed, known, precision, str(place))
+        # Making a graph takes long, and it is made for a number of threads, which is therefore chosen before.
+        take_threads(plain(precision if precision in known else known[-1]))
+        return choose(graphed, known, precision, str(place), plain)
 
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")
@@ -109,12 +120,7 @@ def _run(
         if other is not None:
             torch.set_num_threads(1)  # as above
             return other
-    backend = in_torch()
-    if threads == "auto" and place.type == "cpu":
-        # As a graph it would have to be made for each number.
-        plain = TorchBackend(network, place, backend.precision) if isinstance(backend, GraphedBackend) else backend
-        torch.set_num_threads(fastest_threads(plain))
-    return backend
+    return in_torch()
 
 
 def _wanted(runtime: RuntimeName | Literal["auto"]) -> RuntimeName | Literal["auto"]:

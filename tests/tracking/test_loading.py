@@ -13,6 +13,7 @@ from siamtrack.backends.prepared import CACHE_VARIABLE, Preparation
 from siamtrack.boxes import iou
 from siamtrack.errors import UsageError
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.tracking import loading
 from siamtrack.tracking.loading import RUNTIME_VARIABLE
 
 pytestmark = pytest.mark.usefixtures("own_threads")
@@ -67,6 +68,20 @@ def test_a_graph_is_made_when_the_model_is_loaded_not_in_a_frame(monkeypatch: py
     tracker.init(first, box)
     tracker.update(second)
     assert len(made) == 2
+
+
+@pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
+def test_graphs_are_made_for_the_number_of_threads_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_for: list[int] = []
+    make = FusedByOneDnn._make
+    monkeypatch.setattr(
+        FusedByOneDnn, "_make", lambda self, inputs: (made_for.append(torch.get_num_threads()), make(self, inputs))[1]
+    )
+    torch.set_num_threads(2)
+    monkeypatch.setattr(loading, "fastest_threads", lambda backend: 1)
+    siamtrack.load("siamtrack-lite", device="cpu", runtime="torch", threads="auto")
+    assert set(made_for) == {1}
+    assert torch.get_num_threads() == 1
 
 
 @pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
