@@ -19,7 +19,7 @@ from siamtrack.models.winograd import WinogradConv2d, suits_winograd, take_geome
 
 MOST_SIZES = 8
 """Shapes of inputs that a convolution knows the order of its weights for: exemplars, and near and usual search crops,
-of one target and of several. Most have the same order, and the weights stand in it once."""
+of one target and of several. Where they have the same order, as with kernels of one cell, it is in memory once."""
 
 
 def prepare_for_inference(

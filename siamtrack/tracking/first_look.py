@@ -18,7 +18,6 @@ from siamtrack.tracking.adaptive import begin
 from siamtrack.tracking.crops import crop_whole_pixels_into
 from siamtrack.tracking.looking import Looker, empty_crops
 from siamtrack.tracking.refine import Refinement, read_box
-from siamtrack.tracking.search import whole_pixels
 from siamtrack.tracking.states import TargetState
 
 FIRST_LOOKS = (0.9, 1.0, 1.11)
@@ -46,10 +45,9 @@ def look_first(
     backend, geometry = looker.backend, looker.geometry
     if not backend.reads_boxes and not adaptation:
         return state
-    side = looker.search_side(state)
     crops = empty_crops(len(FIRST_LOOKS), geometry.search_size)
     for crop, factor in zip(crops, FIRST_LOOKS, strict=True):
-        crop_whole_pixels_into(crop, frame, whole_pixels(state.center, side * factor), state.border)
+        crop_whole_pixels_into(crop, frame, looker.search_square(state, factor), state.border)
     if adaptation:
         crops = np.concatenate([crops, _disturbed(crops[FIRST_LOOKS.index(1.0)])])
     features, levels = backend.embed(looker.upload(crops))
@@ -58,7 +56,7 @@ def look_first(
         state = replace(state, refinement=_learn_shape(looker, state, exemplars.levels, levels))
     if adaptation:
         kernel = state.kernels[len(state.kernels) // 2]
-        per_pixel = geometry.search_size / (side * geometry.stride)
+        per_pixel = geometry.search_size / (looker.search_side(state) * geometry.stride)
         width, height = state.first_size
         cells = (width * per_pixel, height * per_pixel)
         known = begin(kernel, features, cells, adaptation.sigma * looker.target_cells, adaptation)

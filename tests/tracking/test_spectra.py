@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,8 +34,8 @@ def test_the_corner_of_the_maps_of_a_spectrum(sizes: tuple[int, int], dtype: tor
     torch.testing.assert_close(found, maps[:, :size, :size], atol=1e-4, rtol=1e-5)
 
 
-@pytest.mark.parametrize("size", [31])  # of no other test: the matrices are made once
-def test_gradients_pass_also_after_inference(size: int) -> None:
+def test_gradients_pass_also_after_inference() -> None:
+    size = 31  # of no other test: the matrices are made once
     kernel = random_maps(size, torch.float64)
     with torch.inference_mode():
         padded_spectrum(kernel, size)
