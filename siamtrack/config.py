@@ -168,8 +168,8 @@ class TrackingSettings(Frozen):
     update: UpdateSettings | None = None
     """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
     near: NearSettings | None = None
-    """Search a smaller crop while the target moves little; None searches the usual one in every frame (SiamFC), and so
-    does a `scale_search` other than `exemplar`, for which one crop does not show all scales."""
+    """Search the middle of the crop alone while the target moves little; None searches the whole of it in every frame
+    (SiamFC), and so does `scale_search = "alternate"`, where a frame does not show all scales."""
     recovery: RecoverySettings | None = None
     """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
     uncertain_below: float = Field(0.6, ge=0, le=1)

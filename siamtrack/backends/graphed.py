@@ -116,19 +116,26 @@ class Graphed(ABC):
 
 
 class FusedByOneDnn(Graphed):
-    """Graphs on a CPU, their operations fused by oneDNN, one sample at a time: several at once fit no cache.
+    """Graphs on a CPU, their operations fused by oneDNN; small samples run in groups, as one is little to share.
 
     It takes some tenths of a second to make the first one, half of which is tracing, and less for other shapes and for
     another number of threads, as oneDNN divides the work when it compiles.
+
+    Args:
+        module: as of `Graphed`.
+        at_once: elements of the first input that the samples of a group have at most, as more would fit no cache; one
+            sample at a time where it has no less.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, at_once: int = 1) -> None:
         super().__init__(module)
+        self._at_once = at_once
         self._traced: torch.jit.ScriptModule | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensors:
         """As of `Graphed`."""
-        outputs = [self._run(sample) for sample in zip(*(torch.split(each, 1) for each in inputs), strict=True)]
+        sizes = group_sizes(len(inputs[0]), max(1, self._at_once // inputs[0][0].numel()))
+        outputs = [self._run(group) for group in zip(*(torch.split(each, sizes) for each in inputs), strict=True)]
         return outputs[0] if len(outputs) == 1 else tuple(map(torch.cat, zip(*outputs, strict=True)))
 
     def _key(self, inputs: Tensors) -> object:
@@ -142,6 +149,15 @@ class FusedByOneDnn(Graphed):
             for _ in range(RUNS):
                 graph(*inputs)
         return lambda *given: _as_tuple(graph(*given))
+
+
+def group_sizes(count: int, most: int) -> list[int]:
+    """Sizes of groups of at most so many: powers of two, as each is a graph, so that 7 of at most 5 are 4, 2 and 1."""
+    sizes = []
+    while count:
+        sizes.append(1 << (min(count, most).bit_length() - 1))
+        count -= sizes[-1]
+    return sizes
 
 
 class RecordedByCuda(Graphed):
@@ -212,9 +228,13 @@ class GraphedBackend(TorchBackend):
         super().__init__(network, device, precision)
         plain = traceable(network).to(device=self.device, dtype=self._dtype)
         plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # no such keyword is typed
-        graphed = FusedByOneDnn if self.device.type == "cpu" else RecordedByCuda
-        self._embedding = graphed(EmbeddingGraph(plain))
-        self._boxes = graphed(BoxesGraph(plain)) if isinstance(plain, BoxNetwork) else None
+        fused, embedding = self.device.type == "cpu", EmbeddingGraph(plain)
+        usual_crop = 3 * self.geometry.search_size**2
+        self._embedding = FusedByOneDnn(embedding, at_once=usual_crop) if fused else RecordedByCuda(embedding)
+        self._boxes: Graphed | None = None
+        if isinstance(plain, BoxNetwork):
+            boxes = BoxesGraph(plain)
+            self._boxes = FusedByOneDnn(boxes) if fused else RecordedByCuda(boxes)
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Embedding:

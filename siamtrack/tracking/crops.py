@@ -106,6 +106,22 @@ def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], squ
         cv2.resize(padded, (size, size), dst=out)
 
 
+def crop_middle_into(
+    out: NDArray[np.uint8], image: NDArray[np.uint8], square: Square, size: int, border: Color
+) -> None:
+    """The middle of the crop of `size` pixels that `crop_whole_pixels_into` cuts of a square, within a grey level.
+
+    Args:
+        out: `(s, s, 3)` uint8, contiguous, is overwritten, BGR; s is less than `size`, by an even number.
+        image: `(H, W, 3)` uint8 BGR.
+        square: what the whole crop shows.
+        size: side of the whole crop.
+        border: colour outside the frame, blue, green, red.
+    """
+    left, top, side = square
+    _warp_into(out, image, (left + side / 2, top + side / 2), side * out.shape[0] / size, border)
+
+
 def _warp_into(
     out: NDArray[np.uint8], image: NDArray[np.uint8], center: tuple[float, float], side: float, border: Color
 ) -> None:

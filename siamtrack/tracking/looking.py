@@ -15,7 +15,7 @@ from siamtrack.backends.base import Backend, Embedding, Geometry
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 from siamtrack.stages import StageClock
-from siamtrack.tracking.crops import Color, Square, crop_whole_pixels_into, exemplar_side
+from siamtrack.tracking.crops import Color, Square, crop_middle_into, crop_whole_pixels_into, exemplar_side
 from siamtrack.tracking.kernels import Peak
 from siamtrack.tracking.refine import Refinement
 from siamtrack.tracking.search import ScalePyramid, whole_pixels
@@ -90,21 +90,22 @@ class Looker:
         """Embed exemplar crops `(E, z, z, 3)` BGR, which are overwritten."""
         return self.backend.embed_exemplars(self.upload(crops))
 
-    def cut_searches(
+    def cut_searches(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> NDArray[np.uint8]:
+        """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR, from a frame `(H, W, 3)` uint8 BGR."""
+        squares = self._search_squares(states)
+        crops = empty_crops(len(squares), self.geometry.search_size)
+        for crop, (square, border) in zip(crops, squares, strict=True):
+            crop_whole_pixels_into(crop, frame, square, border)
+        return crops
+
+    def cut_middles(
         self, frame: NDArray[np.uint8], states: Sequence[TargetState], geometry: Geometry
     ) -> NDArray[np.uint8]:
-        """The search crops of N targets, Q each: `(N * Q, s, s, 3)` BGR.
-
-        Args:
-            frame: `(H, W, 3)` uint8 BGR.
-            states: of the targets.
-            geometry: the usual one, or one of smaller crops at the same scale.
-        """
-        share = geometry.search_size / self.geometry.search_size
-        places = [(state, factor) for state in states for factor in self.pyramid.crops(state.age)]
-        crops = empty_crops(len(places), geometry.search_size)
-        for crop, (state, factor) in zip(crops, places, strict=True):
-            crop_whole_pixels_into(crop, frame, self.search_square(state, factor * share), state.border)
+        """What `cut_searches` gives, but the middle of each crop alone: as large as those of a geometry."""
+        squares = self._search_squares(states)
+        crops = empty_crops(len(squares), geometry.search_size)
+        for crop, (square, border) in zip(crops, squares, strict=True):
+            crop_middle_into(crop, frame, square, self.geometry.search_size, border)
         return crops
 
     @torch.inference_mode()
@@ -143,6 +144,14 @@ class Looker:
         tall = crops.reshape(-1, crops.shape[2], 3)
         cv2.cvtColor(tall, cv2.COLOR_BGR2RGB, dst=tall)
         return self.backend.upload(crops)
+
+    def _search_squares(self, states: Sequence[TargetState]) -> list[tuple[Square, Color]]:
+        """What each search crop of N targets, Q each, shows, and the colour outside the frame."""
+        return [
+            (self.search_square(state, factor), state.border)
+            for state in states
+            for factor in self.pyramid.crops(state.age)
+        ]
 
     def search_square(self, state: TargetState, factor: float) -> Square:
         """What a search crop shows of the frame.

@@ -1,9 +1,13 @@
-"""A smaller search crop while a target moves little: most of what the usual one shows is as it was a frame ago.
+"""The middle of the search crop alone while a target moves little: the rest is much as it was a frame ago.
 
 Trackers have searched a larger region while a target is lost (DaSiamRPN, Zhu et al. 2018, section 3.4); here it is a
 smaller one while all is well. The responses of the near crop take the place of the middle of the last usual ones, so
-that the peak is still judged against what stands around it. If the target moves further than is expected, or is no
-longer sure, nothing of that counts, and the same frame is searched as usual.
+that the peak is still judged against what stands around it. As the near crop shows the very pixels of the usual one, a
+network without padding answers the same there. If the target moves further than is expected, or is no longer sure,
+nothing of that counts, and the same frame is searched as usual.
+
+A network that pads sees zeros around the crop. In one as small as the exemplar the target stands among the same zeros
+as there and resembles it more than in the usual one, which then looks as if the target were about to be lost.
 """
 
 from __future__ import annotations
@@ -58,7 +62,7 @@ def near_geometry(settings: TrackingSettings, usual: Geometry, target_cells: flo
         UsageError: when it does not fit the network, or shows less than a target may move.
     """
     near = settings.near
-    if near is None or settings.scale_search != "exemplar" or near.size >= usual.search_size:
+    if near is None or settings.scale_search == "alternate" or near.size >= usual.search_size:
         return None
     geometry = usual.with_search_size(near.size)
     reach = (geometry.response_size - 1) / 2 / target_cells

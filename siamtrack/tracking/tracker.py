@@ -198,7 +198,7 @@ class Tracker:
         _check_frame(frame)
         looker = self._looker
         chances = self._chances(frame, state)
-        crops = looker.cut_searches(frame, chances, self.geometry)
+        crops = looker.cut_searches(frame, chances)
         seen = crops.copy()  # the network's input is made in place
         sights = looker.look(chances, crops)
         advanced = [
@@ -259,7 +259,7 @@ class Tracker:
             return {}
         looked = [states[index] for index in around]
         with self._clock.measure("crop"):
-            crops = self._looker.cut_searches(frame, looked, geometry)
+            crops = self._looker.cut_middles(frame, looked, geometry)
         sights = self._looker.look(looked, crops)
         with self._clock.measure("postprocess"):
             found = {}
@@ -278,7 +278,7 @@ class Tracker:
         with self._clock.measure("crop"):
             chances = [self._chances(frame, state) for state in states]
             tried = [chance for each in chances for chance in each]
-            crops = self._looker.cut_searches(frame, tried, self.geometry)
+            crops = self._looker.cut_searches(frame, tried)
         sights = self._looker.look(tried, crops)
         with self._clock.measure("postprocess"):
             advanced = [

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ from siamtrack.backends.graphed import (
     Graphed,
     GraphedBackend,
     RecordedByCuda,
+    group_sizes,
     has_fusion,
     suits_graphs,
 )
@@ -57,6 +60,35 @@ def test_samples_of_any_size_and_number_give_what_the_module_gives(kind: type[Gr
         images = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
         for found, expected in zip(graphed(images), layers(images), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@given(st.integers(0, 100), st.integers(1, 20))
+def test_groups_are_powers_of_two_and_as_large_as_they_may_be(count: int, most: int) -> None:
+    sizes = group_sizes(count, most)
+    assert sum(sizes) == count
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(size <= most and size.bit_count() == 1 for size in sizes)
+    assert not count or 2 * sizes[0] > min(count, most)
+
+
+@needs_fusion
+@torch.inference_mode()
+def test_small_samples_are_run_in_groups_of_no_more_elements_than_fit() -> None:
+    ran = []
+
+    class Counting(FusedByOneDnn):
+        def _run(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            ran.append(len(inputs[0]))
+            return super()._run(inputs)
+
+    layers = Layers()
+    counting = Counting(layers, at_once=3 * 20**2)
+    for side, groups in ((20, [1] * 7), (10, [4, 2, 1]), (14, [2, 2, 2, 1]), (30, [1] * 7)):
+        ran.clear()
+        images = torch.randn(7, 3, side, side, generator=torch.Generator().manual_seed(side))
+        for found, expected in zip(counting(images), layers(images), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        assert ran == groups
 
 
 @pytest.mark.parametrize(("kind", "device"), KINDS)

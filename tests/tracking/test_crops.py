@@ -14,6 +14,7 @@ from siamtrack.tracking.crops import (
     PADDED_SIDE,
     Square,
     crop,
+    crop_middle_into,
     crop_whole_pixels_into,
     exemplar_side,
     mean_color,
@@ -108,6 +109,22 @@ def test_both_crops_agree_inside_the_rim(square: Square) -> None:
     one = crop(image, center, square.side, 64, BORDER).astype(int)
     other = whole(image, square, 64).astype(int)
     assert np.abs(one - other)[4:-4, 4:-4].max() <= 1
+
+
+@settings(deadline=None)
+@given(
+    left=st.integers(-150, 70),
+    top=st.integers(-150, 60),
+    side=st.integers(20, 190),
+    sizes=st.sampled_from([(128, 96), (127, 63), (255, 159)]),
+)
+def test_the_middle_is_that_of_the_whole_crop(left: int, top: int, side: int, sizes: tuple[int, int]) -> None:
+    image, square = texture(50, 60, 2), Square(left, top, side)
+    size, part = sizes
+    found = np.empty((part, part, 3), np.uint8)
+    crop_middle_into(found, image, square, size, BORDER)
+    inner = slice((size - part) // 2, (size + part) // 2)
+    assert np.abs(found.astype(int) - whole(image, square, size)[inner, inner]).max() <= 1
 
 
 def test_square_much_larger_than_the_frame_is_never_built() -> None:

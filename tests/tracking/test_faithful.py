@@ -22,12 +22,13 @@ from siamtrack.tracking.loading import load
         ("bikes.mp4", 100, Box(580, 160, 40, 42)),  # a helmet at the border of a frame that moves
     ],
 )
-def test_paths_agree(demo: Path, clip: str, start: int, box: Box) -> None:
+@pytest.mark.parametrize("changes", [{"near": None}, {}], ids=["usual crops", "as shipped"])
+def test_paths_agree(demo: Path, clip: str, start: int, box: Box, changes: dict[str, object]) -> None:
     with open_source(str(demo / clip), start, start + 40) as source:
         frames = [frame.image for frame in source if frame.image is not None]
     network, _ = load_network(find_model("siamfc-alexnet"))
     expected = list(reference_loop.follow(network, frames, box))
-    tracker = load("siamfc-alexnet", device="cpu", precision="float32", settings={"scale_search": "search"})
+    tracker = load("siamfc-alexnet", device="cpu", precision="float32", settings={"scale_search": "search"} | changes)
     tracker.init(frames[0], box)
     found = [tracker.update(frame).box for frame in frames[1:]]
     assert len(frames) == 40

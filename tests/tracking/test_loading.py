@@ -95,7 +95,7 @@ def test_no_frame_waits_for_a_graph_of_box_maps(monkeypatch: pytest.MonkeyPatch)
     tracker.init(first, box)
     for frame, _ in rest:
         tracker.update(frame)
-    assert tracker.crops_seen.keys() == {256, 192}
+    assert tracker.crops_seen.keys() == {256, 160}
     assert len(made) == 4
 
 

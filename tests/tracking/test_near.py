@@ -69,13 +69,15 @@ def test_a_calm_target_is_searched_near_but_for_every_so_many_frames(network: Tr
     assert iou(np.array([result.box for result in results]), np.array(sequence.boxes[0][1:])).min() > 0.8
 
 
-def test_the_path_is_that_of_the_usual_crop(network: TrackingNetwork) -> None:
+@pytest.mark.parametrize(("mode", "crops"), [("exemplar", 1), ("search", 3)])
+def test_the_path_is_that_of_the_usual_crop(network: TrackingNetwork, mode: str, crops: int) -> None:
     sequence = walk([(2, 1)] * 8 + [(-3, 2)] * 8)
-    near, wide = (Watched(network, settings).follow(sequence) for settings in (NEAR, WIDE))
-    # Whole pixels of the frame are cut, and the same cells of another crop show them half a pixel elsewhere.
-    for one, other in zip(near, wide, strict=True):
-        assert one.box == pytest.approx(other.box, abs=1.0)
+    near, wide = (Watched(network, settings.model_copy(update={"scale_search": mode})) for settings in (NEAR, WIDE))
+    # The network has no padding: it answers the same in the middle, and what is around it changes little.
+    for one, other in zip(near.follow(sequence), wide.follow(sequence), strict=True):
+        assert one.box == pytest.approx(other.box, abs=0.1)
         assert one.status is other.status
+    assert near.sides[1] == [SMALL] * crops
 
 
 def test_a_jump_is_seen_in_the_same_frame(network: TrackingNetwork) -> None:
@@ -147,9 +149,8 @@ def test_a_near_crop_that_is_no_smaller_saves_nothing(network: TrackingNetwork, 
     assert {side for sides in watched.sides for side in sides} == {USUAL}
 
 
-@pytest.mark.parametrize("mode", ["search", "alternate"])
-def test_only_one_crop_that_shows_all_scales_can_be_a_near_one(network: TrackingNetwork, mode: str) -> None:
-    watched = Watched(network, TrackingSettings.model_validate(NEAR.model_dump() | {"scale_search": mode}))
+def test_where_scales_take_turns_the_usual_crop_is_searched(network: TrackingNetwork) -> None:
+    watched = Watched(network, NEAR.model_copy(update={"scale_search": "alternate"}))
     results = watched.follow(walk([(2, 1)] * 5))
     assert {side for sides in watched.sides for side in sides} == {USUAL}
     assert all(result.state.around is None for result in results)

@@ -94,7 +94,7 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
     responses[:, 2, 3] = np.nan
     looker = tracker._looker
-    (sight,) = looker.look([state], looker.cut_searches(frame, [state], tracker.geometry))
+    (sight,) = looker.look([state], looker.cut_searches(frame, [state]))
     monkeypatch.setattr(looker, "look", lambda states, crops: [sight._replace(responses=responses)])
     seen = tracker.observe(frame, state)
     np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
