@@ -123,8 +123,8 @@ class FusedByOneDnn(Graphed):
 
     Args:
         module: as of `Graphed`.
-        at_once: elements of the first input that the samples of a group have at most, as more would fit no cache; one
-            sample at a time where it has no less.
+        at_once: elements of the first input that the samples of a group have at most, as more would fit no cache; a
+            larger sample runs alone.
     """
 
     def __init__(self, module: nn.Module, at_once: int = 1) -> None:
