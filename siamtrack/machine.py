@@ -58,6 +58,11 @@ def spare_cores() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def waiting_policy() -> str:
+    """How the network's threads wait for each other, as far as it was asked for: `ACTIVE`, `PASSIVE` or nothing."""
+    return os.environ.get("OMP_WAIT_POLICY", "")
+
+
 def source_commit() -> str:
     """Commit of the source tree that this runs from, `+` when it has changes; else the version of the package."""
     package = Path(__file__).resolve().parent

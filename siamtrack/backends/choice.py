@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Hashable, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -15,19 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.backends.base import Backend
-from siamtrack.config import Precision
+from siamtrack.backends.cache import Measurements
+from siamtrack.config import Frozen, Precision
 from siamtrack.errors import UsageError
 from siamtrack.machine import usable_cores
 from siamtrack.models.inference import has_onednn
 
 TOLERANCE = 0.05
 """Greatest difference of a response map from that in float32, as a share of the map's range."""
-STANDING_IN = 2.0
-"""No graph makes a network this much faster than its operations are."""
-ROUNDS = 2
-"""Passes that are timed, after one that is not; the fastest counts, as whatever else runs only makes one slower."""
-TURNS = 2
-"""Turns of the numbers of threads, so that all of them meet the same machine."""
+PASSES = 10
+"""Passes that are timed; the fastest counts, as whatever else runs only makes one slower."""
 WORTHWHILE = 1.15
 """As few threads are taken as come within this factor of the fastest: what else a program does needs cores as well."""
 
@@ -40,36 +37,33 @@ def torch_precisions(device: torch.device) -> tuple[Precision, ...]:
     return ("float32", "bfloat16") if has_bfloat16 else ("float32",)
 
 
-def fastest(
-    make: Callable[[Precision], Backend], precisions: Sequence[Precision], stand_in: Callable[[], Backend] | None = None
-) -> Backend:
+class FastestPrecision(Frozen):
+    """Of a network, where all are tried."""
+
+    precision: Precision
+
+
+class FastestThreads(Frozen):
+    """Of a network, or as few as come near it."""
+
+    threads: int
+
+
+def fastest(make: Callable[[Precision], Backend], precisions: Sequence[Precision]) -> Backend:
     """The fastest backend whose response map is that of the first one, within `TOLERANCE`.
 
     Args:
         make: gives a backend of a precision.
         precisions: to try; the first one is the reference.
-        stand_in: gives a backend that answers as the first one, is sooner made and at most `STANDING_IN` times slower.
-            What beats it by that much beats the first one, which need not be made then.
     """
-    if len(precisions) == 1:
-        return make(precisions[0])
-    reference = stand_in() if stand_in else make(precisions[0])
-    crops = probe(reference)
-    expected, allowed = respond(reference, *crops), seconds(reference, crops[1])
-    same = {other: took for other in map(make, precisions[1:]) if (took := _seconds_if_same(other, crops, expected))}
-    best = min(same, key=lambda each: same[each]) if same else None
-    if best is not None and same[best] < (allowed / STANDING_IN if stand_in else allowed):
-        return best
-    if stand_in is None:
+    reference, *others = map(make, precisions)
+    if not others:
         return reference
-    first = make(precisions[0])
-    return first if best is None or seconds(first, crops[1]) <= same[best] else best
-
-
-def _seconds_if_same(
-    backend: Backend, crops: tuple[NDArray[np.uint8], NDArray[np.uint8]], expected: Tensor
-) -> float | None:
-    return seconds(backend, crops[1]) if agree(expected, respond(backend, *crops)) else None
+    exemplar, search = probe(reference)
+    expected = respond(reference, exemplar, search)
+    same = [reference, *(other for other in others if agree(expected, respond(other, exemplar, search)))]
+    took = fastest_passes(same, lambda backend: embed_and_wait(backend, search))
+    return min(same, key=lambda backend: took[backend])
 
 
 def choose(
@@ -77,7 +71,8 @@ def choose(
     known: Sequence[Precision],
     wanted: Precision | Literal["auto"],
     where: str,
-    stand_in: Callable[[], Backend] | None = None,
+    measurements: Measurements | None = None,
+    threads: int | None = None,
 ) -> Backend:
     """A backend of the wanted precision, or of the fastest one.
 
@@ -85,17 +80,27 @@ def choose(
         make: gives a backend of a precision.
         known: precisions that exist, float32 first.
         wanted: one of them, or `auto` (see `fastest`).
-        where: where they exist, for the message.
-        stand_in: as of `fastest`.
+        where: where they exist, for the message, and for the name of what is measured.
+        measurements: what is known of the network's speed; None measures.
+        threads: that it computes on.
 
     Raises:
         UsageError: for a precision that does not exist.
     """
-    if wanted == "auto":
-        return fastest(make, known, stand_in)
-    if wanted not in known:
+    if wanted not in ("auto", *known):
         raise UsageError(f"precision '{wanted}' does not exist on '{where}' here (known: auto, {', '.join(known)})")
-    return make(wanted)
+    if wanted != "auto":
+        return make(wanted)
+    if measurements is None or len(known) == 1:
+        return fastest(make, known)
+    made: list[Backend] = []
+
+    def measure() -> FastestPrecision:
+        made.append(fastest(make, known))
+        return FastestPrecision(precision=made[0].precision)
+
+    found = measurements.recall(f"precision-{where}", FastestPrecision, measure, threads, *known)
+    return made[0] if made else make(found.precision)
 
 
 def fastest_threads(backend: Backend) -> int:
@@ -109,14 +114,40 @@ def fastest_threads(backend: Backend) -> int:
     if len(counts) == 1:
         return counts[0]
     _, search = probe(backend)
-    took = dict.fromkeys(counts, math.inf)
+
+    def embed(count: int) -> None:
+        torch.set_num_threads(count)
+        embed_and_wait(backend, search)
+
     try:
-        for _, count in itertools.product(range(TURNS), counts):
-            torch.set_num_threads(count)
-            took[count] = min(took[count], seconds(backend, search))
+        took = fastest_passes(counts, embed)
     finally:
         torch.set_num_threads(before)
     return next(count for count in counts if took[count] <= WORTHWHILE * min(took.values()))
+
+
+Way = TypeVar("Way", bound=Hashable)
+
+
+def fastest_passes(ways: Sequence[Way], run: Callable[[Way], object]) -> dict[Way, float]:
+    """Seconds of the fastest of some passes of each way, in turns, so that all of them meet the same machine.
+
+    Args:
+        ways: to do a pass.
+        run: does one.
+    """
+    took = dict.fromkeys(ways, math.inf)
+    for _, way in itertools.product(range(PASSES), ways):
+        run(way)  # wakes the threads up
+        began = time.perf_counter()
+        run(way)
+        took[way] = min(took[way], time.perf_counter() - began)
+    return took
+
+
+def embed_and_wait(backend: Backend, crops: NDArray[np.uint8]) -> None:
+    """Embed crops, and wait for a GPU until it has."""
+    backend.embed(backend.upload(crops)).features.cpu()
 
 
 def probe(backend: Backend) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -139,13 +170,3 @@ def agree(reference: Tensor, other: Tensor) -> bool:
     """Whether two response maps differ by no more than `TOLERANCE` of the first one's range."""
     extent = float(reference.max() - reference.min())
     return bool(torch.isfinite(other).all()) and float((other - reference).abs().max()) <= TOLERANCE * extent
-
-
-def seconds(backend: Backend, crops: NDArray[np.uint8]) -> float:
-    """Time of the fastest of some passes."""
-    took = []
-    for _ in range(1 + ROUNDS):
-        began = time.perf_counter()
-        backend.embed(backend.upload(crops)).features.cpu()  # the copy waits for a GPU
-        took.append(time.perf_counter() - began)
-    return min(took[1:])

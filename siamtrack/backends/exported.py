@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from siamtrack.backends.base import Backend, Embedding, Geometry
+from siamtrack.backends.cache import Measurements
 from siamtrack.backends.choice import choose
 from siamtrack.backends.correlation import compile_correlation, correlate
 from siamtrack.config import Frozen, Precision
@@ -169,7 +170,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def load_exported(
-    folder: Path, precision: Precision | Literal["auto"] = "auto", threads: int | None = None
+    folder: Path,
+    precision: Precision | Literal["auto"] = "auto",
+    threads: int | None = None,
+    measurements: Measurements | None = None,
 ) -> tuple[Backend, ModelCard]:
     """A backend that runs an exported model, and the model's card.
 
@@ -177,6 +181,7 @@ def load_exported(
         folder: what `siamtrack export` wrote.
         precision: as of `siamtrack.tracking.loading.load`.
         threads: of the runtime; None takes all cores that this process may use.
+        measurements: what is known of its speed; None measures whatever is not said.
 
     Raises:
         UsageError: when the package of its format is not installed, or the precision does not exist here.
@@ -188,4 +193,4 @@ def load_exported(
     def make(precision: Precision) -> Backend:
         return ExportedBackend(manifest, runtime(folder, precision, threads or usable_cores()), precision)
 
-    return choose(make, runtime.precisions(), precision, name), manifest.card
+    return choose(make, runtime.precisions(), precision, name, measurements, threads), manifest.card

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import logging
-import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
 
 import torch
 from filelock import FileLock
-from platformdirs import user_cache_path
-from pydantic import ValidationError
 
 from siamtrack.backends.base import Backend, Geometry
-from siamtrack.backends.choice import probe, respond
+from siamtrack.backends.cache import CACHE_VARIABLE, Measurements, model_folder
+from siamtrack.backends.choice import fastest_passes, probe, respond
 from siamtrack.backends.exported import Format, Manifest, load_exported
 from siamtrack.backends.graphs import Graph, has_graphs, make_graphs
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import SiamTrackError, UsageError, WeightsError
-from siamtrack.files import replace_file, replacing_folder
-from siamtrack.machine import cpu_name
+from siamtrack.files import replacing_folder
 from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import ModelCard
 
@@ -40,12 +34,8 @@ CANDIDATE: Format = "openvino"
 """The runtime that is compared with PyTorch; writing for the other one takes a minute."""
 WORTHWHILE = 1.1
 """It is taken if it is this many times as fast as PyTorch."""
-PASSES = 20
-"""Passes of each that are timed, in turn, so that both meet the same machine; the fastest counts."""
 DIFFERENCE = 1e-3
 """Greatest difference of a response map from PyTorch's, both in float32, as a share of the map's range."""
-CACHE_VARIABLE = "SIAMTRACK_CACHE"
-"""The environment variable that says where prepared models are kept."""
 
 _logger = logging.getLogger(__name__)
 
@@ -85,7 +75,7 @@ class Preparation:
         if not has_graphs(self.network) or not all(map(importlib.util.find_spec, PACKAGES[CANDIDATE])):
             return None
         try:
-            speeds = self._measured() or self._measure(in_torch())
+            speeds = self.measurements.recall("speed", Speeds, lambda: self._measure(in_torch()), self.threads)
             return self.load(CANDIDATE) if speeds.other * WORTHWHILE <= speeds.torch else None
         except (SiamTrackError, OSError) as error:
             _logger.warning("%s runs on PyTorch, as it cannot run on %s: %s", self.card.name, CANDIDATE, error)
@@ -103,7 +93,7 @@ class Preparation:
         if not folder.is_dir():  # it comes into being as a whole: what is there needs no lock, nor the right to write
             self._prepare(folder, runtime)
         try:
-            return load_exported(folder, precision, self.threads)[0]
+            return load_exported(folder, precision, self.threads, self.measurements)[0]
         except WeightsError as error:
             raise WeightsError(f"what was prepared in {folder} is damaged: delete that folder") from error
 
@@ -145,61 +135,33 @@ class Preparation:
     @cached_property
     def _folder(self) -> Path:
         """Where this model is kept, as these packages write it."""
-        digest = hashlib.sha256(self.file.read_bytes())
-        for package in ("siamtrack", "torch", *(name for names in PACKAGES.values() for name in names)):
-            digest.update(f"{package} {_version(package)}\n".encode())
-        return cache_folder() / f"{self.file.stem}-{digest.hexdigest()[:16]}"
+        return model_folder(self.file)
 
     @property
-    def _record(self) -> Path:
-        machine = hashlib.sha256(f"{cpu_name()} {self.threads}".encode()).hexdigest()[:16]
-        return self._folder / f"speed-{machine}.json"
-
-    def _measured(self) -> Speeds | None:
-        """What was measured before; None for nothing, or nothing that can be read."""
-        try:
-            return Speeds.model_validate_json(self._record.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
+    def measurements(self) -> Measurements:
+        """What was measured of it."""
+        return Measurements(self._folder)
 
     def _measure(self, in_torch: Backend) -> Speeds:
         other = self.load(CANDIDATE)
         before = torch.get_num_threads()
-        took: dict[Backend, list[float]] = {in_torch: [], other: []}
+
+        def embed(backend: Backend) -> None:
+            # As they would run: the other one leaves PyTorch one thread.
+            torch.set_num_threads(self.threads if backend is in_torch else 1)
+            backend.embed(backend.upload(crop))
+
         crop = probe(in_torch)[1]
         try:
-            for _ in range(PASSES):
-                for backend, seconds in took.items():
-                    # As they would run: the other one leaves PyTorch one thread.
-                    torch.set_num_threads(self.threads if backend is in_torch else 1)
-                    for _ in range(2):  # the first one wakes the threads up
-                        began = time.perf_counter()
-                        backend.embed(backend.upload(crop))
-                        last = time.perf_counter() - began
-                    seconds.append(last)
+            took = fastest_passes((in_torch, other), embed)
         finally:
             torch.set_num_threads(before)
-        speeds = Speeds(torch=min(took[in_torch]), other=min(took[other]))
+        speeds = Speeds(torch=took[in_torch], other=took[other])
         _logger.info(
             "%s embeds in %.1f ms with PyTorch and in %.1f ms with %s",
             *(self.card.name, 1000 * speeds.torch, 1000 * speeds.other, CANDIDATE),
         )
-        replace_file(self._record, speeds.model_dump_json().encode())
         return speeds
-
-
-def _version(package: str) -> str:
-    """The version that is installed; nothing for a package that is missing, or was not installed as one."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def cache_folder() -> Path:
-    """Where prepared models are kept; siamtrack writes them anew when they are gone."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else user_cache_path("siamtrack")
 
 
 def manifest_of(network: TrackingNetwork, card: ModelCard) -> Manifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,8 @@ import torch
 from pydantic import ValidationError
 
 from siamtrack.backends.base import Backend
-from siamtrack.backends.choice import choose, fastest_threads, torch_precisions
+from siamtrack.backends.cache import Measurements, model_folder
+from siamtrack.backends.choice import FastestThreads, choose, fastest_threads, torch_precisions
 from siamtrack.backends.devices import find_device
 from siamtrack.backends.exported import format_of, load_exported
 from siamtrack.backends.graphed import GraphedBackend, suits_graphs
@@ -53,11 +54,12 @@ def load(
             `siamtrack export` wrote.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
         settings: how to search; None takes what the model's card says, a mapping changes some of that.
-        threads: CPU threads of the network, for the whole process; `auto` tries them and takes as few as come near
-            the fastest (`siamtrack.backends.choice`), None leaves them as they are.
+        threads: CPU threads of the network, for the whole process; `auto` takes as few as come near the fastest
+            (`siamtrack.backends.choice`), None leaves them as they are.
         precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
             (`siamtrack.backends.choice`), which depends on the machine. One that is named is computed by PyTorch
-            unless another runtime is named as well.
+            unless another runtime is named as well. What `auto` stands for is measured the first time that a machine
+            runs a model, and kept in the cache (`siamtrack.backends.cache`).
         runtime: what runs the network. `auto` is OpenVINO on a CPU where it is installed and was measured to be
             faster, else PyTorch; the environment variable SIAMTRACK_RUNTIME names another. The first time that a model
             runs on another runtime, it is written for it (`siamtrack.backends.prepared`). Runtimes other than PyTorch
@@ -95,22 +97,23 @@ def _run(
     precision: Precision | Literal["auto"],
     runtime: RuntimeName | Literal["auto"],
 ) -> Backend:
-    def take_threads(backend: Backend) -> None:
+    measurements = Measurements(model_folder(path))
+
+    def take_threads(make: Callable[[], Backend]) -> None:
         if threads == "auto" and place.type == "cpu":
-            torch.set_num_threads(fastest_threads(backend))
+            known = measurements.recall(
+                "threads", FastestThreads, lambda: FastestThreads(threads=fastest_threads(make())), precision
+            )
+            torch.set_num_threads(known.threads)
 
     def in_torch() -> Backend:
-        plain, known = partial(TorchBackend, network, place), torch_precisions(place)
-        if not suits_graphs(network, place):
-            backend = choose(plain, known, precision, str(place))
-            take_threads(backend)
-            return backend
-        graphed = partial(GraphedBackend, network, place)
-        if place.type != "cpu":
-            return choose(graphed, known, precision, str(place))
+        known = torch_precisions(place)
         # Making a graph takes long, and it is made for a number of threads, which is therefore chosen before.
-        take_threads(plain(precision if precision in known else known[-1]))
-        return choose(graphed, known, precision, str(place), plain)
+        take_threads(lambda: TorchBackend(network, place, precision if precision in known else known[-1]))
+        kind = GraphedBackend if suits_graphs(network, place) else TorchBackend
+        return choose(
+            partial(kind, network, place), known, precision, str(place), measurements, torch.get_num_threads()
+        )
 
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")

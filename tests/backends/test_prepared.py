@@ -11,8 +11,9 @@ import torch
 
 from siamtrack.backends import prepared
 from siamtrack.backends.base import Backend
+from siamtrack.backends.cache import CACHE_VARIABLE
 from siamtrack.backends.choice import probe, respond
-from siamtrack.backends.prepared import CACHE_VARIABLE, Preparation, cache_folder
+from siamtrack.backends.prepared import Preparation
 from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.models.registry import find_model
@@ -98,13 +99,6 @@ def test_both_runtimes_are_measured_once(
         assert (chosen and chosen.runtime) == expected
 
 
-def test_a_record_that_cannot_be_read_is_made_again(preparation: Preparation, in_torch: Backend, cache: Path) -> None:
-    preparation.faster(lambda: in_torch)
-    record(cache).write_text("{")
-    preparation.faster(lambda: in_torch)
-    assert json.loads(record(cache).read_text())["torch"] > 0
-
-
 def test_a_missing_package_leaves_pytorch(
     preparation: Preparation, in_torch: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,8 +147,3 @@ def test_what_responds_otherwise_is_not_kept(
     with pytest.raises(WeightsError, match="responds otherwise than in PyTorch"):
         preparation.load("openvino")
     assert not (written(cache) / "openvino").exists()
-
-
-def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CACHE_VARIABLE)
-    assert cache_folder().name == "siamtrack"

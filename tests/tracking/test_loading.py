@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import siamtrack
+from siamtrack.backends.cache import CACHE_VARIABLE
 from siamtrack.backends.graphed import FusedByOneDnn, has_fusion
-from siamtrack.backends.prepared import CACHE_VARIABLE, Preparation
+from siamtrack.backends.prepared import Preparation
 from siamtrack.boxes import iou
 from siamtrack.errors import UsageError
 from siamtrack.io.synthetic import SyntheticClip
