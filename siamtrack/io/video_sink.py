@@ -15,12 +15,11 @@ from av.codec import CodecContext
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from siamtrack.errors import SinkError, UsageError
-from siamtrack.io.decoding import EXACT_COLORS
 from siamtrack.io.images import letterbox, to_bgr8
 from siamtrack.io.sinks import checked_output, close_after, write_failure
 
@@ -35,6 +34,7 @@ ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 MAX_RATE_TERM = 65535
 """Largest numerator and denominator of a frame rate that every container and encoder here holds (MPEG-4: 16 bits)."""
 
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND  # otherwise white comes back with a tint
 _BT709 = 1  # ISO/IEC 23091-2: the same number for primaries, transfer and matrix
 
 
@@ -123,7 +123,7 @@ class VideoSink:
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
-            interpolation=EXACT_COLORS,
+            interpolation=_EXACT,
         )
 
     def encode(self, frame: VideoFrame) -> None:

@@ -8,11 +8,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rendering import HEIGHT, WIDTH, Render, damage, numbered, packets, read, shown, to_frame
 
 from siamtrack.errors import SourceError, UsageError
-from siamtrack.io.decoding import apply_display_matrix
+from siamtrack.io.decoding import Upright, apply_display_matrix
 from siamtrack.io.sources import open_source
 
 NTSC = Fraction(30000, 1001)
@@ -171,6 +173,23 @@ class TestVideo:
             damage(path, packet)
         with pytest.raises(SourceError, match="no frame that can be decoded"):
             open_source(path)
+
+    @pytest.mark.parametrize(("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (5, 0.299, 0.114)])  # BT.709, BT.601
+    @given(st.tuples(*3 * [st.integers(0, 255)]))
+    def test_colours_are_those_of_the_standard(
+        self, matrix: int, red: float, blue: float, color: tuple[int, int, int]
+    ) -> None:
+        b, g, r = color
+        luma = red * r + (1 - red - blue) * g + blue * b
+        stored = [16 + 219 / 255 * luma, *(128 + 112 / 255 * (c - luma) / (1 - k) for c, k in ((b, blue), (r, red)))]
+        frame = av.VideoFrame(48, 32, "yuv420p")
+        for plane, value in zip(frame.planes, stored, strict=True):
+            plane.update(bytes([round(value)]) * plane.buffer_size)
+        frame.colorspace, frame.color_range = matrix, 1
+        picture = Upright()(frame)
+        # Rounding what is stored moves a colour by one level, and showing it by as much as two.
+        np.testing.assert_allclose(picture.astype(int), np.broadcast_to(color, picture.shape), atol=3)
+        assert np.ptp(picture, axis=(0, 1)).max() == 0
 
     def test_full_range_and_10_bit_video_have_the_same_colours(self, tmp_path: Path) -> None:
         means = []
