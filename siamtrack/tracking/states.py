@@ -36,7 +36,9 @@ class Compared(NamedTuple):
     @classmethod
     def of(cls, exemplars: Tensor, known: AdaptiveFilter | None) -> Self:
         """Make it."""
-        every = exemplars if known is None else torch.cat([exemplars, known.weights[None].to(exemplars.device)])
+        every = exemplars
+        if known is not None:
+            every = torch.cat([exemplars, known.kernel[None].to(exemplars.device)])
         offset = 0.0 if known is None else known.offset
         return cls(exemplars, known, every.contiguous(memory_format=torch.channels_last), offset)
 

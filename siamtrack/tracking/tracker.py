@@ -310,7 +310,7 @@ class Tracker:
             return result
         sigma = settings.sigma * self._looker.target_cells
         cell = self._cell(result.peak, sight.learnt.shape[-1])
-        known = learn(state.filter, sight.features[0], cell, sigma, settings)
+        known = learn(state.filter, sight.features[0], sight.learnt, cell, sigma, settings)
         return replace(result, state=replace(state, filter=known))
 
     @torch.inference_mode()

@@ -1,42 +1,63 @@
-"""Transforms of small kernels in large maps, against the whole transforms of PyTorch."""
+"""Transforms of corners of maps, against the whole transforms of PyTorch."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siamtrack.tracking.spectra import corner_of, padded_spectrum
+from siamtrack.tracking.spectra import Array, add_product, into_corner, into_spectrum, spectra_of, waves_of
 
-SIZES = st.integers(1, 9).flatmap(lambda size: st.tuples(st.just(size), st.integers(size, 33)))
-"""Sides of a kernel and of the map, even and odd."""
+Kind = np.dtype[np.float32 | np.float64]
+
+SIDES = st.integers(1, 33).flatmap(lambda side: st.tuples(st.integers(1, side), st.just(side)))
+"""Of a corner and of its map, even and odd."""
+KINDS = st.sampled_from([np.dtype(np.float32), np.dtype(np.float64)])
 
 
-def random_maps(side: int, dtype: torch.dtype) -> torch.Tensor:
-    return torch.randn(3, side, side, dtype=dtype, generator=torch.Generator().manual_seed(side))
+def random_map(shape: tuple[int, int], kind: Kind) -> Array:
+    return np.random.default_rng(shape).standard_normal(shape).astype(kind)
+
+
+def spectrum_of(whole: Array) -> Array:
+    return spectra_of(torch.from_numpy(whole))
+
+
+def test_a_spectrum_is_the_transform_of_pytorch() -> None:
+    whole = random_map((6, 5), np.dtype(np.float64))
+    expected = torch.fft.fft2(torch.from_numpy(whole))[:4].flatten()
+    np.testing.assert_allclose(spectrum_of(whole), torch.stack([expected.real, expected.imag]), atol=1e-12)
 
 
 @settings(deadline=None)
-@given(SIZES, st.sampled_from([torch.float32, torch.float64]))
-def test_the_spectrum_of_a_padded_kernel(sizes: tuple[int, int], dtype: torch.dtype) -> None:
-    size, side = sizes
-    kernel = random_maps(size, dtype)
-    expected = torch.view_as_real(torch.fft.rfft2(kernel, s=(side, side))).flatten(1)
-    torch.testing.assert_close(padded_spectrum(kernel, side), expected, atol=1e-4, rtol=1e-5)
+@given(SIDES, SIDES, KINDS)
+def test_the_spectrum_of_a_corner_is_that_of_the_map_which_is_zero_elsewhere(
+    rows: tuple[int, int], columns: tuple[int, int], kind: Kind
+) -> None:
+    (height, down), (width, along) = rows, columns
+    whole = np.zeros((down, along), kind)
+    corner = whole[:height, :width] = random_map((height, width), kind)
+    found = np.empty((2, (down // 2 + 1) * along), kind)
+    waves = waves_of((height, width), (down, along), kind)
+    into_spectrum(corner, waves, np.empty((height, 2 * along), kind), found)
+    np.testing.assert_allclose(found, spectrum_of(whole), atol=1e-4, rtol=1e-5)
 
 
 @settings(deadline=None)
-@given(SIZES, st.sampled_from([torch.float32, torch.float64]))
-def test_the_corner_of_the_maps_of_a_spectrum(sizes: tuple[int, int], dtype: torch.dtype) -> None:
-    size, side = sizes
-    maps = random_maps(side, dtype)
-    found = corner_of(torch.view_as_real(torch.fft.rfft2(maps)), size)
-    torch.testing.assert_close(found, maps[:, :size, :size], atol=1e-4, rtol=1e-5)
+@given(SIDES, SIDES, KINDS)
+def test_the_corner_of_a_map_comes_back(rows: tuple[int, int], columns: tuple[int, int], kind: Kind) -> None:
+    (height, down), (width, along) = rows, columns
+    whole = random_map((down, along), kind)
+    found = np.empty((height, width), kind)
+    waves = waves_of((height, width), (down, along), kind)
+    into_corner(spectrum_of(whole), waves, np.empty((height, 2 * along), kind), found)
+    np.testing.assert_allclose(found, whole[:height, :width], atol=1e-4, rtol=1e-5)
 
 
-def test_gradients_pass_also_after_inference() -> None:
-    size = 31  # of no other test: the matrices are made once
-    kernel = random_maps(size, torch.float64)
-    with torch.inference_mode():
-        padded_spectrum(kernel, size)
-    assert torch.autograd.gradcheck(lambda each: padded_spectrum(each, size), kernel[:1, :, :].requires_grad_())
+def test_a_product_of_spectra_is_added_up() -> None:
+    one, other = (spectrum_of(random_map(shape, np.dtype(np.float64))) for shape in ((4, 6), (5, 6)))
+    total = np.ones_like(one)
+    add_product(one, other, total)
+    expected = (one[0] + 1j * one[1]) * (other[0] - 1j * other[1])
+    np.testing.assert_allclose(total - 1, [expected.real, expected.imag])
