@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "siamtrack"
-        console.show_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        message = error.format_message().rstrip(".").replace(": Value error, ", ": ")  # pydantic's word for a choice
+        console.show_error(f"{message} (see {command} --help)")
         return UsageError.exit_code
     except SiamTrackError as error:
         console.show_error(str(error))

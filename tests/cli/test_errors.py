@@ -262,6 +262,12 @@ def test_weights_that_are_none(
     assert not table.exists()
 
 
+def test_a_choice_that_does_not_exist(run: Run, clip: Clip) -> None:
+    outcome = run("track", clip.path, "--box", "1,2,30,30", "--runtime", "tpu")
+    choices = "'--runtime': 'tpu' is not one of 'auto', 'torch', 'openvino', 'onnx' (see siamtrack track --help)"
+    assert_one_line(outcome, USAGE, f"error: Invalid value for {choices}")
+
+
 def test_no_threads_at_all(run: Run, clip: Clip, weights: Path) -> None:
     outcome = run("track", clip.path, "--box", clip.box, "--no-video", "--model", weights, "--threads", 0)
     assert_one_line(outcome, USAGE, "0 threads")
