@@ -39,7 +39,7 @@ class AdaptationSettings(Frozen):
     """Least share of the first frame, the only one whose box is sure."""
     above: float = Field(0.3, ge=0, le=1)
     """Frames in which the greatest answer of the filter is smaller are not learnt from."""
-    tolerance: float = Field(0.03, ge=0)
+    tolerance: float = Field(0, ge=0)
     """Frames to which the filter answers as it should are not learnt from: those in which its squared error is at most
     this share of what it would be without an answer."""
     sigma: float = Field(0.275, gt=0, le=1)
