@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import av
@@ -55,6 +56,20 @@ class TestVideo:
             assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
         content = path.read_bytes()
         assert content.index(b"moov") < content.index(b"mdat")  # plays before it is loaded to the end
+
+    def test_colours_are_stored_as_in_the_standard(self, tmp_path: Path) -> None:
+        """ITU-R BT.709, limited range."""
+        colors = [*product((0, 255), repeat=3), *np.random.default_rng(0).integers(0, 256, (100, 3)).tolist()]
+        with VideoSink(tmp_path / "out.mp4", 47, 31, Fraction(30)) as sink:
+            for b, g, r in colors:
+                luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
+                u, v = (b - luma) / 1.8556, (r - luma) / 1.5748
+                frame = sink.convert(np.full((31, 47, 3), (b, g, r), np.uint8))
+                expected = 16 + 219 / 255 * luma, 128 + 224 / 255 * u, 128 + 224 / 255 * v
+                for plane, value in zip(frame.planes, expected, strict=True):
+                    stored = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+                    np.testing.assert_allclose(stored.astype(float), value, atol=1)
+                sink.encode(frame)
 
     def test_colours_come_back(self, tmp_path: Path) -> None:
         colours = np.array(
