@@ -16,6 +16,15 @@ from numpy.typing import NDArray
 # What tests compare is PyTorch's unless they say otherwise: which runtime is the fastest one depends on the machine.
 os.environ["SIAMTRACK_RUNTIME"] = "torch"
 
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is measured and prepared for this machine is not the user's, and not of another run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIAMTRACK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 
 FRAME_HEIGHT, FRAME_WIDTH = 120, 160

@@ -68,11 +68,12 @@ class Graphed(ABC):
     so, and the module is run as it is.
 
     Args:
-        module: of tensors alone, whose values must not decide what it does; it is put in evaluation mode.
+        module: of tensors alone, whose values must not decide what it does; it is put in evaluation mode, and its
+            parameters take no gradients any more.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._module = module.eval()
+        self._module = module.eval().requires_grad_(False)
         self._made: dict[object, Callable[..., Tensors]] = {}
 
     @abstractmethod

@@ -104,7 +104,7 @@ def begin(
     part = part_of(whole)
     support = np.ascontiguousarray(whole[part])
     spectra = tuple(spectra_of(part.reach(seen - mean, size)))
-    start = (kernel.cpu().float() - mean).numpy()[:, *part] * support
+    start = np.ascontiguousarray((kernel.cpu().float() - mean).numpy()[:, *part]) * support
     answers = respond(start, spectra, size)
     scale = max(answers[:, size // 2, size // 2].mean(), np.float32(1e-6))
     made = AdaptiveFilter(

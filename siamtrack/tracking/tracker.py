@@ -25,6 +25,7 @@ from siamtrack.stages import StageClock
 from siamtrack.tracking.adaptive import learn
 from siamtrack.tracking.confidence import believe, confidence, read_signals
 from siamtrack.tracking.crops import mean_color
+from siamtrack.tracking.descent import compile_descent
 from siamtrack.tracking.first_look import look_first
 from siamtrack.tracking.kernels import (
     Peak,
@@ -115,6 +116,7 @@ class Tracker:
         find_peak(blank, *self._peak_arguments)
         if self.settings.adaptation:
             find_answered_peak(blank, blank[0], *self._peak_arguments)
+            compile_descent()
         self._looker.warm_up([each for each in (geometry, self._near) if each])
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:

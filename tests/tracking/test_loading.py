@@ -72,7 +72,7 @@ def test_a_graph_is_made_when_the_model_is_loaded_not_in_a_frame(monkeypatch: py
 
 
 @pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
-def test_graphs_are_made_for_the_number_of_threads_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_graphs_are_made_for_the_number_of_threads_that_is_chosen(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_for: list[int] = []
     make = FusedByOneDnn._make
     monkeypatch.setattr(
