@@ -7,7 +7,6 @@ import importlib.util
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -16,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from siamtrack.backends.base import Backend, Geometry
-from siamtrack.backends.cache import CACHE_VARIABLE, Measurements, model_folder
+from siamtrack.backends.cache import CACHE_VARIABLE, Measurements
 from siamtrack.backends.choice import fastest_passes, probe, respond
 from siamtrack.backends.exported import Format, Manifest, load_exported
 from siamtrack.backends.graphs import Graph, has_graphs, make_graphs
@@ -52,13 +51,13 @@ class Preparation:
     """A model that can be prepared for other runtimes.
 
     Args:
-        file: its weights; others of the same name are prepared apart.
+        folder: where it is kept: `siamtrack.backends.cache.model_folder` of its weights.
         network: made of them.
         card: of the model.
         threads: that a runtime may use.
     """
 
-    file: Path
+    folder: Path
     network: TrackingNetwork
     card: ModelCard
     threads: int
@@ -89,7 +88,7 @@ class Preparation:
                 network has no graphs.
             WeightsError: when it cannot be written or read, or does not respond as in PyTorch.
         """
-        folder = self._folder / runtime
+        folder = self.folder / runtime
         if not folder.is_dir():  # it comes into being as a whole: what is there needs no lock, nor the right to write
             self._prepare(folder, runtime)
         try:
@@ -132,15 +131,10 @@ class Preparation:
         if not off <= DIFFERENCE:
             raise WeightsError(f"in {runtime} {self.card.name} responds otherwise than in PyTorch ({off:.2%} off)")
 
-    @cached_property
-    def _folder(self) -> Path:
-        """Where this model is kept, as these packages write it."""
-        return model_folder(self.file)
-
     @property
     def measurements(self) -> Measurements:
         """What was measured of it."""
-        return Measurements(self._folder)
+        return Measurements(self.folder)
 
     def _measure(self, in_torch: Backend) -> Speeds:
         other = self.load(CANDIDATE)

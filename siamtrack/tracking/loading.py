@@ -97,10 +97,12 @@ def _run(
     precision: Precision | Literal["auto"],
     runtime: RuntimeName | Literal["auto"],
 ) -> Backend:
-    measurements = Measurements(model_folder(path))
+    # A GPU is asked at every start: what is kept is a processor's.
+    folder = model_folder(path)
+    measurements = Measurements(folder) if place.type == "cpu" else None
 
     def take_threads(make: Callable[[], Backend]) -> None:
-        if threads == "auto" and place.type == "cpu":
+        if threads == "auto" and measurements is not None:
             known = measurements.recall(
                 "threads", FastestThreads, lambda: FastestThreads(threads=fastest_threads(make())), precision
             )
@@ -118,7 +120,7 @@ def _run(
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")
     if place.type == "cpu" and runtime != "torch" and (runtime != "auto" or precision == "auto"):
-        preparation = Preparation(path, network, card, threads if isinstance(threads, int) else usable_cores())
+        preparation = Preparation(folder, network, card, threads if isinstance(threads, int) else usable_cores())
         other = preparation.faster(in_torch) if runtime == "auto" else preparation.load(runtime, precision)
         if other is not None:
             torch.set_num_threads(1)  # as above

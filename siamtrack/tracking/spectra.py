@@ -1,10 +1,11 @@
-"""Fourier transforms of small kernels in large maps, and products of transforms, for kernels of numba.
+"""Fourier transforms of small kernels in large maps, and products of transforms.
 
 Most of a kernel that is padded to the size of a map is zeros, and most of what the inverse transform gives is not asked
 for: two matrix products of what is left take half of the time of a whole transform, each way.
 
 The spectrum of a real map `(H, W)` has real and imaginary parts of F frequencies, `H // 2 + 1` down the columns by W
-along the rows; those left out are conjugates of these. The kernels take it as `(2, F)`.
+along the rows; those left out are conjugates of these. The products of transforms are summed as they are made, so that
+nothing of the size of all samples is written anywhere.
 """
 
 from __future__ import annotations
@@ -65,37 +66,26 @@ def spectra_of(maps: Tensor) -> Array:
     return planar
 
 
+# The products are PyTorch's: the threads of NumPy's BLAS spin when they are done, and take the network's cores.
+def into_spectra(corners: Array, waves: Waves) -> Array:
+    """The spectra of maps that are zero but for a corner: `(N, h, w)` to `(N, 2, F)`; waves are of this corner."""
+    count, height, width = corners.shape
+    along, down, _ = map(torch.from_numpy, waves)
+    rows = torch.matmul(torch.from_numpy(corners).reshape(-1, width), along)
+    spectra: Array = torch.matmul(down, rows.view(count, 2 * height, -1)).view(count, 2, -1).numpy()
+    return spectra
+
+
+def into_corners(spectra: Array, waves: Waves) -> Array:
+    """The corners of the maps of spectra: `(N, 2, F)` to `(N, h, w)`; waves are of this corner."""
+    along, _, back = map(torch.from_numpy, waves)
+    width, double = along.shape
+    rows = torch.matmul(back, torch.from_numpy(spectra).view(len(spectra), -1, double // 2))
+    corners: Array = torch.matmul(rows.view(-1, double), along.T).view(len(spectra), -1, width).numpy()
+    return corners
+
+
 # Sums may be added up in any order, as vector instructions do.
-@njit(cache=CACHE, fastmath=True)
-def into_spectrum(corner: Array, waves: Waves, room: Array, spectrum: Array) -> None:
-    """Transform what stands in the corner of a map that is zero elsewhere, into `spectrum`.
-
-    Args:
-        corner: `(h, w)`.
-        waves: of this corner of the map.
-        room: `(h, 2 W)` for what is between the two products.
-        spectrum: `(2, F)`.
-    """
-    columns = waves.along.shape[1] // 2
-    _multiply(corner, waves.along, room)
-    _multiply(waves.down, room.reshape(-1, columns), spectrum.reshape(-1, columns))
-
-
-@njit(cache=CACHE, fastmath=True)
-def into_corner(spectrum: Array, waves: Waves, room: Array, corner: Array) -> None:
-    """Transform back, but what stands in the corner alone, into `corner`; arguments as of `into_spectrum`."""
-    columns = waves.along.shape[1] // 2
-    _multiply(waves.back, spectrum.reshape(-1, columns), room.reshape(-1, columns))
-    for u in range(corner.shape[0]):
-        row = room[u]
-        for v in range(corner.shape[1]):
-            wave = waves.along[v]
-            total = row.dtype.type(0)
-            for y in range(row.size):
-                total += row[y] * wave[y]
-            corner[u, v] = total
-
-
 @njit(cache=CACHE, fastmath=True)
 def add_product(spectrum: Array, other: Array, total: Array) -> None:
     """Add `spectrum * conj(other)` to `total`, all of them `(2, F)`."""
@@ -107,22 +97,15 @@ def add_product(spectrum: Array, other: Array, total: Array) -> None:
         total_im[f] += im[f] * x[f] - re[f] * y[f]
 
 
-@njit(cache=CACHE, fastmath=True)
-def _multiply(a: Array, b: Array, product: Array) -> None:
-    """The product of two small matrices, eight rows of the second at a time: a call of BLAS takes as long as this."""
-    inner = a.shape[1]
-    whole = inner - inner % 8
-    for i in range(a.shape[0]):
-        out = product[i]
-        out[:] = 0
-        for k in range(0, whole, 8):
-            a0, a1, a2, a3 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
-            a4, a5, a6, a7 = a[i, k + 4], a[i, k + 5], a[i, k + 6], a[i, k + 7]
-            b0, b1, b2, b3, b4, b5, b6, b7 = b[k], b[k + 1], b[k + 2], b[k + 3], b[k + 4], b[k + 5], b[k + 6], b[k + 7]
-            for j in range(out.size):
-                first = a0 * b0[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j]
-                out[j] += first + a4 * b4[j] + a5 * b5[j] + a6 * b6[j] + a7 * b7[j]
-        for k in range(whole, inner):
-            factor, row = a[i, k], b[k]
-            for j in range(out.size):
-                out[j] += factor * row[j]
+@njit(cache=CACHE)
+def add_over_channels(sample: Array, other: Array, total: Array) -> None:
+    """Add the products of the channels of two spectra, `(C, 2, F)`, to one total, `(2, F)`."""
+    for c in range(len(sample)):
+        add_product(sample[c], other[c], total)
+
+
+@njit(cache=CACHE)
+def add_to_channels(sample: Array, answer: Array, totals: Array) -> None:
+    """Add the product of every channel, `(C, 2, F)`, and the same spectrum, `(2, F)`, to its total."""
+    for c in range(len(sample)):
+        add_product(sample[c], answer, totals[c])

@@ -128,8 +128,8 @@ def test_threads_are_measured_and_put_back(
 
     monkeypatch.setattr(backend, "embed", embed_slowly)
     assert fastest_threads(backend) == chosen
-    assert set(threads) == {1, 2, 3, 4, 6, 7}
-    assert threads[-1] == 7
+    turn = [count for count in (1, 2, 3, 4, 6) for _ in range(2)]  # the first of two passes wakes the threads up
+    assert threads == [7, *(choice.PASSES * turn), 7]
 
 
 def test_on_one_core_there_is_nothing_to_measure(network: BoxNetwork, monkeypatch: pytest.MonkeyPatch) -> None:

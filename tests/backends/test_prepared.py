@@ -11,7 +11,7 @@ import torch
 
 from siamtrack.backends import prepared
 from siamtrack.backends.base import Backend
-from siamtrack.backends.cache import CACHE_VARIABLE
+from siamtrack.backends.cache import CACHE_VARIABLE, model_folder
 from siamtrack.backends.choice import probe, respond
 from siamtrack.backends.prepared import Preparation
 from siamtrack.backends.pytorch import TorchBackend
@@ -36,7 +36,7 @@ def file() -> Path:
 
 @pytest.fixture
 def preparation(file: Path) -> Preparation:
-    return Preparation(file, *load_network(file), threads=1)
+    return Preparation(model_folder(file), *load_network(file), threads=1)
 
 
 @pytest.fixture
@@ -74,15 +74,12 @@ def test_it_responds_as_in_pytorch_and_is_written_once(
     assert preparation.load("openvino").runtime == "openvino"
 
 
-def test_other_weights_are_prepared_apart(preparation: Preparation, file: Path, cache: Path, tmp_path: Path) -> None:
+def test_other_weights_are_prepared_apart(file: Path, cache: Path, tmp_path: Path) -> None:
     renamed = tmp_path / "mine.safetensors"
     renamed.write_bytes(file.read_bytes())
     other = tmp_path / "siamtrack-lite.safetensors"
     other.write_bytes(file.read_bytes() + b" ")
-    folders = {
-        Preparation(each, preparation.network, preparation.card, 1)._folder.name for each in (file, renamed, other)
-    }
-    assert len(folders) == 3
+    assert len({model_folder(each).name for each in (file, renamed, other)}) == 3
 
 
 def test_both_runtimes_are_measured_once(

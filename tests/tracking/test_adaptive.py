@@ -29,7 +29,7 @@ from siamtrack.tracking.adaptive import (
     learn,
 )
 from siamtrack.tracking.descent import respond
-from siamtrack.tracking.spectra import spectra_of
+from siamtrack.tracking.spectra import add_over_channels, add_to_channels, spectra_of
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -189,8 +189,8 @@ def test_nothing_is_learnt_from_an_answer_that_is_right() -> None:
     known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
     right = gaussian(7, (2.0, 3.0), 1.0)
     below = right - (right < BACKGROUND)  # the background may be below zero
-    half = right * np.float32(1 - np.sqrt(0.09))
-    for answer in (right, below, half):
+    weak = right * np.float32(1 - np.sqrt(0.09))
+    for answer in (right, below, weak):
         assert learn(known, first[0], answer, (2.0, 3.0), 1.0, settings) is known
     for answer in (right * np.float32(1 - np.sqrt(0.11)), right + np.float32(0.2), gaussian(7, (4.0, 3.0), 1.0)):
         assert len(learn(known, first[0], answer, (2.0, 3.0), 1.0, settings).spectra) == 3
@@ -305,6 +305,16 @@ def test_what_is_compared_is_made_anew_for_another_filter_only(network: Tracking
     doubled = replace(state, filter=replace(state.filter, weights=2 * state.filter.weights))
     torch.testing.assert_close(doubled.compared.kernels[-1], 2 * state.filter.kernel)
     torch.testing.assert_close(replace(state, kernels=3 * state.kernels).compared.kernels[:-1], 3 * state.kernels)
+
+
+def test_no_frame_waits_for_the_compiler(network: TrackingNetwork) -> None:
+    sequence = render([growing_track(4)])
+    tracker = Tracker(network, ADAPTING)
+    compiled = [len(kernel.signatures) for kernel in (add_over_channels, add_to_channels)]
+    tracker.init(sequence.frames[0], sequence.boxes[0][0])
+    for frame in sequence.frames[1:]:
+        tracker.update(frame)
+    assert [len(kernel.signatures) for kernel in (add_over_channels, add_to_channels)] == compiled
 
 
 def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetwork) -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siamtrack.tracking.spectra import Array, add_product, into_corner, into_spectrum, spectra_of, waves_of
+from siamtrack.tracking.spectra import Array, add_product, into_corners, into_spectra, spectra_of, waves_of
 
 Kind = np.dtype[np.float32 | np.float64]
 
@@ -38,9 +38,7 @@ def test_the_spectrum_of_a_corner_is_that_of_the_map_which_is_zero_elsewhere(
     (height, down), (width, along) = rows, columns
     whole = np.zeros((down, along), kind)
     corner = whole[:height, :width] = random_map((height, width), kind)
-    found = np.empty((2, (down // 2 + 1) * along), kind)
-    waves = waves_of((height, width), (down, along), kind)
-    into_spectrum(corner, waves, np.empty((height, 2 * along), kind), found)
+    found, _ = into_spectra(np.stack([corner, -corner]), waves_of((height, width), (down, along), kind))
     np.testing.assert_allclose(found, spectrum_of(whole), atol=1e-4, rtol=1e-5)
 
 
@@ -49,9 +47,8 @@ def test_the_spectrum_of_a_corner_is_that_of_the_map_which_is_zero_elsewhere(
 def test_the_corner_of_a_map_comes_back(rows: tuple[int, int], columns: tuple[int, int], kind: Kind) -> None:
     (height, down), (width, along) = rows, columns
     whole = random_map((down, along), kind)
-    found = np.empty((height, width), kind)
-    waves = waves_of((height, width), (down, along), kind)
-    into_corner(spectrum_of(whole), waves, np.empty((height, 2 * along), kind), found)
+    spectrum = spectrum_of(whole)
+    found, _ = into_corners(np.stack([spectrum, -spectrum]), waves_of((height, width), (down, along), kind))
     np.testing.assert_allclose(found, whole[:height, :width], atol=1e-4, rtol=1e-5)
 
 
