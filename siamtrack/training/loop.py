@@ -27,6 +27,7 @@ from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.objective import Objective, objective
 from siamtrack.training.optimiser import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
 from siamtrack.training.parallel import ALONE, Processes
+from siamtrack.training.precision import choose_precision, prepare_for_training
 from siamtrack.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -204,8 +205,9 @@ def train(
     device = torch.device(options.device)
     network = build_network(recipe.model.design)
     network.load_state_dict(start.weights)
+    precision = processes.once(lambda: choose_precision(network, recipe, device))
     freeze(network, recipe.model)
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    prepare_for_training(network, device, precision)
     average = {name: value.clone().to(device) for name, value in start.average.items()}
     optimiser = make_optimiser(network, recipe.optimiser)
     optimiser.load_state_dict(start.optimiser)
@@ -248,7 +250,7 @@ def train(
                 arrived = time.monotonic()
                 factor = rate_at(step, recipe.run.steps, recipe.optimiser)
                 set_rate(optimiser, factor)
-                with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bfloat16"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                     found = objective(network, _to(batch, device), recipe.loss, processes)
                 if not math.isfinite(found.loss.item()):
                     raise _not_finite("loss", step, batch, options.out, processes)

@@ -16,6 +16,7 @@ from siamtrack.errors import RecipeError
 from siamtrack.models.registry import Design, unknown_name
 
 Kind = TypeVar("Kind", bound=Frozen)
+TrainingPrecision = Literal["float32", "bfloat16"]
 
 
 class ModelSettings(Frozen):
@@ -126,8 +127,8 @@ class RunSettings(Frozen):
     watch_frames: int = Field(300, ge=0)
     """Frames of the validation sequences, about, that are tracked at every checkpoint to see whether the network tracks
     better and not only matches better; 0 for none."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the forward pass (autocast)."""
+    precision: TrainingPrecision | Literal["auto"] = "float32"
+    """Precision of the forward pass (autocast); `auto` takes the one that is faster where the run is."""
 
 
 class Recipe(Frozen):
