@@ -13,6 +13,7 @@ import av.error
 import cv2
 import numpy as np
 from av.codec import CodecContext
+from av.codec.context import ThreadType
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -212,6 +213,7 @@ def _configure(context: VideoCodecContext, width: int, height: int, rate: Fracti
     context.color_range = int(ColorRange.MPEG)
     if context.name == "libx264":
         context.options = {"preset": "veryfast", "crf": "23"}
+        context.thread_type = ThreadType.FRAME  # PyAV asks for slices, whose threads wait for each other in every frame
     else:
         context.bit_rate = max(int(width * height * rate * 0.2), 1_000_000)  # 0.2 bits a pixel
 
