@@ -10,14 +10,14 @@ from typing import Any, Self, cast
 
 import av
 import av.error
-import cv2
 import numpy as np
 from av.codec import CodecContext
 from av.codec.context import ThreadType
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -66,13 +66,16 @@ class VideoSink:
             raise UsageError(f"a video of {width}x{height} pixels cannot be written: both must be positive")
         if rate <= 0:
             raise UsageError(f"frame rate {rate} cannot be written: it must be positive")
+        # numba: not before anything is to be written
+        from siamtrack.io.video_colors import compile_conversion, into_yuv420  # noqa: PLC0415
+
+        compile_conversion()
+        self._into_yuv420 = into_yuv420
         self.written = 0
         """Frames given to the encoder so far."""
         self._width, self._height = width, height
         self._closed = False
         self._broken = False
-        self._reformatter = VideoReformatter()
-        self._four_channels = np.empty((height + height % 2, width + width % 2, 4), np.uint8)
         self._container, self._stream = self._open(_representable(Fraction(rate)), threads or 0)
 
     def _open(self, rate: Fraction, threads: int) -> tuple[OutputContainer, VideoStream]:
@@ -120,16 +123,10 @@ class VideoSink:
         odd = self._height % 2, self._width % 2
         if any(odd):
             picture = np.pad(picture, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        # With four channels FFmpeg rounds well; with three it does only with ACCURATE_RND, which takes twice as long:
-        # white would come back with a tint.
-        cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA, dst=self._four_channels)
-        return self._reformatter.reformat(
-            VideoFrame.from_numpy_buffer(self._four_channels, format="bgra"),  # a copy would stop the other threads
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=Interpolation.BILINEAR,
-        )
+        frame = VideoFrame(picture.shape[1], picture.shape[0], "yuv420p")
+        self._into_yuv420(picture, *map(_pixels, frame.planes))
+        frame.colorspace, frame.color_range = int(Colorspace.ITU709), int(ColorRange.MPEG)
+        return frame
 
     def encode(self, frame: VideoFrame) -> None:
         """The second half of `write`: append what `convert` gave.
@@ -203,6 +200,11 @@ def _representable(rate: Fraction) -> Fraction:
     if rate.numerator > MAX_RATE_TERM:
         rate = 1 / (1 / rate).limit_denominator(MAX_RATE_TERM)
     return rate
+
+
+def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The memory of a plane, `(H, W')`: its lines may be longer than those of the picture."""
+    return np.frombuffer(cast("memoryview[int]", plane), np.uint8).reshape(-1, plane.line_size)
 
 
 def _configure(context: VideoCodecContext, width: int, height: int, rate: Fraction) -> None:
