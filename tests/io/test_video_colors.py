@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from siamtrack.io.video_colors import into_yuv420
 
-
 Plane = NDArray[np.float64]
 
 
