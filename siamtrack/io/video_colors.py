@@ -6,10 +6,16 @@ FFmpeg's conversion takes four times as long, half of it for the rounding that k
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numpy.typing import NDArray
 
 from siamtrack.compiling import CACHE
+
+# With its signature, the kernel is compiled, or loaded from numba's cache, before the first frame. What is read may be
+# read-only.
+_PICTURE = types.Array(types.uint8, 3, "C", readonly=True)
+_PLANE = types.Array(types.uint8, 2, "C")
+_WEIGHTS = types.Array(types.float32, 2, "C", readonly=True)
 
 
 def _bt709() -> NDArray[np.float32]:
@@ -36,7 +42,7 @@ GRAY = np.float32(128)
 def into_yuv420(
     picture: NDArray[np.uint8], luma: NDArray[np.uint8], of_blue: NDArray[np.uint8], of_red: NDArray[np.uint8]
 ) -> None:
-    """A picture as `yuv420p` holds it, rounded; the chroma of four pixels is that of their mean.
+    """A picture as `yuv420p` holds it, rounded; the chroma of four pixels is that of their mean, as with FFmpeg.
 
     Args:
         picture: `(H, W, 3)` uint8 BGR, both sides even.
@@ -48,7 +54,12 @@ def into_yuv420(
 
 
 # Without NaN, which cannot occur here, the conversion to whole numbers takes vector instructions.
-@njit(cache=CACHE, nogil=True, fastmath={"contract", "reassoc", "nnan", "ninf", "nsz"})
+@njit(
+    types.void(_PICTURE, _PLANE, _PLANE, _PLANE, _WEIGHTS),
+    cache=CACHE,
+    nogil=True,
+    fastmath={"contract", "reassoc", "nnan", "ninf", "nsz"},
+)
 def _convert(
     picture: NDArray[np.uint8],
     luma: NDArray[np.uint8],
@@ -79,9 +90,3 @@ def _convert(
             r = f32(one[p + 2]) + f32(one[p + 5]) + f32(two[p + 2]) + f32(two[p + 5])
             us[j] = np.uint8(np.int32(ub * b + ug * g + ur * r + gray))
             vs[j] = np.uint8(np.int32(vb * b + vg * g + vr * r + gray))
-
-
-def compile_conversion() -> None:
-    """Compile, or load from numba's cache, before the first frame."""
-    blank = np.zeros((2, 2, 3), np.uint8)
-    into_yuv420(blank, blank[..., 0].copy(), blank[:1, :1, 0].copy(), blank[:1, :1, 0].copy())

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.io.images import letterbox, to_bgr8
 from siamtrack.io.sinks import checked_output, close_after, write_failure
+from siamtrack.machine import usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,9 @@ ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 
 MAX_RATE_TERM = 65535
 """Largest numerator and denominator of a frame rate that every container and encoder here holds (MPEG-4: 16 bits)."""
+
+MOST_THREADS = 8
+"""Of the encoder, unless it is told: each holds a frame or two, and a tracker wants cores as well."""
 
 _BT709 = 1  # ISO/IEC 23091-2: the same number for primaries, transfer and matrix
 
@@ -51,7 +55,8 @@ class VideoSink:
         width: width of the frames in pixels.
         height: height of the frames in pixels.
         rate: frames per second.
-        threads: threads of the encoder; with 1, a frame is encoded when it is written. None: the encoder's choice.
+        threads: threads of the encoder; with 1, a frame is encoded when it is written. None: one more than there are
+            cores, `MOST_THREADS` at most.
 
     Raises:
         UsageError: for another extension, an empty size or a rate that is not positive.
@@ -67,16 +72,17 @@ class VideoSink:
         if rate <= 0:
             raise UsageError(f"frame rate {rate} cannot be written: it must be positive")
         # numba: not before anything is to be written
-        from siamtrack.io.video_colors import compile_conversion, into_yuv420  # noqa: PLC0415
+        from siamtrack.io.video_colors import into_yuv420  # noqa: PLC0415
 
-        compile_conversion()
         self._into_yuv420 = into_yuv420
         self.written = 0
         """Frames given to the encoder so far."""
         self._width, self._height = width, height
         self._closed = False
         self._broken = False
-        self._container, self._stream = self._open(_representable(Fraction(rate)), threads or 0)
+        self._container, self._stream = self._open(
+            _representable(Fraction(rate)), threads or min(usable_cores() + 1, MOST_THREADS)
+        )
 
     def _open(self, rate: Fraction, threads: int) -> tuple[OutputContainer, VideoStream]:
         options = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}

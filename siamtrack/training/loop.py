@@ -153,9 +153,11 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
     Raises:
         WeightsError: when the checkpoint cannot be read.
         RecipeError: when it is of another recipe; only the number of steps, the settings of tracking and the words of
-            the card may differ.
+            the card may differ, and `auto` takes the precision that the run began in.
     """
     checkpoint = load_checkpoint(path)
+    if recipe.run.precision == "auto":
+        recipe = recipe.in_precision(checkpoint.recipe.run.precision)
     check_same_recipe(path, checkpoint.recipe, recipe, free=("tracking", "card"))
     return replace(checkpoint, recipe=recipe)
 
@@ -201,12 +203,14 @@ def train(
         SiamTrackError: when a process that makes pairs is killed, or another one that trains is gone.
         OSError: when a report cannot be written. After this and after bad data there is a checkpoint of the last step.
     """
-    recipe = start.recipe
     device = torch.device(options.device)
-    network = build_network(recipe.model.design)
+    network = build_network(start.recipe.model.design)
     network.load_state_dict(start.weights)
-    precision = processes.once(lambda: choose_precision(network, recipe, device))
-    freeze(network, recipe.model)
+    freeze(network, start.recipe.model)
+    # Checkpoints hold what was chosen, so that the run goes on in it wherever it is resumed.
+    precision = processes.once(lambda: choose_precision(network, start.recipe, device))
+    recipe = start.recipe.in_precision(precision)
+    start = replace(start, recipe=recipe)
     prepare_for_training(network, device, precision)
     average = {name: value.clone().to(device) for name, value in start.average.items()}
     optimiser = make_optimiser(network, recipe.optimiser)

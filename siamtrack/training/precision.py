@@ -42,7 +42,7 @@ def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.dev
     """The precision that a recipe asks for, or the one that is faster here.
 
     Args:
-        network: stays as it is.
+        network: stays as it is; what is frozen in it takes no time backwards.
         recipe: names a precision, or `auto`.
         device: where it is to be trained.
     """

@@ -144,6 +144,10 @@ class Recipe(Frozen):
     optimiser: OptimiserSettings = OptimiserSettings()
     card: CardSettings = CardSettings()
 
+    def in_precision(self, precision: TrainingPrecision | Literal["auto"]) -> Recipe:
+        """The same run computed in another precision."""
+        return self.model_copy(update={"run": self.run.model_copy(update={"precision": precision})})
+
     @model_validator(mode="after")
     def _trains_what_is_tracked_with(self) -> Self:
         crops, tracking = self.geometry, self.tracking

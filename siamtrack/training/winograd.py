@@ -17,8 +17,8 @@ from torch.autograd.function import once_differentiable
 from siamtrack.models.winograd import TILES, minimal_filtering, suits_winograd, take_geometry
 
 AT_ONCE = 4 << 20
-"""Numbers that the transforms of the samples of a pass have at most, about: what lies between them stays in the cache,
-and in memory that is used again."""
+"""Numbers that the transforms of the samples of a pass have at most, about: what lies between them stays in the cache.
+Those of the inputs are kept until the gradients are known."""
 
 
 def train_by_winograd(network: nn.Module) -> None:
@@ -46,14 +46,20 @@ class TrainedWinogradConv2d(nn.Conv2d):
         nn.Module.__init__(self)
         take_geometry(self, conv)
         self._transforms = _Transforms.of(conv)
+        self._pad = int(conv.padding[0]), int(conv.padding[1])
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(B, C, H, W)`, in float32, to channels last."""
-        above, beside = (int(side) for side in self.padding)
+        sides = [size + 2 * pad for size, pad in zip(input.shape[-2:], self._pad, strict=True)]
+        if input.ndim != 4 or min(sides) < self._transforms.taps:
+            # PyTorch knows what to do, or to say.
+            return F.conv2d(input, self.weight, self.bias, padding=self._pad, groups=self.groups)
+        above, beside = self._pad
         with torch.autocast(input.device.type, enabled=False):
             padded = F.pad(input.float(), (beside, beside, above, above)) if above or beside else input.float()
             found: Tensor = _Convolution.apply(padded, self.weight, self._transforms)  # type: ignore[no-untyped-call]
-            return found if self.bias is None else found + self.bias[:, None, None]
+            found = found if self.bias is None else found + self.bias
+            return found.permute(0, 3, 1, 2)
 
 
 class _Transforms(NamedTuple):
@@ -89,9 +95,9 @@ class _Transforms(NamedTuple):
         taps = weight.permute(2, 3, 0, 1).reshape(self.taps**2, count * depth)
         return (self.kernels @ taps).view(-1, count // self.groups, depth)
 
-    def gradient_of_kernels(self, points: Tensor, weight: Tensor) -> Tensor:
-        """The transpose of `kernels_at_points`, for kernels like `weight`."""
-        count, depth = weight.shape[:2]
+    def gradient_of_kernels(self, points: Tensor, shape: torch.Size) -> Tensor:
+        """The transpose of `kernels_at_points`, for kernels of a shape."""
+        count, depth = shape[:2]
         taps = self.kernels.T @ points.view(len(self.kernels), count * depth)
         return taps.view(self.taps, self.taps, count, depth).permute(2, 3, 0, 1)
 
@@ -139,39 +145,41 @@ class _Transforms(NamedTuple):
 
 
 class _Convolution(torch.autograd.Function):
-    """`(B, C, H, W)` and `(K, C / g, taps, taps)` to their correlation, channels last, a few samples at a time."""
+    """`(B, C, H, W)` and `(K, C / g, taps, taps)` to their correlation `(B, H', W', K)`, a few samples at a time."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, transforms: _Transforms) -> Tensor:
-        grid, height, width = _grid(images, transforms)
+        grid, height, width = _grid(images.shape, transforms)
         kernels = transforms.kernels_at_points(weight)
         found = images.new_empty(len(images), height, width, len(weight))
-        passes = _passes(images, weight, transforms)
-        seen = [transforms.inputs_at_points(_whole_tiles(images[each], grid, transforms), grid) for each in passes]
-        for each, points in zip(passes, seen, strict=True):
+        seen = []
+        for each in _passes(images.shape, weight.shape, transforms):
+            points = transforms.inputs_at_points(_whole_tiles(images[each], grid, transforms), grid)
             transforms.outputs_of_points(torch.bmm(points, kernels.transpose(1, 2)), found[each], grid)
-        ctx.save_for_backward(images, weight, kernels, *(seen if ctx.needs_input_grad[1] else ()))
-        ctx.transforms = transforms
-        return found.permute(0, 3, 1, 2)
+            if ctx.needs_input_grad[1]:
+                seen.append(points)
+        ctx.save_for_backward(kernels, *seen)
+        ctx.transforms, ctx.shapes = transforms, (images.shape, weight.shape)
+        return found
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        images, weight, kernels, *seen = ctx.saved_tensors
+        kernels, *seen = ctx.saved_tensors
         transforms: _Transforms = ctx.transforms
+        images, weight = ctx.shapes
         of_images, of_weight = ctx.needs_input_grad[:2]
         grid, _, _ = _grid(images, transforms)
         rows, columns = ((length + 1) * transforms.tile for length in grid)
-        found = images.new_zeros(len(images), rows, columns, images.shape[1]) if of_images else None
+        found = gradient.new_zeros(images[0], rows, columns, images[1]) if of_images else None
         for_kernels = torch.zeros_like(kernels)
-        cells = gradient.permute(0, 2, 3, 1)
         for index, each in enumerate(_passes(images, weight, transforms)):
-            products = transforms.gradient_of_outputs(cells[each], grid)
+            products = transforms.gradient_of_outputs(gradient[each], grid)
             if of_weight:
                 for_kernels.baddbmm_(products.transpose(1, 2), seen[index])
             if found is not None:
                 transforms.add_gradient_of_inputs(torch.bmm(products, kernels), found[each], grid)
-        height, width = images.shape[-2:]
+        height, width = images[2:]
         return (
             None if found is None else found[:, :height, :width].permute(0, 3, 1, 2),
             transforms.gradient_of_kernels(for_kernels, weight) if of_weight else None,
@@ -179,18 +187,18 @@ class _Convolution(torch.autograd.Function):
         )
 
 
-def _grid(images: Tensor, transforms: _Transforms) -> tuple[tuple[int, int], int, int]:
+def _grid(images: torch.Size, transforms: _Transforms) -> tuple[tuple[int, int], int, int]:
     """Rows and columns of tiles, and height and width of what comes out."""
-    height, width = (size - transforms.taps + 1 for size in images.shape[-2:])
+    height, width = (size - transforms.taps + 1 for size in images[2:])
     return (-(-height // transforms.tile), -(-width // transforms.tile)), height, width
 
 
-def _passes(images: Tensor, weight: Tensor, transforms: _Transforms) -> list[slice]:
+def _passes(images: torch.Size, weight: torch.Size, transforms: _Transforms) -> list[slice]:
     """Which samples are computed together."""
     (rows, columns), _, _ = _grid(images, transforms)
-    of_a_sample = rows * columns * len(transforms.inputs) * (images.shape[1] + len(weight))
+    of_a_sample = rows * columns * len(transforms.inputs) * (images[1] + weight[0])
     count = max(1, AT_ONCE // of_a_sample)
-    return [slice(start, start + count) for start in range(0, len(images), count)]
+    return [slice(start, start + count) for start in range(0, images[0], count)]
 
 
 def _whole_tiles(images: Tensor, grid: tuple[int, int], transforms: _Transforms) -> Tensor:

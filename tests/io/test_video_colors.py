@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from siamtrack.io.video_colors import into_yuv420
+from siamtrack.io.video_colors import _convert, into_yuv420
 
 Plane = NDArray[np.float64]
 
@@ -40,6 +40,16 @@ def test_it_is_the_standard_rounded(rows: int, columns: int, longer: int, seed: 
         assert (plane[:, expected.shape[1] :] == 7).all()  # what is behind the picture's lines stays
 
 
+def test_it_is_compiled_before_the_first_picture() -> None:
+    before = _convert.signatures
+    picture = np.zeros((2, 2, 3), np.uint8)
+    into_yuv420(picture, *np.zeros((3, 2, 2), np.uint8))
+    picture.flags.writeable = False
+    into_yuv420(picture, *np.zeros((3, 2, 2), np.uint8))
+    assert len(before) == 1
+    assert _convert.signatures == before
+
+
 @pytest.mark.parametrize("level", range(0, 256, 15))
 def test_gray_has_no_tint(level: int) -> None:
     luma, of_blue, of_red = (np.zeros(shape, np.uint8) for shape in ((4, 6), (2, 3), (2, 3)))
@@ -51,6 +61,7 @@ def test_gray_has_no_tint(level: int) -> None:
 
 def test_a_part_of_a_larger_picture_is_read_as_it_stands_there() -> None:
     whole = np.random.default_rng(0).integers(0, 256, (8, 10, 3), np.uint8)
+    whole.flags.writeable = False
     part = whole[2:6, 4:8]
     luma, of_blue, of_red = (np.zeros(shape, np.uint8) for shape in ((4, 4), (2, 2), (2, 2)))
     into_yuv420(part, luma, of_blue, of_red)

@@ -17,6 +17,7 @@ import torch
 from siamtrack.data.dataset import read_training_data
 from siamtrack.errors import DataError, RecipeError, SiamTrackError, SinkError, UsageError, WeightsError
 from siamtrack.models.weights import load_network, read_card
+from siamtrack.training import loop
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.loop import Progress, RunOptions, average_network, initial_network, resume_run, start_run, train
@@ -128,6 +129,21 @@ def test_another_recipe_is_refused_on_resuming(recipe: Recipe, training_folder: 
         resume_run(tmp_path / FILE_NAME, other)
     longer = parse_recipe(TINY.replace("steps = 4", "steps = 9"), "tiny")
     assert resume_run(tmp_path / FILE_NAME, longer).recipe.run.steps == 9
+
+
+@pytest.mark.parametrize("begun", ["float32", "bfloat16"])
+def test_a_run_goes_on_in_the_precision_that_it_began_in(
+    begun: str, training_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = parse_recipe(TINY.replace("steps = 4", 'steps = 2\nprecision = "auto"'), "tiny")
+    monkeypatch.setattr(loop, "choose_precision", lambda network, recipe, device: begun)
+    half = run(auto, training_folder, tmp_path, should_stop=stop_after(1))
+    assert half.recipe.run.precision == begun
+    monkeypatch.undo()
+    again = resume_run(tmp_path / FILE_NAME, auto)
+    assert again.recipe.run.precision == begun
+    rest = train(again, read_training_data(training_folder), RunOptions(tmp_path, workers=0), quiet)
+    assert (rest.step, rest.recipe) == (2, again.recipe)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half"])

@@ -100,6 +100,22 @@ def test_half_precision_around_it_does_not_reach_it() -> None:
         assert torch.equal(conv(images), conv(images.float()))
 
 
+def test_what_follows_may_change_the_outputs_in_place() -> None:
+    conv = random_conv(3, bias=False)
+    images = random_images(conv, 9, 9)
+    plain = nn.Sequential(conv, nn.ReLU())(images)
+    changed = nn.Sequential(TrainedWinogradConv2d(conv), nn.ReLU(inplace=True))(images)
+    torch.testing.assert_close(changed, plain, rtol=1e-4, atol=1e-3)
+    changed.sum().backward()
+    assert conv.weight.grad is not None
+
+
+def test_images_that_are_too_small_are_refused_as_pytorch_does() -> None:
+    conv = TrainedWinogradConv2d(random_conv(5))
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
+        conv(random_images(conv, 4, 9))
+
+
 def test_a_network_keeps_its_parameters_and_answers_the_same() -> None:
     network = create_network("alexnet_v1", torch.Generator().manual_seed(0)).eval()
     fast = copy.deepcopy(network)
