@@ -33,7 +33,7 @@ def prepare_for_training(network: nn.Module, device: torch.device, precision: Tr
         precision: of the forward pass.
     """
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # In half precision the plain convolutions are as fast, where the processor has it.
+    # Half precision is for the plain convolutions: minimal filtering would round too much.
     if device.type == "cpu" and precision == "float32":
         train_by_winograd(network)
 
@@ -79,7 +79,8 @@ def _pass(network: TrackingNetwork, crops: torch.Tensor, precision: TrainingPrec
     """Forwards and backwards through the backbone, where the time of a step goes."""
     with torch.autocast(crops.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         features = network.backbone(crops)
-    features.float().square().mean().backward()
+    if features.requires_grad:  # not where all of it is frozen
+        features.float().square().mean().backward()
     network.zero_grad()
     if crops.device.type == "cuda":
         torch.cuda.synchronize(crops.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from typing import Literal
 
 import pytest
 import torch
@@ -19,9 +19,8 @@ CPU = torch.device("cpu")
 BOTH: tuple[TrainingPrecision, ...] = ("float32", "bfloat16")
 
 
-def recipe_in(wanted: str) -> Recipe:
-    recipe = read_recipe("siamfc-alexnet")
-    return recipe.model_copy(update={"run": recipe.run.model_copy(update={"precision": wanted})})
+def recipe_in(wanted: TrainingPrecision | Literal["auto"]) -> Recipe:
+    return read_recipe("siamfc-alexnet").in_precision(wanted)
 
 
 @pytest.fixture
@@ -33,9 +32,13 @@ def network() -> TrackingNetwork:
 def test_auto_takes_the_faster_one(
     slow: TrainingPrecision, network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pass_through(network: nn.Module, crops: torch.Tensor, wanted: TrainingPrecision) -> None:
-        time.sleep(0.05 if wanted == slow else 0.0)
+    now = 0.0
 
+    def pass_through(network: nn.Module, crops: torch.Tensor, wanted: TrainingPrecision) -> None:
+        nonlocal now
+        now += 2 if wanted == slow else 1
+
+    monkeypatch.setattr("siamtrack.training.precision.time.perf_counter", lambda: now)
     monkeypatch.setattr(precision, "training_precisions", lambda device: BOTH)
     monkeypatch.setattr(precision, "_pass", pass_through)
     (fast,) = set(BOTH) - {slow}
@@ -45,6 +48,13 @@ def test_auto_takes_the_faster_one(
 def test_auto_is_float32_where_there_is_nothing_else(network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "training_precisions", lambda device: ("float32",))
     assert choose_precision(network, recipe_in("auto"), CPU) == "float32"
+
+
+def test_a_backbone_that_is_frozen_can_be_tried(network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "training_precisions", lambda device: BOTH)
+    monkeypatch.setattr(precision, "CROPS", 1)
+    network.backbone.requires_grad_(False)
+    assert choose_precision(network, recipe_in("auto"), CPU) in BOTH
 
 
 def test_trying_leaves_the_network_as_it_is(network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
