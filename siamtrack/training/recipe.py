@@ -17,6 +17,7 @@ from siamtrack.models.registry import Design, unknown_name
 
 Kind = TypeVar("Kind", bound=Frozen)
 TrainingPrecision = Literal["float32", "bfloat16"]
+WantedPrecision = Literal["auto", "float32", "bfloat16"]  # one list, so that all are named where it is another
 
 
 class ModelSettings(Frozen):
@@ -127,8 +128,8 @@ class RunSettings(Frozen):
     watch_frames: int = Field(300, ge=0)
     """Frames of the validation sequences, about, that are tracked at every checkpoint to see whether the network tracks
     better and not only matches better; 0 for none."""
-    precision: TrainingPrecision | Literal["auto"] = "float32"
-    """Precision of the forward pass (autocast); `auto` takes the one that is faster where the run is."""
+    precision: WantedPrecision = "float32"
+    """Precision of the forward pass (autocast); `auto` takes the one that is faster where the run begins."""
 
 
 class Recipe(Frozen):
@@ -144,7 +145,7 @@ class Recipe(Frozen):
     optimiser: OptimiserSettings = OptimiserSettings()
     card: CardSettings = CardSettings()
 
-    def in_precision(self, precision: TrainingPrecision | Literal["auto"]) -> Recipe:
+    def in_precision(self, precision: WantedPrecision) -> Recipe:
         """The same run computed in another precision."""
         return self.model_copy(update={"run": self.run.model_copy(update={"precision": precision})})
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 import torch
 from torch import nn
@@ -12,14 +10,14 @@ from siamtrack.models.registry import create_network
 from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.training import precision
 from siamtrack.training.precision import choose_precision, prepare_for_training
-from siamtrack.training.recipe import Recipe, TrainingPrecision, read_recipe
+from siamtrack.training.recipe import Recipe, TrainingPrecision, WantedPrecision, read_recipe
 from siamtrack.training.winograd import TrainedWinogradConv2d
 
 CPU = torch.device("cpu")
 BOTH: tuple[TrainingPrecision, ...] = ("float32", "bfloat16")
 
 
-def recipe_in(wanted: TrainingPrecision | Literal["auto"]) -> Recipe:
+def recipe_in(wanted: WantedPrecision) -> Recipe:
     return read_recipe("siamfc-alexnet").in_precision(wanted)
 
 

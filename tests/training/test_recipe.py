@@ -59,6 +59,7 @@ def test_defaults_are_the_papers() -> None:
         ("stepz = 3", "unknown key 'run.stepz'"),
         ("batch = 0", "run.batch = 0: Input should be greater than or equal to 1"),
         ("batch = 'many'", "run.batch = 'many'"),
+        ("precision = 'half'", "run.precision = 'half': Input should be 'auto', 'float32' or 'bfloat16'"),
         ("[los]\nlogistic = 1", "unknown key 'los'"),
         ("[tracking]\nscales = 4", "scales must be odd"),
         ("[geometry]\nscales = 5", "geometry has 5 scales of step 1.0375, tracking 3 of 1.0375: they must be equal"),
