@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from siamtrack.config import TrackingSettings
     from siamtrack.errors import SiamTrackError
     from siamtrack.io.draw import draw
-    from siamtrack.io.live_source import open_live
+    from siamtrack.io.live.open import open_live
     from siamtrack.io.sources import open_source
-    from siamtrack.io.video_writer import VideoWriter
-    from siamtrack.live.targets import Targets
+    from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
-    from siamtrack.tracking.loading import load
-    from siamtrack.tracking.states import TrackResult
+    from siamtrack.tracking.factory import load
+    from siamtrack.tracking.multi import Targets
+    from siamtrack.tracking.state import TrackResult
     from siamtrack.tracking.status import Status
     from siamtrack.tracking.tracker import Tracker
 
@@ -38,15 +38,15 @@ _HOMES = {
     "Box": "siamtrack.boxes",
     "SiamTrackError": "siamtrack.errors",
     "Status": "siamtrack.tracking.status",
-    "Targets": "siamtrack.live.targets",
-    "TrackResult": "siamtrack.tracking.states",
+    "Targets": "siamtrack.tracking.multi",
+    "TrackResult": "siamtrack.tracking.state",
     "Tracker": "siamtrack.tracking.tracker",
     "TrackingSettings": "siamtrack.config",
-    "VideoWriter": "siamtrack.io.video_writer",
+    "VideoWriter": "siamtrack.io.video.writer",
     "draw": "siamtrack.io.draw",
     "list_models": "siamtrack.models.registry",
-    "load": "siamtrack.tracking.loading",
-    "open_live": "siamtrack.io.live_source",
+    "load": "siamtrack.tracking.factory",
+    "open_live": "siamtrack.io.live.open",
     "open_source": "siamtrack.io.sources",
 }
 

@@ -15,7 +15,7 @@ RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 ComparisonName = Literal[
     "dot", "cosine", "euclidean", "squared_euclidean", "manhattan", "exp_euclidean", "exp_manhattan"
 ]
-"""What a network compares an exemplar with a search region by (`siamtrack.models.similarity`)."""
+"""What a network compares an exemplar with a search region by (`siamtrack.models.comparisons`)."""
 DISTANCES: tuple[ComparisonName, ...] = ("euclidean", "squared_euclidean", "manhattan")
 """Those of them that are low where the two are alike."""
 
@@ -27,7 +27,7 @@ class Frozen(BaseModel):
 
 
 class AdaptationSettings(Frozen):
-    """How a filter is learnt while tracking (`siamtrack.tracking.adaptive`)."""
+    """How a filter is learnt while tracking (`siamtrack.tracking.online_filter.filter`)."""
 
     rate: float = Field(0.05, gt=0, lt=1)
     """Share of a new sample; those before it lose as much."""
@@ -95,7 +95,7 @@ class ConfidenceSettings(Frozen):
 
 
 class NearSettings(Frozen):
-    """When a smaller search crop is enough (`siamtrack.tracking.near`)."""
+    """When a smaller search crop is enough (`siamtrack.tracking.local_search`)."""
 
     size: int = Field(192, ge=32)
     """Side of that crop in pixels at the scale of the exemplar's."""
@@ -109,7 +109,7 @@ class NearSettings(Frozen):
 
 
 class RecoverySettings(Frozen):
-    """How a target that is lost is looked for (`siamtrack.tracking.redetect`)."""
+    """How a target that is lost is looked for (`siamtrack.tracking.redetection`)."""
 
     crops: int = Field(3, ge=1, le=64)
     """Search crops a frame beside the usual one."""

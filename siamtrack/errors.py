@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
+
 
 class SiamTrackError(Exception):
     """Base of every error that siamtrack raises on purpose; the command line exits with `exit_code`."""
@@ -37,3 +40,14 @@ class WeightsError(SiamTrackError):
 
 class DataError(SiamTrackError):
     """Training data that is missing or unusable."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `, did you mean 'NEAREST'?`, or nothing where no known name is near."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f", did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
+    """Return the message for an unknown name: it suggests the nearest known name and lists all of them."""
+    return f"unknown {kind} '{name}'{did_you_mean(name, known)} (known: {', '.join(known) or 'none'})"

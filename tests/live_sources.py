@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.live_frames import LiveFrame, LiveSource
+from siamtrack.io.live.base import LiveFrame, LiveSource
 
 Image = NDArray[np.uint8]
 

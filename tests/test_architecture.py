@@ -13,15 +13,16 @@ PACKAGE = Path(__file__).resolve().parents[1] / "siamtrack"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"runner", "preview", "feed_stats", "profiling", "exporting", "verifying", "matching"},
-    {"training", "evaluation", "labelling", "live"},
-    {"explain"},  # a report shows it too
+    {"workflows"},
+    {"labelling", "live", "profiling", "verification"},
+    {"evaluation"},
+    {"training"},
+    {"datasets"},  # pictures and videos of a data set are decoded as those of a command
     {"io"},
-    {"data", "losses"},  # training pairs are cropped as the tracker crops
     {"tracking"},
-    {"backends"},
-    {"models"},
-    {"boxes", "compiling", "config", "files", "machine", "interrupts", "progress", "stages"},
+    {"runtime"},
+    {"models", "losses"},
+    {"system", "boxes", "config"},
     {"errors"},
 ]
 """Top to bottom. A part imports itself and what lies below it, never its neighbours."""
@@ -134,8 +135,8 @@ def test_every_part_has_a_place_in_the_layers() -> None:
         ("from siamtrack.io.sources import open_source", "siamtrack.tracking.tracker", True),
         ("from ..io import sources", "siamtrack.tracking.tracker", True),
         ("def f():\n    import siamtrack.cli", "siamtrack.models.weights", True),
-        ("from siamtrack import training", "siamtrack.evaluation.metrics", True),
-        ("from siamtrack.boxes import Box", "siamtrack.io.sinks", False),
+        ("from siamtrack import labelling", "siamtrack.evaluation.metrics", True),
+        ("from siamtrack.boxes import Box", "siamtrack.io.results", False),
         ("from siamtrack.tracking.crops import crop", "siamtrack.training.loop", False),
         ("from .crops import crop", "siamtrack.tracking.tracker", False),
     ],

@@ -21,14 +21,14 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.boxes import Box
     from siamtrack.errors import SiamTrackError
     from siamtrack.io import draw, sources, video_writer
-    from siamtrack.live.targets import Targets
     from siamtrack.models.registry import list_models
-    from siamtrack.tracking import loading
+    from siamtrack.tracking import factory
+    from siamtrack.tracking.multi import Targets
 
     assert siamtrack.Box is Box
     assert siamtrack.SiamTrackError is SiamTrackError
     assert siamtrack.list_models is list_models
-    assert siamtrack.load is loading.load
+    assert siamtrack.load is factory.load
     assert siamtrack.open_source is sources.open_source
     assert siamtrack.VideoWriter is video_writer.VideoWriter
     assert siamtrack.draw is draw.draw

@@ -1,7 +1,7 @@
 """Clips for `evaluate_lost.py` and `fit_confidence.py`: real cut-outs over real videos and photographs.
 
 DIR holds `clips/` (sequences in the layout of OTB), `DAVIS2016/` (the same, with NAME_mask.mp4) and `stills/` (see
-`siamtrack.data.stills`). Half of all objects and backdrops are for fitting and the others for judging.
+`siamtrack.datasets.stills`). Half of all objects and backdrops are for fitting and the others for judging.
 """
 
 from __future__ import annotations
@@ -14,13 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
-from siamtrack.boxes import iou
-from siamtrack.data.sequences import Track, decode_frames, read_tracks
-from siamtrack.data.stills import StillObject, read_image, read_object, read_stills
-from siamtrack.errors import DataError
-from siamtrack.evaluation.disappearances import (
+from disappearances import (
     BACK_ABOVE,
     FOUND_OVERLAP,
     GONE_BELOW,
@@ -29,8 +23,14 @@ from siamtrack.evaluation.disappearances import (
     Ending,
     Moment,
 )
+from numpy.typing import NDArray
+
+from siamtrack.boxes import iou
+from siamtrack.datasets.stills import StillObject, read_image, read_object, read_stills
+from siamtrack.datasets.training_tracks import Track, decode_frames, read_tracks
+from siamtrack.errors import DataError
 from siamtrack.tracking.confidence import Signals
-from siamtrack.tracking.states import TargetState
+from siamtrack.tracking.state import TargetState
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.training.recipe import read_recipe

@@ -34,12 +34,12 @@ from disappearance_clips import (
     read_stock,
     whole,
 )
+from disappearances import BACK_ABOVE, RETURN_FRAMES, SIGNAL_FRAMES, Ending, judge, pan_away
 
-from siamtrack.data.sequences import Track, read_tracks
+from siamtrack.datasets.training_tracks import Track, read_tracks
 from siamtrack.errors import SiamTrackError
-from siamtrack.evaluation.disappearances import BACK_ABOVE, RETURN_FRAMES, SIGNAL_FRAMES, Ending, judge, pan_away
 from siamtrack.models.registry import DEFAULT_MODEL
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.factory import load
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 

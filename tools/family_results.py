@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Frames, Truth
+from siamtrack.datasets.registry import open_dataset
 from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.benchmark import BenchmarkJob, average_overlap, run_benchmark
-from siamtrack.evaluation.datasets.registry import open_dataset
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Frames, Truth
 from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.evaluation.trackers import ModelFactory
 from siamtrack.models.weights import read_card

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 from disappearance_clips import DISAPPEAR, SEQUENCES, STAYING, Run, auc, follow, make_clips, read_stock, whole
+from disappearances import Ending
 from numpy.typing import NDArray
 
 from siamtrack.config import TrackingSettings
-from siamtrack.data.sequences import read_tracks
+from siamtrack.datasets.training_tracks import read_tracks
 from siamtrack.errors import SiamTrackError
-from siamtrack.evaluation.disappearances import Ending
 from siamtrack.models.registry import DEFAULT_MODEL
 from siamtrack.tracking.confidence import NOTHING_KNOWN, Signals, believe
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.factory import load
 
 FIT_SEED = 100
 REGARDLESS = {"recovery": None, "uncertain_below": 0, "lost_below": 0}

@@ -1,4 +1,4 @@
-"""Fit what a cosine of two exemplars means, for the shipped tracking models: `siamtrack.models.verification.SHIPPED`.
+"""Fit what a cosine of two exemplars means, for the shipped tracking models: `siamtrack.verification.model.SHIPPED`.
 
     python tools/fit_verification.py data/stills
 
@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from siamtrack.data.classes import ClassSet, draw_pairs
-from siamtrack.data.patches import PatchChanges, change_patches, to_patch
-from siamtrack.data.stills import read_image, read_stills
+from siamtrack.datasets.stills import read_image, read_stills
 from siamtrack.errors import SiamTrackError
-from siamtrack.evaluation.verification import Reliability, best_threshold, fit_calibration, reliability, roc
-from siamtrack.evaluation.verification_plots import draw_reliability
 from siamtrack.models.cards import Calibration
 from siamtrack.models.registry import find_model, list_models
-from siamtrack.models.verification import ExemplarVerifier
 from siamtrack.models.weights import load_network
+from siamtrack.verification.classes import ClassSet, draw_pairs
+from siamtrack.verification.metrics import Reliability, best_threshold, fit_calibration, reliability, roc
+from siamtrack.verification.model import ExemplarVerifier
+from siamtrack.verification.patches import PatchChanges, change_patches, to_patch
+from siamtrack.verification.plots import draw_reliability
 
 VIEWS = PatchChanges(shift=0.1, turn=10, scale=0.15, stretch=0.1, brightness=0.15, contrast=0.2)
 """How far two views of an object differ."""

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
 from siamtrack.config import PRECISIONS
-from siamtrack.data.sequences import Track, decode_frames, read_tracks
+from siamtrack.datasets.training_tracks import Track, decode_frames, read_tracks
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.models.registry import DEFAULT_MODEL
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
 
 

@@ -19,9 +19,10 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from siamtrack.data.classes import ClassSet, read_classes
 from siamtrack.errors import SiamTrackError
-from siamtrack.evaluation.verification import (
+from siamtrack.training.recipe import Recipe
+from siamtrack.verification.classes import ClassSet, read_classes
+from siamtrack.verification.metrics import (
     Figures,
     Reliability,
     all_similarities,
@@ -32,11 +33,10 @@ from siamtrack.evaluation.verification import (
     reliability,
     roc,
 )
-from siamtrack.evaluation.verification_plots import draw_reliability
-from siamtrack.models.verification import BranchVerifier, load_verifier
-from siamtrack.training.recipe import Recipe
-from siamtrack.training.verification_recipe import VerificationRecipe, read_any_recipe
-from siamtrack.verifying import VerificationJob, halves, pair_values, run_verification, split
+from siamtrack.verification.model import BranchVerifier, load_verifier
+from siamtrack.verification.plots import draw_reliability
+from siamtrack.verification.recipe import VerificationRecipe, read_any_recipe
+from siamtrack.verification.workflow import VerificationJob, halves, pair_values, run_verification, split
 
 LOSSES: dict[str, dict[str, dict[str, object]]] = {
     "contrastive": {"loss": {"kind": "contrastive", "margin": 1.8}},

@@ -12,7 +12,7 @@ from siamtrack.cli.options import ConventionName, DataKind, Debug, Device, Machi
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from siamtrack.evaluation.sequences import EvaluationSet
+    from siamtrack.datasets.evaluation_sequences import EvaluationSet
 
 
 def benchmark(
@@ -87,8 +87,8 @@ def benchmark(
     if dask is not None and workers > 1:
         raise UsageError(f"--dask {dask} brings its own workers: leave --workers {workers} out")
 
+    from siamtrack.datasets import open_dataset
     from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark, select_sequences
-    from siamtrack.evaluation.datasets import open_dataset
     from siamtrack.evaluation.experiments import OnePass, WithResets
     from siamtrack.evaluation.trackers import parse_trackers
 
@@ -198,8 +198,8 @@ def _show_resets(dataset: EvaluationSet, results: Path, trackers: Sequence[str])
 def _show_files(dataset: EvaluationSet, results: Path, trackers: Sequence[str], *, in_part: bool) -> None:
     """Where the results are that only a server can score; for that of GOT-10k they are packed."""
     from siamtrack.cli import console
+    from siamtrack.datasets.evaluation_sequences import Kind
     from siamtrack.evaluation.results import tracker_folder
-    from siamtrack.evaluation.sequences import Kind
     from siamtrack.evaluation.submission import write_submission
 
     out = console.output()

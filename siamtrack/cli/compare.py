@@ -36,7 +36,7 @@ def compare(
 
     console.configure_logging(debug=debug)
 
-    from siamtrack.matching import compare_pictures
+    from siamtrack.verification.matching import compare_pictures
 
     found = compare_pictures(one, other, model)
     out = console.output()

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from siamtrack.evaluation.benchmark import BenchmarkProgress
-    from siamtrack.progress import Advance
+    from siamtrack.system.progress import Advance
     from siamtrack.training.loop import Progress as TrainingProgress
-    from siamtrack.training.verification import VerificationProgress
+    from siamtrack.verification.training import VerificationProgress
 
 
 class _Standing(Protocol):

@@ -33,7 +33,7 @@ def preview(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.preview import write_preview
+    from siamtrack.training.preview import write_preview
     from siamtrack.training.recipe import read_recipe
 
     write_preview(read_recipe(recipe), data, output, range(first, first + count))
@@ -56,7 +56,7 @@ def stats(
     console.configure_logging(quiet=quiet, debug=debug)
 
     from siamtrack.cli.tables import holdings_line, spread_table
-    from siamtrack.feed_stats import measure_feed
+    from siamtrack.training.feed_stats import measure_feed
     from siamtrack.training.recipe import read_recipe
 
     with console.counting_progress("pairs") as advance:
@@ -87,7 +87,7 @@ def check(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.evaluation.datasets import check_dataset, open_dataset
+    from siamtrack.datasets import check_dataset, open_dataset
 
     root, known = data.expanduser(), parse_kind(kind)
     lines = check_dataset(root, known, subset)

@@ -47,7 +47,7 @@ def explain(
         raise UsageError(f"a picture explains one target, here are {len(box)}: give --box once")
     target = parse_box(box[0])
 
-    from siamtrack.explain import Question, describe, write_explanation
+    from siamtrack.evaluation.explain import Question, describe, write_explanation
 
     # A shell leaves the ~ of --output=~/explain.png to the program.
     output = output.expanduser()

@@ -41,8 +41,8 @@ def export(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.exporting import ExportJob
-    from siamtrack.exporting import export as write
+    from siamtrack.workflows.export import ExportJob
+    from siamtrack.workflows.export import export as write
 
     name = f"{Path(model).stem}-{format}{'-int8' if int8 else ''}"
     folder = (output or Path(name)).expanduser()

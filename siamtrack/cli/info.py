@@ -45,7 +45,7 @@ def _describe_model(name: str) -> dict[str, Any]:
 
 
 def _describe_exported(name: str) -> dict[str, Any]:
-    from siamtrack.backends.exported import format_of, read_manifest
+    from siamtrack.runtime.exported import format_of, read_manifest
 
     folder = Path(name)
     manifest = read_manifest(folder)

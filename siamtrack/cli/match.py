@@ -44,7 +44,7 @@ def match(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.matching import find_matches
+    from siamtrack.verification.matching import find_matches
 
     output = output and output.expanduser()
     found = find_matches(patch, image, model, top=top, scales=scales, output=output)

@@ -34,7 +34,7 @@ def oneshot(
 
     console.configure_logging(debug=debug)
 
-    from siamtrack.verifying import run_one_shot
+    from siamtrack.verification.workflow import run_one_shot
 
     names = tuple(name.strip() for name in only.split(",")) if only else ()
     found = run_one_shot(data, model, ways, shots, episodes, names, seed)

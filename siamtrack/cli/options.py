@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from siamtrack.evaluation.sequences import Kind
+    from siamtrack.datasets.evaluation_sequences import Kind
 
 Machine = "Machine"
 """Heading of what depends on the machine, in the help."""
@@ -80,8 +80,8 @@ def parse_kind(text: str | None) -> Kind | None:
     Raises:
         UsageError: for an unknown one.
     """
+    from siamtrack.datasets.evaluation_sequences import Kind
     from siamtrack.errors import UsageError
-    from siamtrack.evaluation.sequences import Kind
 
     if text is None:
         return None

@@ -10,7 +10,7 @@ import typer
 from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_kind
 
 if TYPE_CHECKING:
-    from siamtrack.evaluation.sequences import EvaluationSet
+    from siamtrack.datasets.evaluation_sequences import EvaluationSet
 
 
 def report(
@@ -65,8 +65,8 @@ def report(
     dataset = _open(folders, data, kind, subset)
 
     from siamtrack.evaluation.benchmark import select_sequences
+    from siamtrack.evaluation.report.output import write_report
     from siamtrack.evaluation.report.workflow import ReportJob, make_report
-    from siamtrack.evaluation.report.writing import write_report
 
     if only is not None:
         dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
@@ -79,7 +79,7 @@ def report(
 
 def _open(folders: list[Path], data: Path | None, kind: str | None, subset: str | None) -> EvaluationSet:
     """The data set that was asked for, or else the one that the results say they are of."""
-    from siamtrack.evaluation.datasets import open_dataset
+    from siamtrack.datasets import open_dataset
     from siamtrack.evaluation.report.inputs import Place, recorded_place
 
     place = recorded_place(folders) if data is None else Place(data.expanduser(), parse_kind(kind), subset)

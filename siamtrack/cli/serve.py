@@ -98,10 +98,10 @@ def serve(
     # The browser and the encoders need the cores that waiting threads would spin on (see runner); read with PyTorch.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-    from siamtrack.live.server import serving
+    from siamtrack.live.server import serve as workflow
     from siamtrack.live.server.limits import Limits as Values
 
-    job = serving.ServeJob(
+    job = workflow.ServeJob(
         host=host,
         port=port,
         token=token,
@@ -119,4 +119,4 @@ def serve(
         out.print(f"open {address} (Ctrl-C stops)")
         out.file.flush()
 
-    serving.serve(job, ready)
+    workflow.serve(job, ready)

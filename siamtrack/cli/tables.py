@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from siamtrack.evaluation.resets import ResetScore
     from siamtrack.evaluation.scores import TrackerScore
-    from siamtrack.feed_stats import Holdings, Spread
-    from siamtrack.matching import Match
-    from siamtrack.verifying import OneShot
+    from siamtrack.training.feed_stats import Holdings, Spread
+    from siamtrack.verification.matching import Match
+    from siamtrack.verification.workflow import OneShot
 
 _FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
 """Columns by the name of the figure."""

@@ -11,7 +11,7 @@ from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtim
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from siamtrack.runner import Summary
+    from siamtrack.workflows.track import Summary
 
 Results = "Results"
 
@@ -84,8 +84,8 @@ def track(
         raise UsageError(f"--no-video and --output {output} contradict each other: give one of them")
     boxes = tuple(parse_box(text) for text in box or ())
 
-    from siamtrack import runner
     from siamtrack.io.window import has_display
+    from siamtrack.workflows import track as runner
 
     if (show or not boxes) and not has_display():
         why = "--show" if show else "without --box a window is opened to draw it, and it"

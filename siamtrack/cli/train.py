@@ -11,8 +11,8 @@ from siamtrack.cli.options import Debug, Quiet
 
 if TYPE_CHECKING:
     from siamtrack.training.recipe import Recipe
-    from siamtrack.training.verification_recipe import VerificationRecipe
-    from siamtrack.verifying import VerificationSummary
+    from siamtrack.verification.recipe import VerificationRecipe
+    from siamtrack.verification.workflow import VerificationSummary
 
 Machine = "Machine"
 
@@ -68,7 +68,7 @@ def train(
     console.configure_logging(quiet=quiet, debug=debug)
 
     from siamtrack.training.recipe import Recipe
-    from siamtrack.training.verification_recipe import read_any_recipe
+    from siamtrack.verification.recipe import read_any_recipe
 
     chosen = read_any_recipe(recipe)
     changed = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
@@ -105,8 +105,8 @@ def _train_tracker(
     tensorboard: bool,
     debug: bool,
 ) -> int:
-    from siamtrack.backends.devices import find_device
     from siamtrack.cli import console
+    from siamtrack.runtime.devices import find_device
     from siamtrack.training.parallel import OtherProcessError, join_processes
     from siamtrack.training.workflow import TrainingJob, run_training
 
@@ -142,7 +142,7 @@ def _train_verifier(
     recipe: VerificationRecipe, data: str, out: Path, *, resume: bool, minutes: float | None, threads: int | None
 ) -> int:
     from siamtrack.cli import console
-    from siamtrack.verifying import VerificationJob, run_verification
+    from siamtrack.verification.workflow import VerificationJob, run_verification
 
     job = VerificationJob(recipe, data, out, resume, minutes, threads)
     with console.training_progress(recipe.run.steps, console.verification_figures) as report:

@@ -95,7 +95,7 @@ def webcam(
         if record is None and csv is None:
             raise UsageError("without a display nothing would be seen of this: give --record FILE or --csv FILE")
 
-    from siamtrack.io.live_source import open_live
+    from siamtrack.io.live.open import open_live
     from siamtrack.live import webcam as workflow
 
     job = workflow.WebcamJob(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import threading
 import traceback
@@ -15,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 import siamtrack
-from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
+from siamtrack.errors import SiamTrackError, UsageError, did_you_mean
 from siamtrack.evaluation import metrics
 from siamtrack.evaluation.experiments import Experiment, OnePass
 from siamtrack.evaluation.following import Code, Tick, Trajectory
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.results import tracker_folder
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.evaluation.trackers import FrameTracker, TrackerFactory
-from siamtrack.machine import describe_machine, source_commit
+from siamtrack.system.machine import describe_machine, source_commit
 
 _logger = logging.getLogger(__name__)
 
@@ -111,9 +110,7 @@ def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> Evaluation
     known = [sequence.name for sequence in dataset.sequences]
     for name in names:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-            raise UsageError(f"{dataset.name} has no sequence '{name}'{hint}")
+            raise UsageError(f"{dataset.name} has no sequence '{name}'{did_you_mean(name, known)}")
     return replace(dataset, sequences=tuple(each for each in dataset.sequences if each.name in names))
 
 

@@ -7,15 +7,14 @@ what is averaged.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import UsageError
-from siamtrack.evaluation.sequences import Kind
+from siamtrack.datasets.evaluation_sequences import Kind
+from siamtrack.errors import UsageError, unknown_name
 
 CONVENTIONS = ("got10k", "pysot")
 """Names that `convention` knows."""
@@ -145,6 +144,4 @@ def convention(name: str, kind: Kind) -> Convention:
         return _PYSOT
     if name == "got10k":
         return _TOOLKIT.get(kind, _OTHER)
-    nearest = difflib.get_close_matches(name, CONVENTIONS, n=1)
-    hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-    raise UsageError(f"unknown convention '{name}'{hint} (known: {', '.join(CONVENTIONS)})")
+    raise UsageError(unknown_name("convention", name, CONVENTIONS))

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet
 from siamtrack.errors import DataError
 from siamtrack.evaluation.following import Code, Tick, Trajectory, follow_once, follow_with_resets
 from siamtrack.evaluation.results import boxes_file, read_boxes, read_times, repetitions, times_file, write_result
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet
 from siamtrack.evaluation.trackers import FrameTracker
 from siamtrack.evaluation.trajectories import read_trajectory, trajectory_file, write_trajectory
 

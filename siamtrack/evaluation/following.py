@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Truth
 from siamtrack.errors import DataError, SiamTrackError
 from siamtrack.evaluation.metrics import has_target
-from siamtrack.evaluation.sequences import EvaluationSequence, Truth
 from siamtrack.evaluation.trackers import FrameTracker
 
 Image = NDArray[np.uint8]

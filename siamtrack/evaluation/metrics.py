@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
-from siamtrack.compiling import CACHE
+from siamtrack.system.numba_cache import CACHE
 
 Array = NDArray[np.float64]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SiamTrackError, UsageError
+from siamtrack.errors import SiamTrackError, UsageError, unknown_name
 
 _CLASSES = {"opencv:csrt": "TrackerCSRT", "opencv:kcf": "TrackerKCF", "opencv:mil": "TrackerMIL"}
 """Those that need no weights of their own."""
@@ -54,9 +53,7 @@ class Peer:
         elif name in _CLASSES:
             self._factory = _find(_CLASSES[name], name)
         else:
-            nearest = difflib.get_close_matches(name, _CLASSES, n=1, cutoff=0.4)
-            hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-            raise UsageError(f"unknown peer '{name}'{hint} (known: {', '.join(_CLASSES)}, {_NANO}=DIR, {_VIT}=FILE)")
+            raise UsageError(unknown_name("peer", name, [*_CLASSES, f"{_NANO}=DIR", f"{_VIT}=FILE"]))
         self._trackers: list[Any] = []
 
     def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:

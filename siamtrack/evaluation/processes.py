@@ -12,7 +12,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.peers import opencv_threads
-from siamtrack.interrupts import deaf_children
+from siamtrack.system.signals import deaf_children
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from siamtrack.config import Frozen
-from siamtrack.data.annotations import read_text
+from siamtrack.datasets.annotations import read_text
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation.results import write_text
-from siamtrack.evaluation.sequences import Kind
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class RunRecord(Frozen):
     commit: str
     """Of siamtrack's source."""
     machine: dict[str, Any]
-    """Where the run began, as of `siamtrack.machine.describe_machine`; a cluster may have others."""
+    """Where the run began, as of `siamtrack.system.machine.describe_machine`; a cluster may have others."""
     card: dict[str, Any] | None
     """Model card of a model of siamtrack; None for other trackers."""
     digest: str | None = None

@@ -12,10 +12,10 @@ import numpy as np
 from got10k.utils.metrics import poly_iou
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.errors import DataError
 from siamtrack.evaluation.following import Code, Trajectory
 from siamtrack.evaluation.metrics import has_target
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
 
 BURN_IN = 10
 """Frames from one in which the tracker was set, itself included, that say little of its accuracy: as many as

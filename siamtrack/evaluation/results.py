@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.data.annotations import read_numbers
+from siamtrack.datasets.annotations import read_numbers
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind
 from siamtrack.errors import DataError, SinkError
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind
-from siamtrack.files import replace_file
+from siamtrack.system.atomic_files import replace_file
 
 REMEDY = "delete it and run 'siamtrack benchmark' again"
 """What to do about a file that cannot be scored."""

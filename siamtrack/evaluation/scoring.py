@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation import metrics
 from siamtrack.evaluation.conventions import Average, Convention, FirstFrame, Untrue
 from siamtrack.evaluation.results import SequenceResult
 from siamtrack.evaluation.scores import Figures, SequenceScore, TrackerScore
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.evaluation.speed import measure_speed
 from siamtrack.evaluation.statistics import FIGURES, SEED, bootstrap_intervals, weighted_mean
 

@@ -6,10 +6,10 @@ import io
 import zipfile
 from pathlib import Path
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.evaluation.results import read_result, tracker_folder
-from siamtrack.evaluation.sequences import EvaluationSet, Kind
-from siamtrack.files import replace_file
+from siamtrack.system.atomic_files import replace_file
 
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """Date of all members, the oldest that a zip knows: the same results make the same file."""

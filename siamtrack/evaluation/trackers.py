@@ -131,7 +131,7 @@ class ModelFactory:
         Raises:
             SiamTrackError: when it cannot be had here.
         """
-        from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
+        from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
 
         return load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch")
 

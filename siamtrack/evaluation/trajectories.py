@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet
 from siamtrack.errors import DataError
 from siamtrack.evaluation.following import Code, Trajectory
 from siamtrack.evaluation.results import REMEDY, read_lines, tracker_folder, write_text
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet
 
 EXPERIMENT = "baseline"
 """What VOT calls the supervised experiment in its folders."""

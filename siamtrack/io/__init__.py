@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from siamtrack.io.draw import draw_targets
     from siamtrack.io.frames import Frame, Source, SourceInfo
     from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key, read_image, to_bgr8
-    from siamtrack.io.sinks import CsvSink, JsonSink, OtbSink, Row, RowSink, refuse_inputs
+    from siamtrack.io.results import CsvSink, JsonSink, OtbSink, Row, RowSink, refuse_inputs
     from siamtrack.io.sources import open_source
     from siamtrack.io.synthetic import SyntheticClip
-    from siamtrack.io.video_sink import VideoSink
-    from siamtrack.io.video_writer import VideoWriter
+    from siamtrack.io.video.sink import VideoSink
+    from siamtrack.io.video.writer import VideoWriter
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -45,11 +45,11 @@ _MODULES = {
     "draw": ["draw_targets"],
     "frames": ["Frame", "Source", "SourceInfo"],
     "images": ["IMAGE_EXTENSIONS", "natural_key", "read_image", "to_bgr8"],
-    "sinks": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "refuse_inputs"],
+    "results": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "refuse_inputs"],
     "sources": ["open_source"],
     "synthetic": ["SyntheticClip"],
-    "video_sink": ["VideoSink"],
-    "video_writer": ["VideoWriter"],
+    "video.sink": ["VideoSink"],
+    "video.writer": ["VideoWriter"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

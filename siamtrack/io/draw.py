@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.images import to_bgr8
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
-    from siamtrack.tracking.states import TrackResult
+    from siamtrack.tracking.state import TrackResult
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]

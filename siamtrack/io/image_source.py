@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from siamtrack.errors import SourceError
 from siamtrack.io.frames import DEFAULT_RATE, Failures, Frame, Source, SourceInfo, beyond
 from siamtrack.io.images import read_image
-from siamtrack.machine import usable_cores
+from siamtrack.system.machine import usable_cores
 
 DECODERS = 4
 """Threads at most, where there are as many cores: together they decode more 1080p JPEGs than any tracker follows."""

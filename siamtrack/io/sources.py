@@ -9,7 +9,7 @@ from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.frames import Source
 from siamtrack.io.image_source import ImageSource
 from siamtrack.io.images import IMAGE_EXTENSIONS, is_image_file, natural_key
-from siamtrack.io.video_source import VideoSource
+from siamtrack.io.video.source import VideoSource
 
 
 def open_source(source: str | Path, start: int = 0, end: int | None = None, *, threads: int | None = None) -> Source:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.data.compose import Pose, paste
 from siamtrack.errors import UsageError
+from siamtrack.io.compose import Pose, paste
 
 Image = NDArray[np.uint8]
 

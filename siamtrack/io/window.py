@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
-from siamtrack.io.pointer import Move, Press, Release
+from siamtrack.io.mouse import Move, Press, Release
 
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
 _STOP_KEYS = (ord("q"), 27)

@@ -22,12 +22,12 @@ from pydantic import ValidationError
 
 from siamtrack.boxes import Box
 from siamtrack.config import Frozen
-from siamtrack.data.annotations import read_text
+from siamtrack.datasets.annotations import read_text
 from siamtrack.errors import DataError, UsageError
-from siamtrack.files import replace_file
-from siamtrack.io.sinks import otb_line, write_failure
+from siamtrack.io.results import otb_line, write_failure
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.tracks import Boxes
+from siamtrack.system.atomic_files import replace_file
 
 KEYS, RECORD, TRUTH, IMAGES = "keyframes.csv", "label.json", "groundtruth_rect.txt", "img"
 HEADER = "frame,x,y,w,h"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import SourceError
 from siamtrack.io.frames import Source
-from siamtrack.io.sinks import write_failure
+from siamtrack.io.results import write_failure
 
 QUALITY = 95
 """Of the JPEG pictures."""

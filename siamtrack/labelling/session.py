@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from siamtrack.boxes import MIN_SIDE, Box
-from siamtrack.io.pointer import Move, Press, Release, box_between
+from siamtrack.io.mouse import Move, Press, Release, box_between
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.tracks import interpolated
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from siamtrack.boxes import validate_box
 from siamtrack.errors import BoxError, DataError, UsageError
-from siamtrack.io.sinks import write_failure
+from siamtrack.io.results import write_failure
 from siamtrack.io.sources import name_of_source, open_source
 from siamtrack.labelling.annotations import Annotations
 from siamtrack.labelling.folder import LabelFolder, Method, Piece, Video, read_keys
-from siamtrack.labelling.following import follower
+from siamtrack.labelling.follow import follower
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.session import Session, Stage
 from siamtrack.labelling.tracks import (
@@ -36,7 +36,7 @@ from siamtrack.labelling.tracks import (
     tracked,
 )
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.progress import Advance, Progress
+from siamtrack.system.progress import Advance, Progress
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -257,7 +257,7 @@ def _pieces(job: LabelJob, boxes: Boxes, frames: FrameStore) -> list[Piece]:
 
 
 def _load(job: LabelJob) -> Tracker:
-    from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the input is known to be good
+    from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: not before the input is known to be good
 
     # float32: the same boxes on every run, and on nearly every machine.
     return load(

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import BoxError, SinkError, SourceError
-from siamtrack.interrupts import StopSignal
 from siamtrack.io.draw import draw_targets
-from siamtrack.io.live_frames import LiveFrame, LiveSource
-from siamtrack.io.sinks import Row
+from siamtrack.io.live.base import LiveFrame, LiveSource
+from siamtrack.io.results import Row
 from siamtrack.live.meter import Meter
 from siamtrack.live.overlay import Figures, Scene
 from siamtrack.live.results import Results
@@ -39,10 +38,11 @@ from siamtrack.live.session import (
     advance,
 )
 from siamtrack.live.snapshots import save_snapshot
+from siamtrack.system.signals import StopSignal
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
-    from siamtrack.live.targets import Targets
+    from siamtrack.tracking.multi import Targets
 
 Image = NDArray[np.uint8]
 

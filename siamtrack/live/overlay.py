@@ -24,7 +24,7 @@ from siamtrack.io.draw import (
     letter_scale,
     line_width,
 )
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.io.window import enlargement
 from siamtrack.live.session import Command, Session
 from siamtrack.tracking.status import Status

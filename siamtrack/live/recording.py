@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.io.behind import WriteBehind
+from siamtrack.io.background_writer import WriteBehind
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.video_sink import VideoSink
+from siamtrack.io.video.sink import VideoSink
 
 Image = NDArray[np.uint8]
 Draw = Callable[[], Image]

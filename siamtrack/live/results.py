@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.sinks import CsvSink, Row, RowSink
+from siamtrack.io.results import CsvSink, Row, RowSink
 from siamtrack.live.recording import Recording, record
 
 Image = NDArray[np.uint8]

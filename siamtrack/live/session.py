@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from siamtrack.boxes import Box
-from siamtrack.io.pointer import Move, Press, Release, box_between
+from siamtrack.io.mouse import Move, Press, Release, box_between
 
 LEAST_SIDE = 4.0
 """Shortest side, in pixels, of what counts as drawn: less is a click."""

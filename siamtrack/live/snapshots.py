@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.io.sinks import write_failure
+from siamtrack.io.results import write_failure
 
 
 def save_snapshot(folder: Path, picture: NDArray[np.uint8], now: datetime) -> Path:

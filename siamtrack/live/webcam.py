@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Literal
 
 from siamtrack.boxes import Box
 from siamtrack.config import Precision, RuntimeName
-from siamtrack.interrupts import StopSignal
-from siamtrack.io.live_frames import LiveSource
-from siamtrack.io.sinks import check_outputs, refuse_inputs
+from siamtrack.io.live.base import LiveSource
+from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.live.loop import Counter, LiveLoop, Summary, Viewer
-from siamtrack.live.pacing import PacedFrames
+from siamtrack.live.pace import PacedFrames
 from siamtrack.live.results import open_results
 from siamtrack.live.session import Session
 from siamtrack.live.window import WebcamWindow
-from siamtrack.machine import spare_cores
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.progress import Progress
+from siamtrack.system.machine import spare_cores
+from siamtrack.system.progress import Progress
+from siamtrack.system.signals import StopSignal
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -97,7 +97,7 @@ def _check(job: WebcamJob) -> None:
     """Tell what is wrong before a camera is opened."""
     check_outputs(job.outputs())
     if job.record is not None:
-        from siamtrack.io.video_sink import checked_video  # noqa: PLC0415 - PyAV: not before OpenCV
+        from siamtrack.io.video.sink import checked_video  # noqa: PLC0415 - PyAV: not before OpenCV
 
         checked_video(job.record)
     find_model(job.model)
@@ -107,7 +107,7 @@ def _run(job: WebcamJob, source: LiveSource, viewer: Viewer) -> Summary:
     for path in job.outputs().values():
         refuse_inputs(path, (find_model(job.model), Path(job.source), *source.info.files))
     tracker = _load(job)
-    from siamtrack.live.targets import Targets  # noqa: PLC0415 - torch
+    from siamtrack.tracking.multi import Targets  # noqa: PLC0415 - torch
 
     # The signal around the results, so that Ctrl-C does not reach into the closing of the files.
     with StopSignal() as stop:
@@ -120,7 +120,7 @@ def _run(job: WebcamJob, source: LiveSource, viewer: Viewer) -> Summary:
 
 def _load(job: WebcamJob) -> Tracker:
     spare_cores()
-    from siamtrack.tracking.loading import load  # noqa: PLC0415 - torch: not before the source is known to be good
+    from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: not before the source is known to be good
 
     threads: int | Literal["auto"] = "auto" if job.threads is None else job.threads
     return load(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.io.pointer import Move, Press, Release
+from siamtrack.io.mouse import Move, Press, Release
 from siamtrack.io.window import enlargement, is_open, key_of, listen_to_mouse, open_window
 from siamtrack.live.overlay import KEYS, Scene, draw_scene
 from siamtrack.live.session import Command, Event, Select

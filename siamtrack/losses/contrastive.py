@@ -25,7 +25,7 @@ def contrastive_loss(
     `d^2` for a pair of the same, `max(0, margin - d)^2` for a different one, both times 1/2 with `half`, as in the
     paper; many implementations leave it out. The paper's labels are `same=0`.
 
-    Different embeddings at the distance 0 of `siamtrack.models.similarity.Euclidean` have a loss and the gradient 0:
+    Different embeddings at the distance 0 of `siamtrack.models.comparisons.Euclidean` have a loss and the gradient 0:
     there is no direction to part them in.
 
     Args:

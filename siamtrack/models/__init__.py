@@ -9,16 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from siamtrack.models.siamese import SiameseNetwork, TwoChannelNetwork
-    from siamtrack.models.similarity import create_comparison
+    from siamtrack.models.comparisons import create_comparison
 
 _HOMES = {
-    "SiameseNetwork": "siamtrack.models.siamese",
-    "TwoChannelNetwork": "siamtrack.models.siamese",
-    "create_comparison": "siamtrack.models.similarity",
+    "create_comparison": "siamtrack.models.comparisons",
 }
 
-__all__ = ["SiameseNetwork", "TwoChannelNetwork", "create_comparison"]
+__all__ = ["create_comparison"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.models.initialise import draw_weights
+from siamtrack.models.initialization import draw_weights
 
 
 class Backbone(nn.Module, ABC):
@@ -78,7 +78,7 @@ class Backbone(nn.Module, ABC):
         return size
 
     def initialise(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialise`).
+        """Draw all weights anew, in place (`siamtrack.models.initialization`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.

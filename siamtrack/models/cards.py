@@ -65,7 +65,7 @@ class VerificationCard(Frozen):
     """Name of the model."""
     branch: BranchSettings
     comparison: str
-    """Name for `siamtrack.models.similarity.create_comparison`."""
+    """Name for `siamtrack.models.comparisons.create_comparison`."""
     size: int = Field(ge=4)
     """Side of a patch in pixels."""
     channels: Literal[1, 3]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from siamtrack.config import ComparisonName
 from siamtrack.models.backbones import Backbone
+from siamtrack.models.comparisons import Comparison, ExpEuclidean, ExpManhattan, create_comparison
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.similarity import Comparison, ExpEuclidean, ExpManhattan, create_comparison
 
 MATCH = 12.0
 """Logit that a fresh head starts with for a window that equals the exemplar; for one that has nothing in common with

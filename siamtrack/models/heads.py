@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.config import ComparisonName
-from siamtrack.models.initialise import draw_weights
+from siamtrack.models.initialization import draw_weights
 
 
 def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:

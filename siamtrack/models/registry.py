@@ -5,19 +5,17 @@ Looking a model up costs no import of torch: the modules that need it are import
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from siamtrack.errors import UsageError
+from siamtrack.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     import torch
 
     from siamtrack.config import ComparisonName
-    from siamtrack.models.tracking import TrackingNetwork
+    from siamtrack.models.network import TrackingNetwork
 
 DEFAULT_MODEL = "siamtrack-box"
 """The model that is used when none is named."""
@@ -83,7 +81,7 @@ def build_network(design: str | Design) -> TrackingNetwork:
         raise UsageError(unknown_name("architecture", architecture, list_architectures()))
     from siamtrack.models import backbones  # noqa: PLC0415 - keeps torch out of look-ups
     from siamtrack.models.heads import BoxHead, CorrelationHead  # noqa: PLC0415
-    from siamtrack.models.tracking import BoxNetwork, TrackingNetwork  # noqa: PLC0415
+    from siamtrack.models.network import BoxNetwork, TrackingNetwork  # noqa: PLC0415
 
     kind: type[backbones.Backbone] = getattr(backbones, _BACKBONES[architecture])
     backbone = kind()
@@ -127,10 +125,3 @@ def _weights_folder() -> Path:
     """`siamtrack/weights` of an installed package, else `weights` of the source tree."""
     package = Path(__file__).resolve().parents[1]
     return package / "weights" if (package / "weights").is_dir() else package.parent / "weights"
-
-
-def unknown_name(kind: str, name: str, known: Sequence[str]) -> str:
-    """What to say of a name that is not known: the nearest of those that are, and all of them."""
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-    return f"unknown {kind} '{name}'{hint} (known: {', '.join(known) or 'none'})"

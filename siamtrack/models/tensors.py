@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamtrack.errors import WeightsError
-from siamtrack.files import replace_file
+from siamtrack.system.atomic_files import replace_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

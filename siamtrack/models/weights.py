@@ -26,7 +26,7 @@ from siamtrack.models.tensors import check_fit, one_line, put_tensors, read_tens
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from siamtrack.models.tracking import TrackingNetwork
+    from siamtrack.models.network import TrackingNetwork
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt")
 """Files that are read as checkpoints of siamfc-pytorch; everything else is read as safetensors."""

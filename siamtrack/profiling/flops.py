@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
+from siamtrack.models.network import BoxNetwork, TrackingNetwork
 
 
 def network_flops(network: TrackingNetwork, crops: int, search_size: int) -> int:

@@ -22,19 +22,19 @@ from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, opencv_threads
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.sinks import check_outputs, refuse_inputs
+from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video_sink import VideoSink
+from siamtrack.io.video.sink import VideoSink
 from siamtrack.io.window import has_display, select_boxes
-from siamtrack.machine import describe_machine, measure_peak, usable_cores
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.profiling.figures import Limit, Sample, TrackerProfile, mean_fps, profile_as_json, summarise_tracker
 from siamtrack.profiling.flops import network_flops
-from siamtrack.profiling.followers import Follower, ModelFollower, PeerFollower
-from siamtrack.profiling.measuring import WARM_UP, measure
-from siamtrack.progress import Progress
-from siamtrack.tracking.loading import load
+from siamtrack.profiling.measure import WARM_UP, measure
+from siamtrack.profiling.trackers import Follower, ModelFollower, PeerFollower
+from siamtrack.system.machine import describe_machine, measure_peak, usable_cores
+from siamtrack.system.progress import Progress
+from siamtrack.tracking.factory import load
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from siamtrack.config import ConfidenceSettings, TrackingSettings
-from siamtrack.tracking.kernels import Peak
+from siamtrack.tracking.response import Peak
 from siamtrack.tracking.status import Status
 
 LEAST = 0.1

@@ -13,21 +13,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from siamtrack.backends.base import Backend
-from siamtrack.backends.devices import find_device
-from siamtrack.backends.pytorch import TorchBackend
 from siamtrack.boxes import validate_box
 from siamtrack.config import TrackingSettings, UpdateSettings
 from siamtrack.errors import UsageError
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.weights import ModelCard
-from siamtrack.stages import StageClock
-from siamtrack.tracking.adaptive import learn
+from siamtrack.runtime.base import Backend
+from siamtrack.runtime.devices import find_device
+from siamtrack.runtime.pytorch import TorchBackend
+from siamtrack.system.stage_clock import StageClock
+from siamtrack.tracking.box_refinement import Reading, as_read, read_box, refine
 from siamtrack.tracking.confidence import believe, confidence, read_signals
 from siamtrack.tracking.crops import mean_color
-from siamtrack.tracking.descent import compile_descent
-from siamtrack.tracking.first_look import look_first
-from siamtrack.tracking.kernels import (
+from siamtrack.tracking.feature_extractor import Looker, Sight
+from siamtrack.tracking.initialization import look_first
+from siamtrack.tracking.local_search import Around, is_calm, is_due, near_geometry
+from siamtrack.tracking.online_filter.filter import learn
+from siamtrack.tracking.online_filter.solver import compile_descent
+from siamtrack.tracking.redetection import best_of, places
+from siamtrack.tracking.response import (
     Peak,
     find_answered_peak,
     find_peak,
@@ -36,11 +40,7 @@ from siamtrack.tracking.kernels import (
     needs_compiling,
     upsample_maps,
 )
-from siamtrack.tracking.looking import Looker, Sight
-from siamtrack.tracking.near import Around, is_calm, is_due, near_geometry
-from siamtrack.tracking.redetect import best_of, places
-from siamtrack.tracking.refine import Reading, as_read, read_box, refine
-from siamtrack.tracking.states import Observation, TargetState, TrackResult
+from siamtrack.tracking.state import Observation, TargetState, TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import renew
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from siamtrack.config import Frozen
 from siamtrack.errors import RecipeError, SinkError, WeightsError
-from siamtrack.files import replacing
+from siamtrack.system.atomic_files import replacing
 from siamtrack.training.recipe import Recipe
 
 FILE_NAME = "checkpoint.pt"

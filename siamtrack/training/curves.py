@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.files import replace_file
+from siamtrack.system.atomic_files import replace_file
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from siamtrack.machine import describe_machine
 from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.system.machine import describe_machine
 from siamtrack.training.checkpoint import Checkpoint
 from siamtrack.training.loop import average_network
 

@@ -10,11 +10,11 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from siamtrack.data.dataset import Batch, PairDataset, TrainingData, collate, make_sources
-from siamtrack.data.pairs import PairMaker, PairSample, largest_search
 from siamtrack.errors import SiamTrackError
-from siamtrack.interrupts import deaf_children
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
+from siamtrack.system.signals import deaf_children
+from siamtrack.training.dataset import Batch, PairDataset, TrainingData, collate, make_sources
+from siamtrack.training.pairs import PairMaker, PairSample, largest_search
 from siamtrack.training.recipe import Recipe
 
 PREFETCH = 8

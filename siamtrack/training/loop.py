@@ -16,16 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from siamtrack.data.dataset import Batch, TrainingData
 from siamtrack.errors import RecipeError, SiamTrackError, UsageError
-from siamtrack.machine import source_commit
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, build_network, create_network, find_model
-from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import from_efficientnet_lite0, load_network
+from siamtrack.system.machine import source_commit
 from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, load_checkpoint, save_checkpoint
+from siamtrack.training.dataset import Batch, TrainingData
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.objective import Objective, objective
-from siamtrack.training.optimiser import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
+from siamtrack.training.optimizer import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
 from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.precision import choose_precision, prepare_for_training
 from siamtrack.training.recipe import Recipe

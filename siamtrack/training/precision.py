@@ -11,10 +11,10 @@ import time
 import torch
 from torch import nn
 
-from siamtrack.backends.choice import torch_precisions
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
+from siamtrack.runtime.autotune import torch_precisions
+from siamtrack.runtime.winograd_training import train_by_winograd
 from siamtrack.training.recipe import Recipe, TrainingPrecision
-from siamtrack.training.winograd import train_by_winograd
 
 CROPS = 4
 """Search crops that are embedded when precisions are compared."""

@@ -10,10 +10,10 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from siamtrack.config import DISTANCES, ComparisonName, Frozen, TrackingSettings
-from siamtrack.data.augment import PhotometricSettings
-from siamtrack.data.pairs import GeometrySettings, MixSettings
-from siamtrack.errors import RecipeError
-from siamtrack.models.registry import Design, unknown_name
+from siamtrack.errors import RecipeError, unknown_name
+from siamtrack.models.registry import Design
+from siamtrack.training.augmentation import PhotometricSettings
+from siamtrack.training.pairs import GeometrySettings, MixSettings
 
 Kind = TypeVar("Kind", bound=Frozen)
 TrainingPrecision = Literal["float32", "bfloat16"]

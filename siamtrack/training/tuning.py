@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from siamtrack.config import TrackingSettings
-from siamtrack.data.dataset import TrainingData, read_training_data
-from siamtrack.data.sequences import Track
+from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import DataError, SinkError, UsageError
-from siamtrack.interrupts import StopSignal
+from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import find_model
-from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import load_network, save_network
+from siamtrack.system.signals import StopSignal
+from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.validation import spread_sample, validate
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
 from siamtrack.config import TrackingSettings
-from siamtrack.data.sequences import Track
+from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import BoxError
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.tracker import Tracker
 
 

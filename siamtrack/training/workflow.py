@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from siamtrack.data.dataset import TrainingData, read_training_data
-from siamtrack.data.sequences import Track
+from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import SinkError, UsageError
-from siamtrack.interrupts import StopSignal
+from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.curves import draw_curves
+from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.export import export_weights
 from siamtrack.training.loop import Progress, RunOptions, average_network, resume_run, start_run, train
 from siamtrack.training.parallel import ALONE, Processes

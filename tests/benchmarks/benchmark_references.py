@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from siamtrack.boxes import Box
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.tracking import TrackingNetwork
 
 
 class PlainSiamFC:

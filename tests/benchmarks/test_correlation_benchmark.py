@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from siamtrack.backends.correlation import correlate
 from siamtrack.models.heads import cross_correlation
+from siamtrack.runtime.correlation import correlate
 
 SHAPES = {
     "three crops of AlexNet": ((3, 1, 256, 6, 6), (3, 256, 22, 22)),

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from siamtrack.tracking.kernels import find_peak, make_tables
+from siamtrack.tracking.response import find_peak, make_tables
 
 PENALTY, INFLUENCE = 0.9745, 0.176
 WINDOW = np.outer(np.hanning(272), np.hanning(272))

@@ -16,17 +16,17 @@ import pytest
 from live_sources import Camera
 from numpy.typing import NDArray
 
-from siamtrack.interrupts import StopSignal
-from siamtrack.io.capture import Capture
-from siamtrack.io.live_frames import LiveFrame
-from siamtrack.io.newest import NewestFrames
+from siamtrack.io.live.base import LiveFrame
+from siamtrack.io.live.capture import Capture
+from siamtrack.io.live.latest import NewestFrames
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.loop import LiveLoop
 from siamtrack.live.overlay import Scene, draw_scene
 from siamtrack.live.results import open_results
 from siamtrack.live.session import Event, Session
-from siamtrack.live.targets import Targets
-from siamtrack.tracking.loading import RUNTIME_VARIABLE, load
+from siamtrack.system.signals import StopSignal
+from siamtrack.tracking.factory import RUNTIME_VARIABLE, load
+from siamtrack.tracking.multi import Targets
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 

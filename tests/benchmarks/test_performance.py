@@ -24,22 +24,22 @@ import torch
 from benchmark_references import PlainSiamFC, plain_training_flops, plain_training_speed
 from numpy.typing import NDArray
 
-from siamtrack.backends.choice import torch_precisions
 from siamtrack.boxes import Box, iou
 from siamtrack.config import Precision
-from siamtrack.exporting import ExportJob, export
 from siamtrack.io.draw import draw_targets
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video_sink import VideoSink
-from siamtrack.machine import measure_peak
+from siamtrack.io.video.sink import VideoSink
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 from siamtrack.profiling.run import ProfileJob, Report, run_profile
-from siamtrack.tracking.loading import RUNTIME_VARIABLE, load
+from siamtrack.runtime.autotune import torch_precisions
+from siamtrack.system.machine import measure_peak
+from siamtrack.tracking.factory import RUNTIME_VARIABLE, load
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.workflows.export import ExportJob, export
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)

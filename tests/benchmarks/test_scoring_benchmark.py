@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.results import SequenceResult
 from siamtrack.evaluation.scores import TrackerScore
 from siamtrack.evaluation.scoring import score_tracker
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 
 SEQUENCES, LENGTH, TRACKERS = 180, 1000, 10
 

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from siamtrack.boxes import Box
-from siamtrack.io.video_sink import VideoSink
+from siamtrack.io.video.sink import VideoSink
 from siamtrack.profiling.run import ProfileJob, run_profile
-from siamtrack.tracking.loading import RUNTIME_VARIABLE
+from siamtrack.tracking.factory import RUNTIME_VARIABLE
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)
@@ -53,7 +53,7 @@ def test_speed_against_csrt(monkeypatch: pytest.MonkeyPatch) -> None:
 TRACK_AND_MEASURE = """
 import resource, sys
 from pathlib import Path
-from siamtrack import runner
+from siamtrack.workflows import track as runner
 from siamtrack.boxes import Box
 from contextlib import contextmanager
 

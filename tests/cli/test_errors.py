@@ -408,7 +408,7 @@ def test_an_unexpected_exception_is_called_a_bug(track: Run, clip: Clip, monkeyp
     def fail(*_: object) -> None:
         raise KeyError("a surprise")
 
-    monkeypatch.setattr("siamtrack.runner.run", fail)
+    monkeypatch.setattr("siamtrack.workflows.track.run", fail)
     assert_one_line(track(clip.path, "--box", clip.box), FAILED, "a surprise", "bug", "--debug")
 
 
@@ -418,7 +418,7 @@ def test_what_the_system_refuses_is_one_line_without_a_bug(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "locked/boxes.csv")
 
-    monkeypatch.setattr("siamtrack.runner.run", refuse)
+    monkeypatch.setattr("siamtrack.workflows.track.run", refuse)
     outcome = track(clip.path, "--box", clip.box)
     assert_one_line(outcome, FAILED, "locked/boxes.csv", "Permission denied")
     assert "bug" not in outcome.err
@@ -434,7 +434,7 @@ def test_ctrl_c_before_anything_is_written(track: Run, clip: Clip, monkeypatch: 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("siamtrack.runner.run", interrupt)
+    monkeypatch.setattr("siamtrack.workflows.track.run", interrupt)
     assert_one_line(track(clip.path, "--box", clip.box), 130, "interrupted")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from command_clips import Clip, Run
 
 from siamtrack.boxes import iou
-from siamtrack.data.dataset import read_training_data
+from siamtrack.training.dataset import read_training_data
 
 
 def write_keys(path: Path, clip: Clip, *frames: int) -> Path:

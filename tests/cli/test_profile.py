@@ -9,7 +9,7 @@ import pytest
 from command_clips import WIDTH, Clip, Outcome, Run, render, write_video
 
 import siamtrack
-from siamtrack.profiling.measuring import WARM_UP
+from siamtrack.profiling.measure import WARM_UP
 
 USAGE, FAILED = 2, 1
 

@@ -194,7 +194,9 @@ def test_boxes_can_be_drawn_in_a_window(
 ) -> None:
     table = tmp_path / "boxes.csv"
     monkeypatch.setattr("siamtrack.io.window.has_display", lambda: True)
-    monkeypatch.setattr("siamtrack.runner.select_boxes", lambda image, title: [Box(1, 2, 30, 40), Box(50, 60, 20, 20)])
+    monkeypatch.setattr(
+        "siamtrack.workflows.track.select_boxes", lambda image, title: [Box(1, 2, 30, 40), Box(50, 60, 20, 20)]
+    )
     assert track(images.path, "--csv", table).code == 0
     assert boxes_of(read_rows(table)[:2]).tolist() == [[1, 2, 30, 40], [50, 60, 20, 20]]
 
@@ -218,7 +220,7 @@ def test_closing_the_window_ends_the_run_and_keeps_the_results(
 
     table = tmp_path / "boxes.csv"
     monkeypatch.setattr("siamtrack.io.window.has_display", lambda: True)
-    monkeypatch.setattr("siamtrack.runner.Window", ClosedAfterTwo)
+    monkeypatch.setattr("siamtrack.workflows.track.Window", ClosedAfterTwo)
     assert track(images.path, "--box", images.box, "--show", "--csv", table).code == 0
     assert len(read_rows(table)) == len(shown) == 2
 

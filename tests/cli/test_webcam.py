@@ -15,7 +15,7 @@ from command_clips import Clip, Outcome, Run, read_rows, read_video, render
 from live_sources import Pictures
 
 from siamtrack.boxes import iou
-from siamtrack.io.live_frames import LiveFrame, LiveSource
+from siamtrack.io.live.base import LiveFrame, LiveSource
 from siamtrack.io.sources import open_source
 
 
@@ -28,7 +28,7 @@ def webcam(run: Run, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             images = [frame.image for frame in frames if frame.image is not None]
             return Pictures(images, rate=frames.info.rate, name=source)
 
-    module = ModuleType("siamtrack.io.live_source")
+    module = ModuleType("siamtrack.io.live.open")
     module.open_live = open_live  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
@@ -57,7 +57,7 @@ def test_a_file_is_followed_to_its_end(webcam: Run, clip: Clip, tmp_path: Path) 
 
 
 def test_the_real_live_source_is_followed(run: Run, clip: Clip, weights: Path, tmp_path: Path) -> None:
-    pytest.importorskip("siamtrack.io.live_source")
+    pytest.importorskip("siamtrack.io.live.open")
     table, video = tmp_path / "boxes.csv", tmp_path / "out.mp4"
     options = ("--box", clip.box, "--csv", table, "--record", video, "--model", weights, "--threads", 1)
     assert run("webcam", "--camera", clip.path, *options).code == 0
@@ -134,7 +134,7 @@ def test_a_signal_ends_the_run_and_leaves_whole_files(
     frames, boxes = render(30)
     source = Signalling(frames, rate=Fraction(25), is_file=False)
     source.sent = sent
-    monkeypatch.setattr(sys.modules["siamtrack.io.live_source"], "open_live", lambda name: source)
+    monkeypatch.setattr(sys.modules["siamtrack.io.live.open"], "open_live", lambda name: source)
     box = ",".join(f"{value:g}" for value in boxes[0])
     outcome = webcam("--box", box, "--csv", table, "--record", video)
     assert outcome.code == 128 + sent

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.io.synthetic import smooth_noise
-from siamtrack.io.video_writer import VideoWriter
+from siamtrack.io.video.writer import VideoWriter
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 10
 FIRST, SECOND = Box(120, 80, 64, 48), Box(20, 30, 40, 40)

@@ -142,7 +142,7 @@ def test_detections_for_supervision(run: RunExample, tmp_path: Path) -> None:
 
 def test_boxes_ids_and_scores_reach_supervision_and_lost_targets_do_not() -> None:
     pytest.importorskip("supervision", reason='pip install "supervision>=0.31" to run this example')
-    from siamtrack.io.sinks import Row
+    from siamtrack.io.results import Row
     from siamtrack.tracking.status import Status
 
     to_detections = runpy.run_path(str(EXAMPLES / "supervision_detections.py"))["to_detections"]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.losses import contrastive, mining, similarity, triplet
-from siamtrack.models.similarity import Comparison, Concatenation, Hamming, create_comparison, list_comparisons
+from siamtrack.losses import contrastive, triplet
+from siamtrack.models.comparisons import Comparison, Concatenation, Hamming, create_comparison, list_comparisons
+from siamtrack.verification import mining
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "similarity.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -81,9 +82,9 @@ def test_the_table_of_comparisons_says_what_they_say() -> None:
 
 def test_the_table_of_losses_names_all_and_the_convention_of_each() -> None:
     table = rows("Losses")
-    assert named([row[0] for row in table]) == functions_of(contrastive, triplet, similarity)
+    assert named([row[0] for row in table]) == functions_of(contrastive, triplet, losses)
     labelled = named([row[0] for row in table if row[3].startswith("`same=`")])
-    for module in (contrastive, triplet, similarity):
+    for module in (contrastive, triplet, losses):
         for name in functions_of(module):
             assert ("same" in inspect.signature(getattr(module, name)).parameters) == (name in labelled)
 

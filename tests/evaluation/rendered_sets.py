@@ -14,7 +14,7 @@ from got10k.trackers import Tracker as ToolkitTracker
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind, Truth
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.evaluation.trackers import FrameTracker
 
 WIDTH, HEIGHT, SIDE = 80, 60, 12

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.results import SequenceResult
 from siamtrack.evaluation.scores import TrackerScore
 from siamtrack.evaluation.scoring import score_tracker
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 
 Boxes = NDArray[np.float64]
 

@@ -29,6 +29,7 @@ from rendered_sets import (
 )
 
 from siamtrack.boxes import iou
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind
 from siamtrack.errors import DataError, SiamTrackError, UsageError
 from siamtrack.evaluation.benchmark import (
     BenchmarkJob,
@@ -44,7 +45,6 @@ from siamtrack.evaluation.following import follow_once
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, read_run
 from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file
-from siamtrack.evaluation.sequences import EvaluationSequence, Kind
 from siamtrack.evaluation.trajectories import read_trajectory
 
 ORANGE = Factory()

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.conventions import Average, FirstFrame, Untrue, convention
-from siamtrack.evaluation.sequences import Kind
 
 
 def test_got10k_pools_the_frames_that_can_be_seen() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind, Truth
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.models.registry import create_network
 from siamtrack.models.weights import ModelCard, save_network
 from siamtrack.training.recipe import Recipe, parse_recipe

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rendered_sets import evaluation_set, square_boxes
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind
 from siamtrack.errors import DataError, SinkError
 from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file, write_result
-from siamtrack.evaluation.sequences import EvaluationSet, Kind
 
 OTB, GOT10K = evaluation_set(Kind.OTB2015), evaluation_set(Kind.GOT10K)
 BOXES = square_boxes(6) + 0.12345

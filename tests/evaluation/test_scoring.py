@@ -13,12 +13,12 @@ from got10k.experiments import ExperimentGOT10k, ExperimentOTB, ExperimentUAV123
 from numpy.typing import NDArray
 from scored_sets import Boxes, boxes, evaluation_set, follow, moving, score
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind, Truth
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.results import SequenceResult, write_result
 from siamtrack.evaluation.scores import Figures, TrackerScore
 from siamtrack.evaluation.scoring import score_tracker
-from siamtrack.evaluation.sequences import EvaluationSet, Kind, Truth
 
 nan, inf = float("nan"), float("inf")
 SIZE = (200, 150)

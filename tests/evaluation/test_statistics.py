@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored_sets import boxes, score
 
+from siamtrack.datasets.evaluation_sequences import Kind, Truth
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.results import SequenceResult
 from siamtrack.evaluation.scores import TrackerScore
-from siamtrack.evaluation.sequences import Kind, Truth
 from siamtrack.evaluation.statistics import (
     RESAMPLES,
     bootstrap_intervals,

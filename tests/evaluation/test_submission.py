@@ -9,10 +9,10 @@ import pytest
 from got10k.utils.ioutils import compress
 from rendered_sets import Factory, evaluation_set
 
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.errors import DataError, SinkError, UsageError
 from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark
 from siamtrack.evaluation.results import boxes_file
-from siamtrack.evaluation.sequences import Kind
 from siamtrack.evaluation.submission import write_submission
 
 TEST_SET = evaluation_set(Kind.GOT10K, has_truth=False)

@@ -20,10 +20,10 @@ from rendered_sets import (
     write_pictures,
 )
 
+from siamtrack.datasets import open_dataset
+from siamtrack.datasets.evaluation_sequences import EvaluationSet
 from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark
-from siamtrack.evaluation.datasets import open_dataset
 from siamtrack.evaluation.results import find_trackers, read_result
-from siamtrack.evaluation.sequences import EvaluationSet
 from siamtrack.evaluation.trackers import ClassFactory
 
 NAMES = ("Boy", "Coke", "Deer")

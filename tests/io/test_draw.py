@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.draw import COLORS, LOST_OPACITY, TARGET_COLORS, Color, draw, draw_targets, line_width
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.tracking.status import Status
 
 

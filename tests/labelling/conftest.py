@@ -7,7 +7,7 @@ import torch
 from scenes import PixelBackbone
 
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.tracker import Tracker
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from labelled_videos import straight_on
 
 from siamtrack.boxes import Box
-from siamtrack.data.dataset import read_training_data
-from siamtrack.data.sequences import decode_frames, read_tracks
+from siamtrack.datasets.training_tracks import decode_frames, read_tracks
 from siamtrack.errors import DataError, SinkError, UsageError
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.folder import LabelFolder, Method, Piece, Video, format_keys, read_keys
+from siamtrack.training.dataset import read_training_data
 
 VIDEO = Video(name="street.mp4", frames=50, width=320, height=240)
 METHOD = Method(between="interpolate")

@@ -140,7 +140,9 @@ def test_without_a_display_the_way_without_one_is_told(monkeypatch: pytest.Monke
         window.require_display()
 
 
-@pytest.mark.parametrize("module", ["siamtrack.labelling.workflow", "siamtrack.runner", "siamtrack.live.webcam"])
+@pytest.mark.parametrize(
+    "module", ["siamtrack.labelling.workflow", "siamtrack.workflows.track", "siamtrack.live.webcam"]
+)
 def test_opencv_is_loaded_before_pyav(module: str) -> None:
     """PyAV brings a libxcb with which OpenCV's Qt hangs when it is loaded first (PyAV-Org/PyAV#1050)."""
     code = f"import sys, {module}; names = list(sys.modules); assert names.index('cv2') < names.index('av')"

@@ -11,7 +11,7 @@ import pytest
 from labelled_videos import COVERED, behind_a_board, straight_on, write_pictures
 
 from siamtrack.boxes import Box, iou
-from siamtrack.data.sequences import decode_frames, read_tracks
+from siamtrack.datasets.training_tracks import decode_frames, read_tracks
 from siamtrack.errors import BoxError, DataError, SinkError, UsageError
 from siamtrack.labelling import window, workflow
 from siamtrack.labelling.annotations import Annotations, Key

@@ -7,7 +7,7 @@ from scenes import PixelBackbone, Sequence, render
 
 from siamtrack.boxes import Box
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.tracker import Tracker
 
 

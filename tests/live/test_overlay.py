@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from siamtrack.boxes import Box
 from siamtrack.io.draw import COLORS, Look
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.live.overlay import (
     KEYS,
     LISTED,

@@ -21,7 +21,7 @@ from scenes import Sequence
 
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import BoxError, SinkError, SourceError, UsageError
-from siamtrack.io.live_frames import LiveFrame
+from siamtrack.io.live.base import LiveFrame
 from siamtrack.live import loop, webcam
 from siamtrack.live.loop import Summary
 from siamtrack.live.overlay import Scene
@@ -280,7 +280,7 @@ def test_a_click_and_a_box_that_cannot_be_tracked_are_hints(
         raise BoxError("there is nothing in it")
 
     monkeypatch.setattr("siamtrack.live.window.draw_scene", show)
-    monkeypatch.setattr("siamtrack.live.targets.Targets.add", refuse)
+    monkeypatch.setattr("siamtrack.tracking.multi.Targets.add", refuse)
     outcome = use((DOWN, 5, 5), (UP, 6, 6), NO_KEY, *drag((10, 10), (60, 60)), NO_KEY, NO_KEY, ord("q"))
     assert outcome.rows == []
     assert any(note.startswith("that was a click") for note in notes)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.boxes import Box
-from siamtrack.io.pointer import Move, Press, Release
+from siamtrack.io.mouse import Move, Press, Release
 from siamtrack.live.session import (
     LEAST_SIDE,
     Add,

@@ -37,12 +37,12 @@ def main() -> int:
     from siamtrack.cli import main as run
     from siamtrack.live import webcam
     from siamtrack.models.heads import CorrelationHead
-    from siamtrack.models.tracking import TrackingNetwork
+    from siamtrack.models.network import TrackingNetwork
     from siamtrack.tracking.tracker import Tracker
 
     frames = render([[Box(*box_at(index)) for index in range(ROUND)]]).frames
 
-    module = ModuleType("siamtrack.io.live_source")
+    module = ModuleType("siamtrack.io.live.open")
     module.open_live = lambda source: Camera(frames * 200, Fraction(25))  # type: ignore[attr-defined]
     sys.modules[module.__name__] = module
     webcam._load = lambda job: Tracker(TrackingNetwork(PixelBackbone(), CorrelationHead(PixelBackbone.response_scale)))

@@ -13,7 +13,7 @@ from pytorch_metric_learning.reducers import DoNothingReducer
 from torch import Tensor
 
 from siamtrack.losses.contrastive import contrastive_loss, energy_loss
-from siamtrack.models.similarity import Euclidean
+from siamtrack.models.comparisons import Euclidean
 
 
 def draw(count: int, seed: int, greatest: float) -> tuple[Tensor, Tensor]:

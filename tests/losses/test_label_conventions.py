@@ -12,8 +12,8 @@ from torch import Tensor
 
 from siamtrack.errors import UsageError
 from siamtrack.losses.contrastive import ContrastiveLoss, EnergyLoss, contrastive_loss, energy_loss
-from siamtrack.losses.similarity import HingeLoss, cosine_regression_loss, hinge_loss, logistic_loss
-from siamtrack.models.similarity import create_comparison
+from siamtrack.models.comparisons import create_comparison
+from siamtrack.verification.losses import HingeLoss, cosine_regression_loss, hinge_loss, logistic_loss
 
 PairLoss = Callable[..., Tensor]
 

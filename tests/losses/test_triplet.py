@@ -13,9 +13,9 @@ from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 
 from siamtrack.errors import UsageError
-from siamtrack.losses.mining import batch_all
 from siamtrack.losses.triplet import TripletLoss, soft_triplet_loss, triplet_loss
-from siamtrack.models.similarity import Euclidean
+from siamtrack.models.comparisons import Euclidean
+from siamtrack.verification.mining import batch_all
 
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import create_network, list_architectures
-from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
 
 Crops = Callable[..., tuple[Tensor, Tensor]]
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from siamtrack.errors import UsageError
 from siamtrack.models.heads import BoxHead, BoxMaps
-from siamtrack.models.inference import prepare_for_inference
+from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.tracking import BoxNetwork, TrackingNetwork
+from siamtrack.runtime.fused import prepare_for_inference
 
 Crops = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from siamtrack.backends.choice import probe
-from siamtrack.backends.pytorch import AT_ONCE, TorchBackend
 from siamtrack.config import AdaptationSettings, TrackingSettings, UpdateSettings
 from siamtrack.errors import UsageError, WeightsError
-from siamtrack.exporting import ExportJob, export
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.models.inference import prepare_for_inference
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, build_network, create_network, find_model
-from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard, load_network, read_card, save_network
-from siamtrack.tracking.loading import load
+from siamtrack.runtime.autotune import probe
+from siamtrack.runtime.fused import prepare_for_inference
+from siamtrack.runtime.pytorch import AT_ONCE, TorchBackend
+from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.workflows.export import ExportJob, export
 
 UNSHARED = Design("lite0", shared=False)
 

@@ -17,16 +17,16 @@ from torch import nn
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, list_peers, opencv_threads
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video_sink import VideoSink
-from siamtrack.machine import measure_peak
-from siamtrack.models.inference import fold_batch_norm
+from siamtrack.io.video.sink import VideoSink
 from siamtrack.models.registry import build_network, list_architectures
 from siamtrack.profiling.figures import Limit, Sample, summarise_stages, summarise_tracker
 from siamtrack.profiling.flops import count_flops, network_flops
-from siamtrack.profiling.measuring import WARM_UP, measure
+from siamtrack.profiling.measure import WARM_UP, measure
 from siamtrack.profiling.run import SYNTHETIC_RATE
+from siamtrack.runtime.fused import fold_batch_norm
+from siamtrack.system.machine import measure_peak
 from siamtrack.tracking.status import Status
 
 # Operations

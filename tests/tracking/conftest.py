@@ -3,7 +3,7 @@ import torch
 from scenes import PixelBackbone
 
 from siamtrack.models.heads import CorrelationHead
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 
 
 @pytest.fixture(autouse=True, scope="session")

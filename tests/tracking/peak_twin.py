@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.tracking.kernels import FLAT, LOWEST, Peak
+from siamtrack.tracking.response import FLAT, LOWEST, Peak
 
 
 def upsampling(size: int, upsample: int) -> NDArray[np.float64]:

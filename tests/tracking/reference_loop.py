@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 
 STEP, PENALTY, DAMPING, INFLUENCE, UPSAMPLE = 1.0375, 0.9745, 0.59, 0.176, 16
 

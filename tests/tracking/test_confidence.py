@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from siamtrack.config import ConfidenceSettings, SignalWeights, TrackingSettings
 from siamtrack.tracking.confidence import Belief, Signals, believe, confidence, read_signals
-from siamtrack.tracking.kernels import Peak
+from siamtrack.tracking.response import Peak
 from siamtrack.tracking.status import Status
 
 T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST

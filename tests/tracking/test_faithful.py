@@ -12,7 +12,7 @@ from siamtrack.boxes import Box, iou
 from siamtrack.io.sources import open_source
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.factory import load
 
 
 @pytest.mark.parametrize(

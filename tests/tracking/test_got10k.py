@@ -6,7 +6,7 @@ from PIL import Image
 from scenes import growing_track, render
 
 from siamtrack.boxes import Box, iou
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.got10k import as_got10k_tracker
 from siamtrack.tracking.tracker import Tracker
 

@@ -8,14 +8,14 @@ import peak_twin
 import pytest
 import torch
 from scenes import growing_track, render
-from test_refine import head_of, told_tracker
+from test_box_refinement import head_of, told_tracker
 
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.crops import crop_whole_pixels_into
-from siamtrack.tracking.states import Observation, TrackResult
+from siamtrack.tracking.state import Observation, TrackResult
 from siamtrack.tracking.tracker import Tracker
 
 BOTH_MODES = pytest.mark.parametrize("mode", ["search", "exemplar", "alternate"])

@@ -8,11 +8,11 @@ import torch
 from scenes import Sequence, render
 from test_observe import assert_same
 
-from siamtrack.backends.base import Embedding
 from siamtrack.boxes import Box, iou
 from siamtrack.config import ConfidenceSettings, RecoverySettings, SignalWeights, TrackingSettings
-from siamtrack.models.tracking import TrackingNetwork
-from siamtrack.tracking.states import TargetState, TrackResult
+from siamtrack.models.network import TrackingNetwork
+from siamtrack.runtime.base import Embedding
+from siamtrack.tracking.state import TargetState, TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 

@@ -11,8 +11,8 @@ from scenes import Sequence, render, texture
 
 from siamtrack.boxes import Box
 from siamtrack.config import ConfidenceSettings, SignalWeights, TrackingSettings, UpdateSettings
-from siamtrack.models.tracking import TrackingNetwork
-from siamtrack.tracking.states import TrackResult
+from siamtrack.models.network import TrackingNetwork
+from siamtrack.tracking.state import TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template, renew
 from siamtrack.tracking.tracker import Tracker

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from scenes import PixelBackbone, Sequence, growing_track, render, texture
 from torch import nn
 
-from siamtrack.backends.base import Embedding
-from siamtrack.backends.devices import find_device
 from siamtrack.boxes import Box, iou
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.models.heads import CorrelationHead
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard, save_network
-from siamtrack.tracking.loading import load
-from siamtrack.tracking.states import TrackResult
+from siamtrack.runtime.base import Embedding
+from siamtrack.runtime.devices import find_device
+from siamtrack.tracking.factory import load
+from siamtrack.tracking.state import TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 

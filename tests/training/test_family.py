@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from siamtrack.config import ComparisonName
-from siamtrack.data.dataset import Batch
 from siamtrack.errors import RecipeError
 from siamtrack.losses.labels import disc_labels, grid_offsets
 from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, create_network
-from siamtrack.models.tracking import TrackingNetwork
 from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.training.dataset import Batch
 from siamtrack.training.loop import initial_network
 from siamtrack.training.objective import objective
 from siamtrack.training.recipe import LossSettings, Recipe, list_recipes, parse_recipe, read_recipe

@@ -8,12 +8,12 @@ import math
 import pytest
 import torch
 
-from siamtrack.data.dataset import Batch
 from siamtrack.losses.box import box_loss
 from siamtrack.losses.labels import disc_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss
+from siamtrack.models.network import BoxNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.tracking import BoxNetwork
+from siamtrack.training.dataset import Batch
 from siamtrack.training.objective import objective
 from siamtrack.training.recipe import LossSettings
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.cli import main
-from siamtrack.data.dataset import read_training_data
 from siamtrack.models.registry import build_network
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint
+from siamtrack.training.dataset import read_training_data
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.loop import RunOptions, start_run, train
 from siamtrack.training.objective import objective
-from siamtrack.training.optimiser import freeze, training_mode
+from siamtrack.training.optimizer import freeze, training_mode
 from siamtrack.training.parallel import ALONE, OtherProcessError, Processes, join_processes
 from siamtrack.training.recipe import Recipe, parse_recipe
 

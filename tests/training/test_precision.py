@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.tracking import TrackingNetwork
+from siamtrack.runtime.winograd_training import TrainedWinogradConv2d
 from siamtrack.training import precision
 from siamtrack.training.precision import choose_precision, prepare_for_training
 from siamtrack.training.recipe import Recipe, TrainingPrecision, WantedPrecision, read_recipe
-from siamtrack.training.winograd import TrainedWinogradConv2d
 
 CPU = torch.device("cpu")
 BOTH: tuple[TrainingPrecision, ...] = ("float32", "bfloat16")

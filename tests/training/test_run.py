@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from siamtrack.data.dataset import read_training_data
 from siamtrack.errors import DataError, RecipeError, SiamTrackError, SinkError, UsageError, WeightsError
 from siamtrack.models.weights import load_network, read_card
 from siamtrack.training import loop
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
+from siamtrack.training.dataset import read_training_data
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.loop import Progress, RunOptions, average_network, initial_network, resume_run, start_run, train
 from siamtrack.training.recipe import Recipe, list_recipes, parse_recipe, read_recipe

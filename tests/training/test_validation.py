@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
-from siamtrack.data.sequences import Track
+from siamtrack.datasets.training_tracks import Track
 from siamtrack.models.registry import create_network
 from siamtrack.training import validation
 from siamtrack.training.validation import spread_sample

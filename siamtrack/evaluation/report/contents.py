@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.records import RunRecord
 from siamtrack.evaluation.scores import Comparison, TrackerScore
-from siamtrack.evaluation.sequences import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.records import RECORD_NAME, read_run
 from siamtrack.evaluation.results import find_trackers, tracker_folder
-from siamtrack.evaluation.sequences import EvaluationSet, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.evaluation.report.contents import Report
 from siamtrack.evaluation.report.tables import Scored
 from siamtrack.evaluation.scores import SequenceScore, TrackerScore
-from siamtrack.evaluation.sequences import Kind
 
 
 def performance_json(report: Report) -> str:

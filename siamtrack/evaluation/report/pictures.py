@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence
 from siamtrack.errors import DataError
 from siamtrack.evaluation.report.contents import Picture
 from siamtrack.evaluation.report.palette import Style
-from siamtrack.evaluation.sequences import EvaluationSequence
 from siamtrack.io.draw import WHITE, draw_box
 from siamtrack.io.images import read_image
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.records import read_run
-from siamtrack.evaluation.report.collecting import collect_report
+from siamtrack.evaluation.report.collect import collect_report
 from siamtrack.evaluation.report.contents import Origin, Report, rank
-from siamtrack.evaluation.report.explaining import explain_failures
+from siamtrack.evaluation.report.explanations import explain_failures
 from siamtrack.evaluation.report.inputs import find_results
 from siamtrack.evaluation.results import read_result
 from siamtrack.evaluation.scoring import score_tracker
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet
 from siamtrack.evaluation.statistics import compare
-from siamtrack.machine import source_commit
+from siamtrack.system.machine import source_commit
 
 _logger = logging.getLogger(__name__)
 

@@ -18,17 +18,17 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from siamtrack.backends.memory import give_back_freed_memory
 from siamtrack.errors import SiamTrackError, UsageError
-from siamtrack.io.sinks import write_failure
+from siamtrack.io.results import write_failure
 from siamtrack.live.server.connection import Connection
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import Problem
 from siamtrack.live.server.security import Access, Guard
 from siamtrack.live.server.session import Session
-from siamtrack.live.server.turns import BusyError, Turn
+from siamtrack.live.server.single_flight import BusyError, Turn
 from siamtrack.live.server.uploads import check_upload_size, receive
 from siamtrack.live.server.worker import Worker
+from siamtrack.runtime.memory import give_back_freed_memory
 from siamtrack.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from siamtrack.live.server import protocol
 from siamtrack.live.server.feeds import Feed, UploadFeed, open_camera
 from siamtrack.live.server.jpeg import decode_jpeg
 from siamtrack.live.server.limits import LimitError, Limits
-from siamtrack.live.server.playing import Player
+from siamtrack.live.server.player import Player
 from siamtrack.live.server.protocol import (
     IN_FLIGHT,
     MAX_PROBLEMS,

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from siamtrack.errors import SourceError, UsageError
-from siamtrack.io.addresses import SCHEMES, WITHOUT_HOST, scheme_of, shown_address
-from siamtrack.io.camera import is_camera
 from siamtrack.io.frames import Frame
-from siamtrack.io.live_frames import LiveSource
+from siamtrack.io.live.addresses import SCHEMES, WITHOUT_HOST, scheme_of, shown_address
+from siamtrack.io.live.base import LiveSource
+from siamtrack.io.live.camera import is_camera
 from siamtrack.io.sources import open_source
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.recording import ByTheClock, EachOnce, Pace
@@ -137,7 +137,7 @@ def open_camera(address: str) -> CameraFeed:
     if not _names_camera(address):
         name = shown_address(address)
         raise UsageError(f"'{name}' is no camera: give a number, /dev/videoN, rtsp://... or http://...")
-    from siamtrack.io.live_source import open_live  # noqa: PLC0415 - only a server with cameras needs it
+    from siamtrack.io.live.open import open_live  # noqa: PLC0415 - only a server with cameras needs it
 
     source = open_live(address, timeout=ANSWER)
     return CameraFeed(source.info.name, source)

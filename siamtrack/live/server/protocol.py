@@ -30,7 +30,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from siamtrack.errors import UsageError
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.tracking.status import Status
 
 IN_FLIGHT = 2

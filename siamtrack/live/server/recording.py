@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame
-from siamtrack.io.joining import join_videos
-from siamtrack.io.sinks import CsvSink, Row, write_failure
-from siamtrack.io.video_sink import VideoSink
+from siamtrack.io.results import CsvSink, Row, write_failure
+from siamtrack.io.video.concat import join_videos
+from siamtrack.io.video.sink import VideoSink
 
 LIVE_RATE = Fraction(20)
 """Frames per second of the video of a webcam or a camera, whose own come as they come."""

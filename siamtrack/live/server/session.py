@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import SiamTrackError, SinkError, UsageError
 from siamtrack.io.frames import Frame
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import HELD, Coordinates
 from siamtrack.live.server.recording import Pace, Recording
-from siamtrack.live.server.turns import Turn
+from siamtrack.live.server.single_flight import Turn
 from siamtrack.live.server.worker import Worker
-from siamtrack.live.targets import Targets
+from siamtrack.tracking.multi import Targets
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from siamtrack.errors import UsageError
-from siamtrack.interrupts import join_thread
+from siamtrack.system.signals import join_thread
 
 Result = TypeVar("Result")
 

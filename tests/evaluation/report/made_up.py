@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.evaluation.records import RunRecord
 from siamtrack.evaluation.report.contents import Failure, Moment, Origin, Picture, Report
 from siamtrack.evaluation.scores import Comparison, Figures, SequenceScore, Speed, TrackerScore
-from siamtrack.evaluation.sequences import Kind
 
 THRESHOLDS = np.linspace(0, 1, 21)
 ORIGIN = Origin("siamtrack report results --out report", "abc123", "2026-01-02 03:04+00:00")

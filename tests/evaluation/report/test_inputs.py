@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from made_up import Length, run_record
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.records import write_run
 from siamtrack.evaluation.report.inputs import Place, Results, find_results, recorded_place
 from siamtrack.evaluation.results import write_result
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 
 SEQUENCE = EvaluationSequence("a", Length(2), lambda: Truth(np.ones((2, 4))))
 DATASET = EvaluationSet("OTB2015", Kind.OTB2015, Path("otb"), (SEQUENCE,))

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Truth
 from siamtrack.errors import DataError
 from siamtrack.evaluation.report.palette import styles
 from siamtrack.evaluation.report.pictures import HEIGHT, WIDTH, Drawn, find_window, read_frames, spread, take_picture
-from siamtrack.evaluation.sequences import EvaluationSequence, Truth
 
 LOOKS = styles(["a", "b"])
 sides = st.floats(1, 700)

@@ -15,12 +15,12 @@ from got10k.experiments import ExperimentGOT10k, ExperimentOTB
 from made_up import NO_FIGURES, ORIGIN, Length, report, tracker_score
 from numpy.typing import NDArray
 
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.report.contents import Report
 from siamtrack.evaluation.report.performance import performance_json
 from siamtrack.evaluation.results import read_result, write_result
 from siamtrack.evaluation.scoring import score_tracker
-from siamtrack.evaluation.sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 
 SIZE = (200, 150)
 ONE_BASED = np.array([1.0, 1, 0, 0])

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from siamtrack.live.server.app import Service
-from siamtrack.live.server.serving import build_server
+from siamtrack.live.server.serve import build_server
 
 
 @contextmanager

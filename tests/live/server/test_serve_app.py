@@ -17,10 +17,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from siamtrack.errors import UsageError
-from siamtrack.io.live_frames import LiveFrame, LiveSource
-from siamtrack.io.sinks import CSV_HEADER
+from siamtrack.io.live.base import LiveFrame, LiveSource
+from siamtrack.io.results import CSV_HEADER
 from siamtrack.io.sources import open_source
-from siamtrack.io.video_sink import VideoSink
+from siamtrack.io.video.sink import VideoSink
 from siamtrack.live.server import feeds
 from siamtrack.live.server.app import build_app
 from siamtrack.live.server.limits import FASTEST, LimitError, Limits
@@ -522,7 +522,7 @@ def test_no_file_and_no_port_of_the_server_is_a_camera(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["7", "/dev/video7", "/dev/v4l/by-id/usb", "rtsps://a/b", "HTTP://a", "rtmp://a/b"])
 def test_what_is_one_elsewhere_is_one_here(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("siamtrack.io.live_source.open_live", lambda address, timeout: TwoFrames())
+    monkeypatch.setattr("siamtrack.io.live.open.open_live", lambda address, timeout: TwoFrames())
     assert feeds.open_camera(address).name == "camera 0"
 
 

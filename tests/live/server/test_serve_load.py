@@ -24,7 +24,7 @@ from siamtrack.live.server.recording import ByTheClock
 from siamtrack.live.server.security import Access
 from siamtrack.live.server.session import Session
 from siamtrack.live.server.worker import Worker
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
 
 BOX = (16.0, 12.0, 16.0, 12.0)

@@ -23,13 +23,13 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from siamtrack.boxes import iou
 from siamtrack.io.frames import Frame
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.io.sources import open_source
 from siamtrack.live.server.app import Service
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.security import Access
 from siamtrack.live.server.session import Session
-from siamtrack.tracking.loading import load
+from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
 
 PATIENCE = 20.0

@@ -12,7 +12,7 @@ from serving_clients import packed
 
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
-from siamtrack.io.sinks import Row
+from siamtrack.io.results import Row
 from siamtrack.live.server.protocol import Add, Boxes, Drop, as_seen, pack_picture, read_command, read_frame
 from siamtrack.tracking.status import Status
 

@@ -13,9 +13,9 @@ from serving_clients import picture
 from siamtrack.boxes import Box
 from siamtrack.errors import SinkError, UsageError
 from siamtrack.io.frames import Frame
-from siamtrack.io.sinks import CSV_HEADER, Row
+from siamtrack.io.results import CSV_HEADER, Row
 from siamtrack.io.sources import open_source
-from siamtrack.io.video_sink import VideoSink
+from siamtrack.io.video.sink import VideoSink
 from siamtrack.live.server.recording import ByTheClock, EachOnce, Recording
 from siamtrack.tracking.status import Status
 

@@ -1,1 +1,0 @@
-"""Training data: readers, augmentation, composed scenes and pairs."""

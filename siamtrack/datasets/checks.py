@@ -1,0 +1,79 @@
+"""Everything that is wrong with a data set, at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind
+from siamtrack.datasets.registry import open_dataset
+from siamtrack.errors import DataError
+
+
+def check_dataset(root: Path, kind: Kind | None = None, subset: str | None = None) -> list[str]:
+    """Read all annotations and videos, list all pictures and decode the first of a sequence.
+
+    What is wrong is told in lines, each of which names the sequence.
+
+    Args:
+        root: the folder.
+        kind: as of `open_dataset`.
+        subset: as of `open_dataset`.
+
+    Returns:
+        The lines; none where all is well.
+
+    Raises:
+        UsageError: for a subset that the layout does not have.
+    """
+    try:
+        dataset = open_dataset(root, kind, subset)
+    except DataError as error:
+        return [str(error)]
+    counts = Counter(sequence.name for sequence in dataset.sequences)
+    twice = [f"{name}: {count} sequences have this name" for name, count in counts.items() if count > 1]
+    found = [f"{sequence.name}: {line}" for sequence in dataset.sequences for line in check_sequence(sequence)]
+    return [*dataset.notes, *twice, *found]
+
+
+def check_sequence(sequence: EvaluationSequence) -> list[str]:
+    """What is wrong with one sequence."""
+    lines = []
+    try:
+        truth = sequence.read_truth()
+    except DataError as error:
+        lines.append(str(error))
+    else:
+        if not np.isfinite(truth.boxes[0]).all():
+            lines.append("the target has no box in the first frame, and tracking starts there")
+    try:
+        lines += _check_frames(sequence)
+    except DataError as error:
+        if str(error) not in lines:
+            lines.append(str(error))
+    return lines
+
+
+def _check_frames(sequence: EvaluationSequence) -> list[str]:
+    """Decode a video as a whole, and of pictures the first; the others are there if they hold something.
+
+    Raises:
+        DataError: when they cannot be listed or decoded.
+    """
+    paths = sequence.frames.paths()
+    if paths is None:
+        promised, decoded = len(sequence.frames), sum(1 for _ in sequence.frames)
+        return [] if decoded == promised else [f"{decoded} of {promised} frames of the video are there: copy it again"]
+    empty = [path for path in paths if not _holds_something(path)]
+    if not empty:
+        next(iter(sequence.frames))
+    return [f"{path} is empty or cannot be read: unpack it again" for path in empty]
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False

@@ -1,0 +1,91 @@
+"""The folder in which the user's machine keeps what was made or measured for a model, so that it happens once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+from platformdirs import user_cache_path
+from pydantic import ValidationError
+
+from siamtrack.config import Frozen
+from siamtrack.system.atomic_files import replace_file
+from siamtrack.system.machine import cpu_name, usable_cores, waiting_policy
+
+CACHE_VARIABLE = "SIAMTRACK_CACHE"
+"""The environment variable that says where the cache is."""
+PACKAGES = ("siamtrack", "torch", "openvino", "onnxruntime", "onnx", "onnxscript")
+"""With another version of one of these, everything is made and measured anew."""
+
+_logger = logging.getLogger(__name__)
+
+Measurement = TypeVar("Measurement", bound=Frozen)
+
+
+def cache_folder() -> Path:
+    """Where the cache is; what is gone is made and measured again."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser() if named else user_cache_path("siamtrack")
+
+
+def model_folder(weights: Path) -> Path:
+    """The cache's folder for a model, as the packages that are installed make it of these weights."""
+    digest = hashlib.sha256(weights.read_bytes())
+    for package in PACKAGES:
+        digest.update(f"{package} {_version(package)}\n".encode())
+    return cache_folder() / f"{weights.stem}-{digest.hexdigest()[:16]}"
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured of a model on this machine: of its processor, the cores that may be used, and how threads wait.
+
+    Args:
+        folder: of the model in the cache.
+    """
+
+    folder: Path
+
+    def recall(
+        self, name: str, kind: type[Measurement], measure: Callable[[], Measurement], *conditions: object
+    ) -> Measurement:
+        """What was measured before, or is now.
+
+        Where it cannot be kept, a line in the log says so, and it is measured every time.
+
+        Args:
+            name: of the measurement, and of its file.
+            kind: of its result.
+            measure: gives it.
+            conditions: under which it holds, beside the machine's.
+        """
+        known = repr((cpu_name(), usable_cores(), waiting_policy(), *conditions))
+        file = self.folder / f"{name}-{hashlib.sha256(known.encode()).hexdigest()[:16]}.json"
+        try:
+            return kind.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError):
+            measured = measure()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(file, measured.model_dump_json().encode())
+        except OSError as error:
+            _logger.info(
+                "what was measured cannot be kept in %s, and will be measured again: %s; set %s to a folder that can "
+                "be written",
+                *(self.folder, error.strerror or error, CACHE_VARIABLE),
+            )
+        return measured
+
+
+def _version(package: str) -> str:
+    """The version that is installed; nothing for a package that is missing, or was not installed as one."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,326 @@
+"""What `siamtrack train verify-...` and `siamtrack oneshot` do: classes in, a model or figures out."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from siamtrack.errors import SinkError, UsageError
+from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
+from siamtrack.system.machine import describe_machine
+from siamtrack.system.signals import StopSignal
+from siamtrack.training.checkpoint import FILE_NAME
+from siamtrack.training.records import table
+from siamtrack.verification.classes import (
+    ClassSet,
+    check_pairs_exist,
+    choose_held_out,
+    compose_classes,
+    draw_pairs,
+    read_classes,
+)
+from siamtrack.verification.metrics import (
+    Figures,
+    accuracy,
+    all_similarities,
+    best_threshold,
+    fit_calibration,
+    measure,
+    pixel_similarities,
+    reliability,
+)
+from siamtrack.verification.model import BranchVerifier, Verifier, load_verifier, save_verifier
+from siamtrack.verification.recipe import VerificationRecipe
+from siamtrack.verification.training import (
+    VerificationCheckpoint,
+    VerificationProgress,
+    resume_verification,
+    start_verification,
+    train_verification,
+    trained_branch,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VerificationJob:
+    """One call of the command."""
+
+    recipe: VerificationRecipe
+    source: str
+    """As of `siamtrack.verification.classes.read_classes`."""
+    out: Path
+    resume: bool = False
+    """Go on from the checkpoint in `out`, if there is one."""
+    minutes: float | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How well classes were told apart that are not trained on, when a checkpoint was written."""
+
+    step: int
+    auc: float
+    recall: float
+    one_shot: float
+
+
+@dataclass(frozen=True)
+class VerificationSummary:
+    """What came out."""
+
+    steps: int
+    minutes: float
+    """Of training, over all sessions of the run."""
+    card: VerificationCard
+    figures: Figures
+    """On the held-out classes."""
+    weights: Path
+    finished: bool
+    """All steps of the recipe were done."""
+    stopped_by: signal.Signals | None = None
+    """The signal that ended the session early."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Classes to train on, to watch and to measure with; none is in two of them, but for those to watch."""
+
+    training: ClassSet
+    held_out: ClassSet
+    watched: ClassSet
+    """The validation classes; the held-out ones where there are none, which decide nothing then."""
+
+
+def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
+    """The classes as a recipe parts them.
+
+    Raises:
+        DataError: for a class that is not there, or too few that are left to train or to measure with.
+    """
+    settings = recipe.data
+    rng = np.random.default_rng(recipe.run.seed)
+    held_out = settings.held_out or choose_held_out(data, settings.held_out_share, rng)
+    parts = {
+        "training": data.without((*held_out, *settings.validation)),
+        "held-out": data.only(held_out),
+        "validation": data.only(settings.validation or held_out),
+    }
+    for what, part in parts.items():
+        check_pairs_exist(part, f"the {what} classes of {source}")
+    return Split(parts["training"], parts["held-out"], parts["validation"])
+
+
+def training_classes(data: ClassSet, recipe: VerificationRecipe) -> ClassSet:
+    """What batches are drawn from: the classes to train on, or those that are composed of them."""
+    if recipe.data.composed == 0:
+        return data
+    return compose_classes(data, recipe.data.composed, np.random.default_rng(recipe.run.seed))
+
+
+def run_verification(job: VerificationJob, report: Callable[[VerificationProgress], None]) -> VerificationSummary:
+    """Train a branch, calibrate and measure it on the held-out classes, and write the model.
+
+    Args:
+        job: what to do.
+        report: called with figures now and then.
+
+    Raises:
+        UsageError: when `out` holds a run already and `resume` is not set, the time is no positive number, or
+            scikit-learn is not installed.
+        SiamTrackError: for bad recipes, data and checkpoints, and for losses that are not finite.
+    """
+    if job.minutes is not None and not 0 < job.minutes < math.inf:
+        raise UsageError(f"--minutes {job.minutes:g} is no time to train: give a positive number")
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    start = _starting_point(job)
+    recipe = job.recipe
+    parts = split(read_classes(job.source, recipe.data.size, recipe.data.channels), recipe, job.source)
+    try:
+        job.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{job.out} cannot be made: {error.strerror or error}") from error
+    deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
+    with ExitStack() as stack:
+        logged = stack.enter_context(table(job.out / "log.csv", VerificationProgress, start.step))
+        validated = stack.enter_context(table(job.out / "validation.csv", Validation, start.step))
+
+        def report_all(progress: VerificationProgress) -> None:
+            report(progress)
+            logged(progress)
+
+        def inspect(checkpoint: VerificationCheckpoint) -> None:
+            found = measure(parts.watched, all_similarities(_raw_verifier(checkpoint), parts.watched), episodes=200)
+            log.info("step %d: AUC %.4f on %d classes", checkpoint.step, found.auc, len(parts.watched.names))
+            validated(Validation(checkpoint.step, found.auc, found.recall, found.episodes.accuracy))
+
+        with StopSignal() as stop:
+            if start.step == 0:
+                inspect(start)  # what the figures on the way are to be compared with
+            final = train_verification(
+                start,
+                training_classes(parts.training, recipe),
+                job.out,
+                report_all,
+                lambda: stop.received is not None or time.monotonic() > deadline,
+                inspect,
+            )
+        inspect(final)
+    path = job.out / f"{recipe.model.name}.safetensors"
+    verifier, figures = finish(final, parts)
+    save_verifier(path, verifier.branch, verifier.card)
+    return VerificationSummary(
+        final.step, final.seconds / 60, verifier.card, figures, path, final.step >= recipe.run.steps, stop.received
+    )
+
+
+def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVerifier, Figures]:
+    """The model of a run: calibrated on half of the pictures of each held-out class, and measured.
+
+    What needs the threshold or the probability is measured on pairs of the other half.
+    """
+    recipe = checkpoint.recipe
+    raw = _raw_verifier(checkpoint)
+    fitting, judging = halves(parts.held_out, np.random.default_rng(recipe.run.seed))
+    values, same = pair_values(raw, fitting, recipe.run.pairs, recipe.run.seed)
+    sign = float(raw.similarities(np.ones(1))[0])
+    threshold = sign * best_threshold(sign * values, same)
+    calibration = fit_calibration(values, same)
+    values, same = pair_values(raw, judging, recipe.run.pairs, recipe.run.seed + 1)
+    trusted = reliability(calibration.probability(values), same)
+    figures = measure(parts.held_out, all_similarities(raw, parts.held_out))
+    pixels = measure(parts.held_out, pixel_similarities(parts.held_out))
+    held_out = {
+        "classes": list(parts.held_out.names),
+        "auc": round(figures.auc, 4),
+        "recall at 1": round(figures.recall, 4),
+        f"{figures.episodes.ways}-way 1-shot": round(figures.episodes.accuracy, 4),
+        "accuracy of the decision": round(accuracy(sign * values, same, sign * threshold), 4),
+        "calibration error": round(trusted.error, 4),
+        "auc of the pixels": round(pixels.auc, 4),
+    }
+    card = raw.card.model_copy(
+        update={
+            "calibration": calibration,
+            "threshold": threshold,
+            "classes": parts.training.names,
+            "figures": {"held-out classes": held_out},
+        }
+    )
+    return BranchVerifier(raw.branch, card), figures
+
+
+def halves(data: ClassSet, rng: np.random.Generator) -> tuple[ClassSet, ClassSet]:
+    """The patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in both."""
+    first = np.zeros(len(data.classes), bool)
+    both = np.zeros(len(data.classes), bool)
+    for members in data.members:
+        if len(members) >= 4:
+            first[rng.permutation(members)[: len(members) // 2]] = True
+        else:
+            both[members] = True
+    return tuple(  # type: ignore[return-value]  # of two
+        ClassSet(data.names, data.patches[part], data.classes[part]) for part in (first | both, ~first | both)
+    )
+
+
+def pair_values(verifier: Verifier, data: ClassSet, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values of balanced pairs `(N,)`, and which of them are the same `(N,)`."""
+    pairs = draw_pairs(data, count, np.random.default_rng(seed))
+    embedded = verifier.embed(data.patches)
+    return verifier.compare(embedded, embedded)[pairs.first, pairs.second], pairs.same
+
+
+def _raw_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
+    """The branch so far, with a card whose calibration says nothing yet."""
+    recipe = checkpoint.recipe
+    training = {
+        "data": list(recipe.card.data),
+        "steps": checkpoint.step,
+        "minutes": round(checkpoint.seconds / 60, 2),
+        "commit": checkpoint.commit,
+        **({"continued from": checkpoint.base} if checkpoint.base else {}),
+        "machine": describe_machine(),
+        "recipe": recipe.model_dump(mode="json"),
+    }
+    names = BranchSettings.model_fields
+    card = VerificationCard(
+        name=recipe.model.name,
+        branch=BranchSettings(**{name: getattr(recipe.model, name) for name in names}),
+        comparison=recipe.model.comparison,
+        size=recipe.data.size,
+        channels=recipe.data.channels,
+        calibration=Calibration(intercept=0.0, slope=0.0),
+        threshold=0.0,
+        description=recipe.card.description,
+        training=training,
+        licence=recipe.card.licence,
+        limits=recipe.card.limits,
+    )
+    return BranchVerifier(trained_branch(checkpoint), card)
+
+
+def _starting_point(job: VerificationJob) -> VerificationCheckpoint:
+    path = job.out / FILE_NAME
+    if not path.is_file():
+        return start_verification(job.recipe)
+    if not job.resume:
+        raise UsageError(f"{job.out} holds a run already: go on with --resume auto, or choose another --out")
+    checkpoint = resume_verification(path, job.recipe)
+    log.info("going on from step %d of %s", checkpoint.step, path)
+    return checkpoint
+
+
+@dataclass(frozen=True)
+class OneShot:
+    """What `siamtrack oneshot` measured."""
+
+    model: str
+    classes: Sequence[str]
+    patches: int
+    figures: Figures
+    pixels: Figures
+    """Of the same episodes, by the distance of the pixels."""
+
+
+def run_one_shot(
+    source: str, model: str | Path, ways: int, shots: int, episodes: int, only: Sequence[str], seed: int
+) -> OneShot:
+    """Measure a model on classes that it need not know.
+
+    Args:
+        source: as of `siamtrack.verification.classes.read_classes`.
+        model: as of `siamtrack.verification.model.load_verifier`.
+        ways: classes in an episode.
+        shots: known patches of each.
+        episodes: how many.
+        only: names of the classes to take; all for none.
+        seed: of the episodes.
+
+    Raises:
+        SiamTrackError: for a bad model or data, and impossible episodes.
+    """
+    verifier = load_verifier(model)
+    data = read_classes(source, verifier.size, verifier.channels)
+    data = data.only(only) if only else data
+    able = sum(len(members) > shots for members in data.members)
+    if able < ways:
+        raise UsageError(
+            f"{source}: {able} classes have {shots + 1} pictures or more, too few for {ways} ways of {shots} shots and "
+            "a query: lower --ways or --shots, or add pictures"
+        )
+    figures = measure(data, all_similarities(verifier, data), ways, shots, episodes, seed)
+    pixels = measure(data, pixel_similarities(data), ways, shots, episodes, seed)
+    return OneShot(verifier.name, data.names, len(data.patches), figures, pixels)

@@ -1,0 +1,183 @@
+"""The near search crop: when it is enough, and that nothing is lost by it; with a network that matches pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scenes import Sequence, render
+
+from siamtrack.boxes import Box, iou
+from siamtrack.config import AdaptationSettings, ConfidenceSettings, NearSettings, SignalWeights, TrackingSettings
+from siamtrack.errors import UsageError
+from siamtrack.models.network import TrackingNetwork
+from siamtrack.runtime.base import Embedding
+from siamtrack.tracking.local_search import Around, is_calm, is_due
+from siamtrack.tracking.state import TrackResult
+from siamtrack.tracking.status import Status
+from siamtrack.tracking.tracker import Tracker
+
+BY_RESPONSE = ConfidenceSettings(intercept=-8.0, level=SignalWeights(response=1.0), change=SignalWeights())
+"""The target's own response is 12 here, and that of the background 5 at the most."""
+WIDE = TrackingSettings(scale_search="exemplar", confidence=BY_RESPONSE)
+NEAR = WIDE.model_copy(update={"near": NearSettings(size=96, within=0.25, above=0.5, every=4)})
+USUAL, SMALL = 128, 96
+
+
+def walk(steps: Iterable[tuple[float, float]]) -> Sequence:
+    """A target of 40 pixels a side that moves by these steps; its search crop shows 160 of the frame."""
+    places = np.cumsum([(60.0, 60.0), *steps], axis=0)
+    return render([[Box(x, y, 40, 40) for x, y in places]])
+
+
+class Watched:
+    """A tracker of one target, and the sides of the search crops that it embeds for each frame."""
+
+    def __init__(self, network: TrackingNetwork, settings: TrackingSettings) -> None:
+        self.tracker = Tracker(network, settings)
+        self.sides: list[list[int]] = []
+
+    def follow(self, sequence: Sequence) -> list[TrackResult]:
+        """Follow it, with the sizes noted down."""
+        state = self.tracker.start(sequence.frames[0], sequence.boxes[0][0])
+        embed, results = self.tracker.backend.embed, []
+
+        def noted(images: torch.Tensor) -> Embedding:
+            self.sides[-1] += [images.shape[-1]] * len(images)
+            return embed(images)
+
+        self.tracker.backend.embed = noted  # type: ignore[method-assign]
+        for frame in sequence.frames[1:]:
+            self.sides.append([])
+            (result,) = self.tracker.step(frame, [state])
+            results.append(result)
+            state = result.state
+        return results
+
+
+def test_a_calm_target_is_searched_near_but_for_every_so_many_frames(network: TrackingNetwork) -> None:
+    sequence = walk([(2, 1)] * 11)
+    watched = Watched(network, NEAR)
+    results = watched.follow(sequence)
+    # Frame 1 has nothing around it yet, 4 and 8 are due.
+    assert watched.sides == [[USUAL if frame in (1, 4, 8) else SMALL] for frame in range(1, 12)]
+    assert iou(np.array([result.box for result in results]), np.array(sequence.boxes[0][1:])).min() > 0.8
+
+
+@pytest.mark.parametrize(("mode", "crops"), [("exemplar", 1), ("search", 3)])
+def test_the_path_is_that_of_the_usual_crop(network: TrackingNetwork, mode: str, crops: int) -> None:
+    sequence = walk([(2, 1)] * 8 + [(-3, 2)] * 8)
+    near, wide = (Watched(network, settings.model_copy(update={"scale_search": mode})) for settings in (NEAR, WIDE))
+    # The network has no padding: it answers the same in the middle, and what is around it changes little.
+    for one, other in zip(near.follow(sequence), wide.follow(sequence), strict=True):
+        assert one.box == pytest.approx(other.box, abs=0.1)
+        assert one.status is other.status
+    assert near.sides[1] == [SMALL] * crops
+
+
+def test_a_jump_is_seen_in_the_same_frame(network: TrackingNetwork) -> None:
+    sequence = walk([(1, 0)] * 5 + [(30, 10)] + [(1, 0)] * 3)
+    watched = Watched(network, NEAR)
+    results = watched.follow(sequence)
+    assert watched.sides[5] == [SMALL, USUAL]
+    # It may go on as it went; frame 8 is due; after that all is calm.
+    assert watched.sides[6:] == [[USUAL], [USUAL], [SMALL]]
+    assert iou(np.array([result.box for result in results]), np.array(sequence.boxes[0][1:])).min() > 0.8
+
+
+def test_a_target_that_disappears_is_searched_in_the_usual_crop(network: TrackingNetwork) -> None:
+    sequence = walk([(1, 0)] * 5 + [(-900, 0)] + [(0, 0)] * 4)
+    watched = Watched(network, NEAR)
+    results = watched.follow(sequence)
+    assert watched.sides[5] == [SMALL, USUAL]
+    assert all(sides == [USUAL] for sides in watched.sides[6:])
+    assert results[-1].status is not Status.TRACKED
+
+
+def test_a_filter_learns_from_usual_crops_alone(network: TrackingNetwork) -> None:
+    sequence = walk([(2, 1)] * 12)
+    # Pixels make a poor filter, which is not what is looked at here.
+    sure = ConfidenceSettings(intercept=9.0, level=SignalWeights(), change=SignalWeights())
+    near, adaptation = NearSettings(size=96, within=0.5, every=4), AdaptationSettings(every=3, above=0.0)
+    watched = Watched(network, NEAR.model_copy(update={"near": near, "adaptation": adaptation, "confidence": sure}))
+    results = watched.follow(sequence)
+    assert watched.sides == [[USUAL if frame in (1, 3, 4, 6, 8, 9, 12) else SMALL] for frame in range(1, 13)]
+    filters = [result.state.filter for result in results]
+    learnt = [index + 1 for index in range(1, len(filters)) if filters[index] is not filters[index - 1]]
+    assert learnt == [3, 6, 9, 12]
+
+
+def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwork) -> None:
+    calm, jumps = [(1, 1)] * 6, [(1, 0)] * 4 + [(30, 0), (1, 0)]
+    tracks = [np.cumsum([start, *steps], axis=0) for start, steps in (((40, 40), calm), ((120, 150), jumps))]
+    sequence = render([[Box(x, y, 40, 40) for x, y in track] for track in tracks])
+    tracker = Tracker(
+        network, NEAR.model_copy(update={"near": NearSettings(size=96, within=0.25, above=0.5, every=50)})
+    )
+    states = [tracker.start(sequence.frames[0], boxes[0]) for boxes in sequence.boxes]
+    for index, frame in enumerate(sequence.frames[1:], 1):
+        before = dict(tracker.crops_seen)
+        results = tracker.step(frame, states)
+        states = [result.state for result in results]
+        seen = {side: count - before.get(side, 0) for side, count in tracker.crops_seen.items()}
+        assert seen == ({USUAL: 2} if index == 1 else {USUAL: int(index in (5, 6)), SMALL: 1 if index == 6 else 2})
+        for result, boxes in zip(results, sequence.boxes, strict=True):
+            assert iou(np.array(result.box), np.array(boxes[index])) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("near", "message"),
+    [
+        ({"size": 100}, "a search crop of 100 pixels does not fit this network"),
+        ({"size": 96, "within": 2.0}, "near.within 2 is more than crops of near.size 96 show: give 1 or less"),
+    ],
+)
+def test_a_near_crop_that_cannot_be(network: TrackingNetwork, near: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Tracker(network, TrackingSettings.model_validate({"scale_search": "exemplar", "near": near}))
+
+
+@pytest.mark.parametrize("size", [USUAL, USUAL + 32])
+def test_a_near_crop_that_is_no_smaller_saves_nothing(network: TrackingNetwork, size: int) -> None:
+    watched = Watched(network, TrackingSettings.model_validate({"scale_search": "exemplar", "near": {"size": size}}))
+    watched.follow(walk([(2, 1)] * 5))
+    assert {side for sides in watched.sides for side in sides} == {USUAL}
+
+
+def test_where_scales_take_turns_the_usual_crop_is_searched(network: TrackingNetwork) -> None:
+    watched = Watched(network, NEAR.model_copy(update={"scale_search": "alternate"}))
+    results = watched.follow(walk([(2, 1)] * 5))
+    assert {side for sides in watched.sides for side in sides} == {USUAL}
+    assert all(result.state.around is None for result in results)
+
+
+def around(seed: int, size: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(3, size, size)).astype(np.float32)
+
+
+@given(st.integers(1, 6), st.integers(0, 4))
+def test_the_middle_is_replaced_and_what_is_around_it_stays(half: int, margin: int) -> None:
+    whole, part = around(0, 2 * (half + margin) + 1), around(1, 2 * half + 1)
+    made = Around(whole, whole[0]).with_middle(part, part[0])
+    inner = slice(margin, margin + part.shape[-1])
+    np.testing.assert_array_equal(made.responses[:, inner, inner], part)
+    assert made.learnt is not None
+    np.testing.assert_array_equal(made.learnt[inner, inner], part[0])
+    outside = np.ones(whole.shape[1:], bool)
+    outside[inner, inner] = False
+    np.testing.assert_array_equal(made.responses[:, outside], whole[:, outside])
+    assert Around(whole, None).with_middle(part, None).learnt is None
+
+
+def test_what_is_calm_and_what_is_due() -> None:
+    settings = NearSettings(within=0.2, above=0.8, every=4)
+    assert is_calm((0.2, -0.2), 0.8, settings)
+    assert not is_calm((0.0, -0.21), 0.9, settings)
+    assert not is_calm((0.0, 0.0), 0.79, settings)
+    assert [age for age in range(1, 13) if is_due(age, settings, None)] == [4, 8, 12]
+    assert [age for age in range(1, 13) if is_due(age, settings, 5)] == [4, 5, 8, 10, 12]
