@@ -11,7 +11,7 @@ import pytest
 
 from siamtrack.losses import contrastive, triplet
 from siamtrack.models.comparisons import Comparison, Concatenation, Hamming, create_comparison, list_comparisons
-from siamtrack.verification import mining
+from siamtrack.verification import losses, mining
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "similarity.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))

@@ -210,7 +210,7 @@ class TestVideo:
 
     @given(st.fractions(min_value=Fraction(1, 10**6), max_value=1000))
     def test_rates_that_no_container_holds_become_the_nearest(self, rate: Fraction) -> None:
-        near = sink._representable(rate)
+        near = video_sink._representable(rate)
         assert max(near.numerator, near.denominator) <= 65535
         assert near > 0
         if max(rate.numerator, rate.denominator) <= 65535:
