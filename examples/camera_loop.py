@@ -17,7 +17,7 @@ def main(source: str) -> None:
     capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
     if not capture.isOpened():
         raise SystemExit(f"cannot open '{source}'")
-    targets = siamtrack.Targets(siamtrack.load())
+    targets = siamtrack.MultiTracker(siamtrack.load())
     while True:
         there, frame = capture.read()
         if not there:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import siamtrack
 from siamtrack.boxes import parse_box
-from siamtrack.io import CsvSink, Row
+from siamtrack.io import CsvWriter, Row
 
 
 def main(videos: Path, results: Path) -> None:
@@ -21,7 +21,7 @@ def main(videos: Path, results: Path) -> None:
     for text in sorted(videos.glob("*.txt")):
         table, line = results / f"{text.stem}.csv", text.read_text().partition("\n")[0]
         try:
-            with siamtrack.open_source(text.with_suffix(".mp4")) as frames, CsvSink(table) as rows:
+            with siamtrack.open_source(text.with_suffix(".mp4")) as frames, CsvWriter(table) as rows:
                 tracker.init(next(frames).image, parse_box(line))
                 for frame in frames:
                     if frame.image is not None:

@@ -13,7 +13,7 @@ from siamtrack.boxes import parse_box
 
 def main(source: str, output: str, boxes: list[siamtrack.Box]) -> None:
     """Every target has an id, the same in every frame; the first box is 1."""
-    targets = siamtrack.Targets(siamtrack.load())
+    targets = siamtrack.MultiTracker(siamtrack.load())
     with siamtrack.open_source(source) as frames, siamtrack.VideoWriter(output, like=frames) as video:
         first = next(frames)
         for box in boxes:

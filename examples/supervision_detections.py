@@ -27,7 +27,7 @@ def to_detections(results: dict[int, siamtrack.TrackResult]) -> sv.Detections:
 
 if __name__ == "__main__":
     path, output, *boxes = sys.argv[1:]
-    targets = siamtrack.Targets(siamtrack.load())
+    targets = siamtrack.MultiTracker(siamtrack.load())
     annotators = [each(color_lookup=sv.ColorLookup.TRACK) for each in (sv.BoxAnnotator, sv.TraceAnnotator)]
     with siamtrack.open_source(path) as frames, siamtrack.VideoWriter(output, like=frames) as video:
         first = next(frames).image

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
     from siamtrack.tracking.factory import load
-    from siamtrack.tracking.multi import Targets
+    from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
     from siamtrack.tracking.status import Status
     from siamtrack.tracking.tracker import Tracker
@@ -38,7 +38,7 @@ _HOMES = {
     "Box": "siamtrack.boxes",
     "SiamTrackError": "siamtrack.errors",
     "Status": "siamtrack.tracking.status",
-    "Targets": "siamtrack.tracking.multi",
+    "MultiTracker": "siamtrack.tracking.multi",
     "TrackResult": "siamtrack.tracking.state",
     "Tracker": "siamtrack.tracking.tracker",
     "TrackingSettings": "siamtrack.config",
@@ -52,9 +52,9 @@ _HOMES = {
 
 __all__ = [
     "Box",
+    "MultiTracker",
     "SiamTrackError",
     "Status",
-    "Targets",
     "TrackResult",
     "Tracker",
     "TrackingSettings",

@@ -1,6 +1,6 @@
 """The one place that knows box conventions: `x, y, width, height` in pixels, float, 0-based and continuous.
 
-The image spans `[0, W] x [0, H]`; pixel (0, 0) covers `[0, 1] x [0, 1]`, so its centre is at (0.5, 0.5) and the centre
+The image spans `[0, W] x [0, H]`; pixel (0, 0) covers `[0, 1] x [0, 1]`, so its center is at (0.5, 0.5) and the center
 of a box is `x + width / 2`. Files of OTB, GOT-10k and VOT count the first pixel as 1: readers and writers convert.
 """
 
@@ -28,7 +28,7 @@ class Box(NamedTuple):
 
     @property
     def center(self) -> tuple[float, float]:
-        """Centre `(x, y)` in pixels."""
+        """Center `(x, y)` in pixels."""
         return self.x + self.width / 2, self.y + self.height / 2
 
     @property
@@ -38,7 +38,7 @@ class Box(NamedTuple):
 
     @classmethod
     def from_center(cls, cx: float, cy: float, width: float, height: float) -> Box:
-        """The box of this size around a centre."""
+        """The box of this size around a center."""
         return cls(cx - width / 2, cy - height / 2, width, height)
 
     @classmethod

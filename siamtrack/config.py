@@ -26,29 +26,29 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class AdaptationSettings(Frozen):
+class OnlineFilterSettings(Frozen):
     """How a filter is learnt while tracking (`siamtrack.tracking.online_filter.filter`)."""
 
-    rate: float = Field(0.05, gt=0, lt=1)
+    learning_rate: float = Field(0.05, gt=0, lt=1)
     """Share of a new sample; those before it lose as much."""
-    every: int = Field(5, ge=1)
+    interval: int = Field(5, ge=1)
     """Frames from one sample to the next."""
-    samples: int = Field(8, ge=1)
+    max_samples: int = Field(8, ge=1)
     """How many samples are kept beside those of the first frame."""
-    first_share: float = Field(0.3, ge=0, lt=1)
+    first_sample_weight: float = Field(0.3, ge=0, lt=1)
     """Least share of the first frame, the only one whose box is sure."""
-    above: float = Field(0.3, ge=0, le=1)
+    min_response: float = Field(0.3, ge=0, le=1)
     """Frames in which the greatest answer of the filter is smaller are not learnt from."""
     tolerance: float = Field(0, ge=0)
     """Frames to which the filter answers as it should are not learnt from: those in which its squared error is at most
     this share of what it would be without an answer."""
     sigma: float = Field(0.275, gt=0, le=1)
     """Width of the Gaussian that the filter is to answer with, in sides of the target."""
-    regularisation: float = Field(0.1, gt=0)
+    regularization: float = Field(0.1, gt=0)
     """Weight of the squared filter in the regression."""
-    first_steps: int = Field(30, ge=1)
+    init_iterations: int = Field(30, ge=1)
     """Steps of the conjugate gradient in the first frame."""
-    steps: int = Field(2, ge=1)
+    iterations: int = Field(2, ge=1)
     """Steps of the conjugate gradient after every new sample."""
 
 
@@ -58,8 +58,8 @@ class SignalWeights(Frozen):
     response: float = 0.0
     psr: float = 0.0
     apce: float = 0.0
-    answer: float = 0.0
-    quality: float = 0.0
+    filter_response: float = 0.0
+    box_quality: float = 0.0
 
 
 class ConfidenceSettings(Frozen):
@@ -70,61 +70,61 @@ class ConfidenceSettings(Frozen):
 
     intercept: float = 0.609
     """Logit where all signals are 0."""
-    level: SignalWeights = SignalWeights(response=0.274, psr=0.976, apce=0.477)
+    level_weights: SignalWeights = SignalWeights(response=0.274, psr=0.976, apce=0.477)
     """Weights of the signals themselves."""
-    change: SignalWeights = SignalWeights(response=0.303, psr=0.606, apce=0.515)
+    change_weights: SignalWeights = SignalWeights(response=0.303, psr=0.606, apce=0.515)
     """Weights of their difference from what is usual for the target."""
-    first_frames: int = Field(20, ge=1)
+    baseline_frames: int = Field(20, ge=1)
     """Frames after the first one whose mean is what is usual for a target; nearly all trackers are right in them."""
     smoothing: float = Field(0.5, gt=0, le=1)
     """Share of a frame in the running mean of the confidence's logit, which the status is taken from."""
     slow_smoothing: float = Field(0.2, gt=0, le=1)
     """Share of a frame in the slower mean that the other one is compared with."""
-    answer_weight: float = Field(8.0, ge=0)
+    filter_weight: float = Field(8.0, ge=0)
     """What the filter's answer counts in that comparison; the logit counts 1."""
-    fall: float = Field(3.0, ge=0)
+    drop: float = Field(3.0, ge=0)
     """How far below the slower mean both together must be for a target to be lost."""
-    patience: int = Field(5, ge=1)
-    """Frames in a row as far below, and below `lost_below`, before a target is lost."""
-    found_above: float = Field(0.8, ge=0, le=1)
+    lost_frames: int = Field(5, ge=1)
+    """Frames in a row as far below, and below `lost_threshold`, before a target is lost."""
+    found_threshold: float = Field(0.8, ge=0, le=1)
     """Confidence from which a lost target may be there again."""
-    found_answer: float = Field(0.6, ge=0, le=1)
+    found_filter_ratio: float = Field(0.6, ge=0, le=1)
     """Share of its usual answer from which the filter, where one is learnt, takes it for the target again."""
-    proofs: int = Field(3, ge=1)
+    confirmations: int = Field(3, ge=1)
     """Frames in a row in which it must be there before a lost target is tracked again."""
 
 
-class NearSettings(Frozen):
+class LocalSearchSettings(Frozen):
     """When a smaller search crop is enough (`siamtrack.tracking.local_search`)."""
 
-    size: int = Field(192, ge=32)
+    search_size: int = Field(192, ge=32)
     """Side of that crop in pixels at the scale of the exemplar's."""
-    within: float = Field(0.1875, gt=0)
+    max_displacement: float = Field(0.1875, gt=0)
     """Greatest displacement along an axis, in sides of the target, after which and in which it is enough; a target that
     moves further is looked for in the usual crop, in the same frame."""
-    above: float = Field(0.8, ge=0, le=1)
+    threshold: float = Field(0.8, ge=0, le=1)
     """Confidence from which it is enough."""
-    every: int = Field(5, ge=1)
+    interval: int = Field(5, ge=1)
     """Frames from one in which the usual crop is searched anyhow to the next."""
 
 
-class RecoverySettings(Frozen):
+class RedetectionSettings(Frozen):
     """How a target that is lost is looked for (`siamtrack.tracking.redetection`)."""
 
     crops: int = Field(3, ge=1, le=64)
     """Search crops a frame beside the usual one."""
 
 
-class UpdateSettings(Frozen):
+class TemplateUpdateSettings(Frozen):
     """How the template follows the target's appearance (`siamtrack.tracking.template`)."""
 
-    every: int = Field(10, ge=1)
+    interval: int = Field(10, ge=1)
     """Frames from one exemplar to the next."""
-    rate: float = Field(0.1, gt=0, le=1)
+    learning_rate: float = Field(0.1, gt=0, le=1)
     """Share of a new exemplar in the running mean of the later ones."""
-    share: float = Field(0.3, ge=0, lt=1)
+    weight: float = Field(0.3, ge=0, lt=1)
     """Share of that mean in the template; the first exemplar has the rest."""
-    above: float = Field(0.8, ge=0, le=1)
+    threshold: float = Field(0.8, ge=0, le=1)
     """Score from which a frame is learnt from; the target must be tracked as well."""
 
 
@@ -143,10 +143,10 @@ class TrackingSettings(Frozen):
     scales: int = Field(3, ge=1, le=9)
     """Number of scales, odd."""
     scale_step: float = Field(1.0375, gt=1, lt=2)
-    """Ratio of neighbouring scales."""
+    """Ratio of neighboring scales."""
     scale_penalty: float = Field(0.9745, gt=0, le=1)
     """Factor on the response of every scale but the middle one (a negative response is divided by it)."""
-    scale_damping: float = Field(0.59, ge=0, le=1)
+    scale_lr: float = Field(0.59, ge=0, le=1)
     """Share of the measured scale change that the size follows (`scale_lr` elsewhere)."""
     window_influence: float = Field(0.176, ge=0, le=1)
     """Share of the cosine window in the score of a position."""
@@ -156,43 +156,44 @@ class TrackingSettings(Frozen):
     """Smallest size, as a ratio of the first."""
     max_size: float = Field(5.0, ge=1)
     """Largest size, as a ratio of the first."""
-    box_damping: float = Field(0.4, ge=0, le=1)
+    box_size_lr: float = Field(0.4, ge=0, le=1)
     """Share of a size read by a box head that the smoothed size follows, for a reading of full quality."""
-    box_size_share: float = Field(0.75, ge=0, le=1)
+    box_size_weight: float = Field(0.75, ge=0, le=1)
     """Share of that size, against the scale search's, in the box that is reported (geometric mean)."""
-    box_center_share: float = Field(0.75, ge=0, le=1)
-    """Share of the centre read by a box head in the box that is reported, for a reading of full quality."""
-    box_scale_share: float = Field(0.0, ge=0, le=1)
+    box_center_weight: float = Field(0.75, ge=0, le=1)
+    """Share of the center read by a box head in the box that is reported, for a reading of full quality."""
+    box_scale_lr: float = Field(0.0, ge=0, le=1)
     """Share of the difference between that size and the scale search's by which the search follows it every frame."""
-    adaptation: AdaptationSettings | None = None
+    online_filter: OnlineFilterSettings | None = None
     """Learn a filter while tracking, which then says where the target is; None keeps to the first exemplar (SiamFC)."""
     confidence: ConfidenceSettings = ConfidenceSettings()
     """What makes the confidence, and how the status follows it."""
-    update: UpdateSettings | None = None
+    template_update: TemplateUpdateSettings | None = None
     """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
-    near: NearSettings | None = None
+    local_search: LocalSearchSettings | None = None
     """Search the middle of the crop alone while the target moves little; None searches the whole of it in every frame
     (SiamFC), and so does `scale_search = "alternate"`, where a frame does not show all scales."""
-    recovery: RecoverySettings | None = None
+    redetection: RedetectionSettings | None = None
     """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
-    uncertain_below: float = Field(0.6, ge=0, le=1)
+    uncertain_threshold: float = Field(0.6, ge=0, le=1)
     """Smoothed confidence below which a target is reported as uncertain."""
-    lost_below: float = Field(0.6, ge=0, le=1)
+    lost_threshold: float = Field(0.6, ge=0, le=1)
     """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.fall`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.scales % 2 == 0:
             raise ValueError(f"scales must be odd, so that one of them is 'unchanged'; {self.scales} is not")
-        if self.adaptation and self.scale_search != "exemplar":
-            raise ValueError("adaptation learns from one search crop a frame: it needs scale_search = 'exemplar'")
-        if self.lost_below > self.uncertain_below:
+        if self.online_filter and self.scale_search != "exemplar":
+            raise ValueError("online_filter learns from one search crop a frame: it needs scale_search = 'exemplar'")
+        if self.lost_threshold > self.uncertain_threshold:
             raise ValueError(
-                f"lost_below ({self.lost_below:g}) must not exceed uncertain_below ({self.uncertain_below:g})"
+                f"lost_threshold ({self.lost_threshold:g}) must not exceed "
+                f"uncertain_threshold ({self.uncertain_threshold:g})"
             )
-        if self.confidence.found_above < self.lost_below:
+        if self.confidence.found_threshold < self.lost_threshold:
             raise ValueError(
-                f"confidence.found_above ({self.confidence.found_above:g}) must not be less than "
-                f"lost_below ({self.lost_below:g})"
+                f"confidence.found_threshold ({self.confidence.found_threshold:g}) must not be less than "
+                f"lost_threshold ({self.lost_threshold:g})"
             )
         return self

@@ -30,7 +30,7 @@ class SourceError(SiamTrackError):
     """Frames that cannot be read."""
 
 
-class SinkError(SiamTrackError):
+class OutputError(SiamTrackError):
     """Results that cannot be written."""
 
 

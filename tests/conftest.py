@@ -32,7 +32,7 @@ OBJECT_SIDE = 30
 
 
 def texture(height: int, width: int, rng: np.random.Generator, cell: int = 6) -> NDArray[np.uint8]:
-    """Smooth random colours: something to recognise at every place."""
+    """Smooth random colors: something to recognize at every place."""
     coarse = rng.integers(0, 256, (height // cell + 2, width // cell + 2, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 

@@ -25,7 +25,7 @@ LAYERS = [
     {"system", "boxes", "config"},
     {"errors"},
 ]
-"""Top to bottom. A part imports itself and what lies below it, never its neighbours."""
+"""Top to bottom. A part imports itself and what lies below it, never its neighbors."""
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 FORBIDDEN = {

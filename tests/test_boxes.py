@@ -102,13 +102,13 @@ def test_center_and_area_of_a_box() -> None:
     assert Box(0, 0, 1, 1).center == (0.5, 0.5)  # of the first pixel
 
 
-def test_a_box_around_a_centre() -> None:
+def test_a_box_around_a_center() -> None:
     assert Box.from_center(12.5, 24, 5, 8) == Box(10, 20, 5, 8)
 
 
 @settings(deadline=None)
 @given(ANY_BOX)
-def test_the_box_around_its_own_centre_is_the_same_box(numbers: Numbers) -> None:
+def test_the_box_around_its_own_center_is_the_same_box(numbers: Numbers) -> None:
     box = Box(*numbers)
     assert Box.from_center(*box.center, box.width, box.height) == pytest.approx(box, abs=1e-9)
 

@@ -23,7 +23,7 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.io import draw, sources, video_writer
     from siamtrack.models.registry import list_models
     from siamtrack.tracking import factory
-    from siamtrack.tracking.multi import Targets
+    from siamtrack.tracking.multi import MultiTracker
 
     assert siamtrack.Box is Box
     assert siamtrack.SiamTrackError is SiamTrackError
@@ -32,7 +32,7 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     assert siamtrack.open_source is sources.open_source
     assert siamtrack.VideoWriter is video_writer.VideoWriter
     assert siamtrack.draw is draw.draw
-    assert siamtrack.Targets is Targets
+    assert siamtrack.MultiTracker is MultiTracker
 
 
 def test_version_is_that_of_the_installed_package() -> None:

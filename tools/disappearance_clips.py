@@ -149,10 +149,10 @@ def _moving_cutouts(folder: Path) -> list[Image]:
         window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
         cutouts.append(np.dstack([frame, alpha])[window])
     height, width = (max(each.shape[axis] for each in cutouts) for axis in (0, 1))
-    return [_centred(each, height, width) for each in cutouts]
+    return [_centerd(each, height, width) for each in cutouts]
 
 
-def _centred(cutout: Image, height: int, width: int) -> Image:
+def _centerd(cutout: Image, height: int, width: int) -> Image:
     canvas = np.zeros((height, width, 4), np.uint8)
     top, left = (height - cutout.shape[0]) // 2, (width - cutout.shape[1]) // 2
     canvas[top : top + cutout.shape[0], left : left + cutout.shape[1]] = cutout
@@ -176,16 +176,16 @@ def _cover(stock: Stock, rng: np.random.Generator) -> Image:
 
 
 def _alike(stock: Stock, target: Image, rng: np.random.Generator) -> list[Image]:
-    """Two objects with the colours that are most like the target's."""
+    """Two objects with the colors that are most like the target's."""
     picks = rng.choice(len(stock.objects), min(CANDIDATES, len(stock.objects)), replace=False)
     others = [read_object(stock.objects[int(pick)]) for pick in picks]
-    wanted = _colours(target)
+    wanted = _colors(target)
     others = [each for each in others if each.shape != target.shape or not np.array_equal(each, target)]
-    return sorted(others, key=lambda each: float(np.abs(_colours(each) - wanted).sum()))[:2]
+    return sorted(others, key=lambda each: float(np.abs(_colors(each) - wanted).sum()))[:2]
 
 
-def _colours(cutout: Image) -> NDArray[np.float64]:
-    """Shares of 4 x 4 x 4 colours in the opaque part."""
+def _colors(cutout: Image) -> NDArray[np.float64]:
+    """Shares of 4 x 4 x 4 colors in the opaque part."""
     opaque = cutout[cutout[:, :, 3] > 127][:, :3] // 64
     counts = np.bincount(opaque @ np.array([16, 4, 1]), minlength=64)
     shares: NDArray[np.float64] = counts / max(counts.sum(), 1)

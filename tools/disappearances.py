@@ -51,7 +51,7 @@ COVER = 1.9
 BREATH = 0.15
 """Greatest change of the target's size, in natural logarithms."""
 NOISE = 3.0
-"""Standard deviation of the sensor's noise, in grey levels."""
+"""Standard deviation of the sensor's noise, in gray levels."""
 
 
 class Ending(StrEnum):

@@ -25,11 +25,11 @@ from siamtrack.config import TrackingSettings
 from siamtrack.datasets.training_tracks import read_tracks
 from siamtrack.errors import SiamTrackError
 from siamtrack.models.registry import DEFAULT_MODEL
-from siamtrack.tracking.confidence import NOTHING_KNOWN, Signals, believe
+from siamtrack.tracking.confidence import INITIAL_TRACK_STATE, Signals, update_state
 from siamtrack.tracking.factory import load
 
 FIT_SEED = 100
-REGARDLESS = {"recovery": None, "uncertain_below": 0, "lost_below": 0}
+REGARDLESS = {"redetection": None, "uncertain_threshold": 0, "lost_threshold": 0}
 RIDGE = 0.01
 """Weight of the squared weights, in variances of their signals."""
 STEPS = 50
@@ -86,10 +86,10 @@ def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
 
 def history(run: Run, settings: TrackingSettings) -> NDArray[np.float64]:
     """`(N, 5)`: what was usual for the target as far as was known before each frame."""
-    belief, usual = NOTHING_KNOWN, []
+    belief, usual = INITIAL_TRACK_STATE, []
     for signals in run.signals:
         usual.append(belief.usual or signals)
-        belief, _ = believe(belief, signals, 1.0, settings)
+        belief, _ = update_state(belief, signals, 1.0, settings)
     return np.array(usual)
 
 

@@ -31,8 +31,8 @@ def main() -> int:
         architecture="lite0",
         tracking=TrackingSettings(scale_search="exemplar"),
         description="EfficientNet-Lite0's ImageNet features as they are; not trained for tracking.",
-        training={"steps": 0, "data": [{"name": "ImageNet-1k (trunk)", "source": PACKAGE, "licence": "Apache-2.0"}]},
-        licence="Apache-2.0",
+        training={"steps": 0, "data": [{"name": "ImageNet-1k (trunk)", "source": PACKAGE, "license": "Apache-2.0"}]},
+        license="Apache-2.0",
         limits="A starting point for training.",
     )
     try:

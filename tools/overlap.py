@@ -62,7 +62,7 @@ def parsed(changes: Iterable[str]) -> dict[str, object]:
     try:
         return {name: json.loads(value) for name, value in (change.split("=", 1) for change in changes)}
     except ValueError as error:
-        raise UsageError(f"--set takes NAME=JSON, such as adaptation=null: {error}") from error
+        raise UsageError(f"--set takes NAME=JSON, such as online_filter=null: {error}") from error
 
 
 def table(tracker: Tracker, tracks: Iterable[Track]) -> None:

@@ -27,7 +27,7 @@ NOISE = 7.0
 
 @dataclass(frozen=True)
 class Cell:
-    """How a cell looks, and its way: `(frames,)` centre, angle and half axes."""
+    """How a cell looks, and its way: `(frames,)` center, angle and half axes."""
 
     gray: NDArray[np.float32]
     alpha: NDArray[np.float32]

@@ -21,7 +21,7 @@ Verifier = Annotated[
 
 def compare(
     one: Annotated[Path, typer.Argument(metavar="A.png", help="A picture of a thing, cut out around it.")],
-    other: Annotated[Path, typer.Argument(metavar="B.png", help="Another one; size and colours may differ.")],
+    other: Annotated[Path, typer.Argument(metavar="B.png", help="Another one; size and colors may differ.")],
     *,
     model: Verifier = VERIFIER,
     debug: Debug = False,

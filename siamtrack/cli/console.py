@@ -187,7 +187,7 @@ def tracking_figures(progress: TrainingProgress) -> str:
     """Figures of training a tracking network in words."""
     boxes = f"overlap of boxes {progress.overlap:.3f}, " if progress.overlap else ""
     return (
-        f"loss {progress.loss:.3f}, centre error {progress.center_error:.1f} px, {boxes}"
+        f"loss {progress.loss:.3f}, center error {progress.center_error:.1f} px, {boxes}"
         f"{progress.pairs_per_second:.1f} pairs/s, data wait {progress.wait:.0%}"
     )
 

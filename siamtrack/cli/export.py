@@ -26,7 +26,7 @@ def export(
         typer.Option(
             "--int8",
             metavar="FRAMES",
-            help="Quantise the backbone to 8 bits, calibrated on these frames: a folder of images or a video, like "
+            help="Quantize the backbone to 8 bits, calibrated on these frames: a folder of images or a video, like "
             "those to be tracked. OpenVINO only.",
         ),
     ] = None,

@@ -25,4 +25,4 @@ def models(debug: Debug = False) -> None:
         shown = f"{name} (default)" if name == DEFAULT_MODEL else name
         table.add_row(shown, f"{path.stat().st_size / 1e6:.1f} MB", card.architecture, card.description)
     console.output().print(table, soft_wrap=False)
-    console.output().print("The whole card of one, with data, licence and figures: siamtrack info NAME")
+    console.output().print("The whole card of one, with data, license and figures: siamtrack info NAME")

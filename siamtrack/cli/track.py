@@ -104,7 +104,7 @@ def track(
         threads=threads,
         precision=precision,
         runtime=runtime,
-        settings=({"scale_search": scale_search} if scale_search else {}) | ({"update": {}} if update else {}),
+        settings=({"scale_search": scale_search} if scale_search else {}) | ({"template_update": {}} if update else {}),
         show=show,
     )
     summary = runner.run(job, console.progress)

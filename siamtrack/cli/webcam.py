@@ -111,7 +111,7 @@ def webcam(
         threads=threads,
         precision=precision,
         runtime=runtime,
-        settings={"update": {}} if update else {},
+        settings={"template_update": {}} if update else {},
     )
     summary = workflow.watch(job, open_live) if display else workflow.follow(job, open_live, console.progress)
     if not quiet:

@@ -463,4 +463,4 @@ LAYOUTS = (
     Layout("YouTube-BB", is_youtube_bb, read_youtube_bb),
     Layout("COCO", is_coco, read_coco),
 )
-"""All layouts that are recognised by what is in a folder, besides our own."""
+"""All layouts that are recognized by what is in a folder, besides our own."""

@@ -131,7 +131,7 @@ def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> 
         UsageError: when there is nothing to run, results of another tracker, or of nobody knows which, are in the way,
             or no cluster answers.
         DataError: when the truth of a sequence that has a result cannot be read.
-        SinkError: when a result cannot be written.
+        OutputError: when a result cannot be written.
         SiamTrackError: when processes die.
     """
     if not job.trackers or not job.dataset.sequences:

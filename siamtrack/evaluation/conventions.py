@@ -1,7 +1,7 @@
-"""How figures are made of overlaps and centre errors: the habits of two programs, by name.
+"""How figures are made of overlaps and center errors: the habits of two programs, by name.
 
 They agree in the basics. An overlap has to be greater than a threshold, so that a perfect tracker has a success score
-of 20/21 (100/101 with 101 thresholds); a centre error may be equal to one. They differ in which frames count, and in
+of 20/21 (100/101 with 101 thresholds); a center error may be equal to one. They differ in which frames count, and in
 what is averaged.
 """
 
@@ -55,7 +55,7 @@ class Convention:
     skip_hidden: bool
     """Whether frames in which nothing of the target is visible, `Truth.cover` 0, are left out."""
     cut_to_frame: bool
-    """Whether boxes are cut before their overlap is taken; centre errors are those of whole boxes."""
+    """Whether boxes are cut before their overlap is taken; center errors are those of whole boxes."""
     average: Average
     overlap_bins: int
     """Number of thresholds of the success curve."""
@@ -130,7 +130,7 @@ def convention(name: str, kind: Kind) -> Convention:
 
     `pysot` is `OPEBenchmark` of pysot-toolkit for every kind: all frames count, the first one too; a frame without a
     valid box is a miss, since its curves are divided by the number of all frames. Its precision curves count such a
-    frame as a hit (it sets the distance to -1); here it is a miss in them as well. It prints normalised precision at a
+    frame as a hit (it sets the distance to -1); here it is a miss in them as well. It prints normalized precision at a
     threshold of 0.2, which is `norm_precision[20]` of the curve.
 
     Args:

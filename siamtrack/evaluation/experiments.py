@@ -44,7 +44,7 @@ class Experiment(Protocol):
         trajectory: Trajectory,
         repetition: int,
     ) -> None:
-        """Keep a run; `repetition` counts from 1. Raises `SinkError`."""
+        """Keep a run; `repetition` counts from 1. Raises `OutputError`."""
         ...
 
 

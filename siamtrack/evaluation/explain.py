@@ -55,7 +55,7 @@ COLOR_MAP = "inferno"
 OPACITY = 0.72
 """Of a map over the search crop."""
 RIM = [withStroke(linewidth=3.6, foreground="#141414")]
-"""Keeps a line visible on a background of its own colour."""
+"""Keeps a line visible on a background of its own color."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def write_explanation(question: Question, output: Path, advance: Advance = lambd
         UsageError: for something that cannot be: a frame before 1 or beyond the end, an unknown model, an output that
             is the source or no picture by its name, a box off the frame.
         SourceError: when the source, the first frame or the frame asked for cannot be read.
-        SinkError: when the picture cannot be written.
+        OutputError: when the picture cannot be written.
         WeightsError: when the model cannot be loaded.
     """
     if question.frame < 0:
@@ -357,9 +357,9 @@ def _draw_scales(axes: Axes, seen: Observation) -> None:
     axes.barh(range(len(peaks)), peaks, height=0.62, color=colors)
     low, high = min(0.0, *peaks), max(0.0, *peaks)
     span = (high - low) or 1.0
-    for scale, (peak, penalised) in enumerate(zip(peaks, seen.penalised, strict=True)):
-        if penalised != peak:
-            axes.plot([penalised] * 2, [scale - 0.31, scale + 0.31], color=INK, linewidth=1.2)
+    for scale, (peak, penalized) in enumerate(zip(peaks, seen.penalized, strict=True)):
+        if penalized != peak:
+            axes.plot([penalized] * 2, [scale - 0.31, scale + 0.31], color=INK, linewidth=1.2)
         weight = "bold" if scale == chosen else "normal"
         axes.text(max(peak, 0.0) + 0.03 * span, scale, f"{peak:.4g}", va="center", fontsize=SMALL, weight=weight)
     axes.set_xlim(low, high + 0.25 * span)

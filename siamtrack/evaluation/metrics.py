@@ -1,6 +1,6 @@
-"""The figures of the field as functions of arrays: overlaps, centre errors, and the curves that are made of them.
+"""The figures of the field as functions of arrays: overlaps, center errors, and the curves that are made of them.
 
-A frame whose truth is NaN has no overlap and no centre error, both are NaN, and a NaN never counts: neither as a hit
+A frame whose truth is NaN has no overlap and no center error, both are NaN, and a NaN never counts: neither as a hit
 nor as a miss. A found box that is not finite is a miss.
 
 What goes over all frames is compiled by numba: as array expressions, scoring takes most of its time to make temporary
@@ -19,11 +19,11 @@ from siamtrack.system.numba_cache import CACHE
 Array = NDArray[np.float64]
 
 PRECISION_THRESHOLDS: Array = np.arange(51, dtype=np.float64)
-"""Centre errors in pixels of a precision curve (Wu et al. 2013)."""
+"""Center errors in pixels of a precision curve (Wu et al. 2013)."""
 PRECISION_PIXELS = 20
-"""The centre error at which precision is given as one number (Wu et al. 2013)."""
+"""The center error at which precision is given as one number (Wu et al. 2013)."""
 NORM_PRECISION_THRESHOLDS: Array = np.arange(51) / 100
-"""Centre errors relative to the target's size of a normalised precision curve (TrackingNet, Müller et al. 2018)."""
+"""Center errors relative to the target's size of a normalized precision curve (TrackingNet, Müller et al. 2018)."""
 
 
 @njit(cache=CACHE)
@@ -107,7 +107,7 @@ def overlaps(found: Array, truth: Array) -> Array:
 
 
 def center_errors(found: Array, truth: Array) -> Array:
-    """Distances of the centres in pixels.
+    """Distances of the centers in pixels.
 
     Args:
         found: `(N, 4)` boxes.
@@ -120,7 +120,7 @@ def center_errors(found: Array, truth: Array) -> Array:
 
 
 def normalized_center_errors(found: Array, truth: Array) -> Array:
-    """Distances of the centres where the target's width and height are units (TrackingNet, Müller et al. 2018).
+    """Distances of the centers where the target's width and height are units (TrackingNet, Müller et al. 2018).
 
     Args:
         found: `(N, 4)` boxes.
@@ -134,7 +134,7 @@ def normalized_center_errors(found: Array, truth: Array) -> Array:
 
 @njit(cache=CACHE)
 def _distances(found: Array, truth: Array, units: Array) -> Array:
-    """Distances of the centres where `(N, 2)` units of width and height are 1; infinite where one is not above 0."""
+    """Distances of the centers where `(N, 2)` units of width and height are 1; infinite where one is not above 0."""
     distances = np.empty(len(truth))
     seen, known = is_finite(found), is_finite(truth)
     for i in range(len(truth)):
@@ -144,7 +144,7 @@ def _distances(found: Array, truth: Array, units: Array) -> Array:
         elif not seen[i] or width <= 0 or height <= 0:
             distances[i] = np.inf
         else:
-            # Centre minus centre: equal boxes have a distance of exactly 0.
+            # Center minus center: equal boxes have a distance of exactly 0.
             x = (found[i, 0] + found[i, 2] / 2) - (truth[i, 0] + truth[i, 2] / 2)
             y = (found[i, 1] + found[i, 3] / 2) - (truth[i, 1] + truth[i, 3] / 2)
             distances[i] = np.sqrt((x / width) ** 2 + (y / height) ** 2)
@@ -169,7 +169,7 @@ def success_curve(values: Array, thresholds: Array) -> Array:
 
 
 def precision_curve(errors: Array, thresholds: Array) -> Array:
-    """Share of the frames with a centre error up to each threshold, the threshold included.
+    """Share of the frames with a center error up to each threshold, the threshold included.
 
     Args:
         errors: `(N,)` distances; NaN does not count.

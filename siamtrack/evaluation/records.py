@@ -71,7 +71,7 @@ def write_run(folder: Path, record: RunRecord) -> None:
     """Write the record of a tracker's folder.
 
     Raises:
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     write_text(folder / RECORD_NAME, record.model_dump_json(indent=2) + "\n")
 
@@ -105,7 +105,7 @@ def begin_run(folder: Path, new: RunRecord) -> None:
     Raises:
         UsageError: when results are there that were made with something else, or nobody knows what with.
         DataError: when the record there is damaged.
-        SinkError: when the record cannot be written.
+        OutputError: when the record cannot be written.
     """
     old = read_run(folder)
     remedy = "name this tracker differently, --tracker NAME@SPEC, choose another --results, or delete the folder"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from siamtrack.datasets.annotations import read_numbers
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind
-from siamtrack.errors import DataError, SinkError
+from siamtrack.errors import DataError, OutputError
 from siamtrack.system.atomic_files import replace_file
 
 REMEDY = "delete it and run 'siamtrack benchmark' again"
@@ -199,7 +199,7 @@ def write_result(
         repetition: counts from 1; those before it have been written.
 
     Raises:
-        SinkError: when a file cannot be written.
+        OutputError: when a file cannot be written.
         DataError: when the times of the repetitions before it cannot be read.
     """
     times, columns = times_file(root, dataset, tracker, sequence.name), seconds[:, None]
@@ -221,13 +221,13 @@ def write_text(path: Path, text: str) -> None:
     """Write a file of results as a whole or not at all; its folder is made.
 
     Raises:
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode())
     except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror or error}; choose another --results") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another --results") from error
 
 
 def find_trackers(root: Path, dataset: EvaluationSet) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast a tracker was; the initialisation in the first frame is left out of all but `mean_inverse_fps`."""
+    """How fast a tracker was; the initialization in the first frame is left out of all but `mean_inverse_fps`."""
 
     fps: float
     """Frames divided by their total time: what a user waits for."""
@@ -36,9 +36,9 @@ class Figures:
     auc: float
     """Mean of the success curve ("success score"); 20/21 for a perfect tracker, since IoU > 1 is never true."""
     precision: float
-    """Share of the scored frames with a centre error of at most 20 pixels."""
+    """Share of the scored frames with a center error of at most 20 pixels."""
     norm_precision: float
-    """Mean of the normalised precision curve over thresholds 0 to 0.5 (TrackingNet, LaSOT)."""
+    """Mean of the normalized precision curve over thresholds 0 to 0.5 (TrackingNet, LaSOT)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,9 @@ class SequenceScore:
     success: NDArray[np.float64]
     """Success curve: share of the scored frames with IoU above each threshold of `Convention.overlap_thresholds`."""
     precision: NDArray[np.float64]
-    """Precision curve: share with a centre error up to each of 0, 1, ..., 50 pixels."""
+    """Precision curve: share with a center error up to each of 0, 1, ..., 50 pixels."""
     norm_precision: NDArray[np.float64]
-    """Normalised precision curve: centre error divided by the true width and height, thresholds 0, 0.01, ..., 0.5."""
+    """Normalized precision curve: center error divided by the true width and height, thresholds 0, 0.01, ..., 0.5."""
     overlaps: NDArray[np.float32]
     """`(length,)` IoU a frame; NaN where the frame does not count."""
     failures: int

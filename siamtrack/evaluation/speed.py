@@ -15,7 +15,7 @@ def measure_speed(seconds: Sequence[NDArray[np.float64]], average: Average) -> S
     """Speed over sequences; a time that is not above 0 was not measured and is left out, as in the GOT-10k toolkit.
 
     Args:
-        seconds: `(N,)` times for each sequence, the first one that of the initialisation.
+        seconds: `(N,)` times for each sequence, the first one that of the initialization.
         average: whether `mean_inverse_fps` is the mean over all frames (`ExperimentGOT10k`) or that of the means of
             the sequences (`ExperimentOTB`).
 

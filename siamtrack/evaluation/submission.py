@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.evaluation.results import read_result, tracker_folder
 from siamtrack.system.atomic_files import replace_file
 
@@ -31,7 +31,7 @@ def write_submission(root: Path, dataset: EvaluationSet, tracker: str) -> Path:
     Raises:
         UsageError: for another data set.
         DataError: when a result is missing or damaged.
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     if dataset.kind is not Kind.GOT10K:
         raise UsageError(f"{dataset.name} is no GOT-10k: only its server is known to take this zip")
@@ -48,5 +48,5 @@ def write_submission(root: Path, dataset: EvaluationSet, tracker: str) -> Path:
     try:
         replace_file(path, packed.getvalue())
     except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

@@ -59,7 +59,7 @@ def write_trajectory(
     """Write it; each file is there as a whole or not at all, and the trajectory comes last.
 
     Raises:
-        SinkError: when a file cannot be written.
+        OutputError: when a file cannot be written.
     """
     path = trajectory_file(root, dataset, tracker, sequence.name)
     one_based = trajectory.boxes + np.array([1.0, 1.0, 0.0, 0.0])

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from siamtrack.io.draw import draw_targets
     from siamtrack.io.frames import Frame, Source, SourceInfo
     from siamtrack.io.images import IMAGE_EXTENSIONS, natural_key, read_image, to_bgr8
-    from siamtrack.io.results import CsvSink, JsonSink, OtbSink, Row, RowSink, refuse_inputs
+    from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, ResultWriter, Row, refuse_inputs
     from siamtrack.io.sources import open_source
     from siamtrack.io.synthetic import SyntheticClip
-    from siamtrack.io.video.sink import VideoSink
+    from siamtrack.io.video.sink import VideoEncoder
     from siamtrack.io.video.writer import VideoWriter
 
 __all__ = [
     "IMAGE_EXTENSIONS",
-    "CsvSink",
+    "CsvWriter",
     "Frame",
-    "JsonSink",
-    "OtbSink",
+    "JsonWriter",
+    "OtbWriter",
+    "ResultWriter",
     "Row",
-    "RowSink",
     "Source",
     "SourceInfo",
     "SyntheticClip",
-    "VideoSink",
+    "VideoEncoder",
     "VideoWriter",
     "draw_targets",
     "natural_key",
@@ -45,10 +45,10 @@ _MODULES = {
     "draw": ["draw_targets"],
     "frames": ["Frame", "Source", "SourceInfo"],
     "images": ["IMAGE_EXTENSIONS", "natural_key", "read_image", "to_bgr8"],
-    "results": ["CsvSink", "JsonSink", "OtbSink", "Row", "RowSink", "refuse_inputs"],
+    "results": ["CsvWriter", "JsonWriter", "OtbWriter", "Row", "ResultWriter", "refuse_inputs"],
     "sources": ["open_source"],
     "synthetic": ["SyntheticClip"],
-    "video.sink": ["VideoSink"],
+    "video.sink": ["VideoEncoder"],
     "video.writer": ["VideoWriter"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -23,7 +23,7 @@ class _End:
     """What comes after the last item."""
 
 
-class WriteBehind(Generic[Item]):
+class BackgroundWriter(Generic[Item]):
     """Calls a function with one item after the other, in their order, on a thread of its own; a context manager.
 
     `put` does not wait while fewer than `behind` items do. A function that is slower for ever does slow down the

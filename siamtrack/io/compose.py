@@ -23,7 +23,7 @@ class Pose:
     """Where and how an object is pasted."""
 
     center: tuple[float, float]
-    """Centre `(x, y)` in the picture, pixels, continuous."""
+    """Center `(x, y)` in the picture, pixels, continuous."""
     size: float
     """Geometric mean of width and height in pixels, before stretching and turning."""
     angle: float = 0.0

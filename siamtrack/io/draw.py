@@ -90,7 +90,7 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw what a tracker found in a frame: the box of each target, its number, score and status.
 
-    A target that is tracked has a solid box in a colour of its own. While the tracker is uncertain, the box is dashed
+    A target that is tracked has a solid box in a color of its own. While the tracker is uncertain, the box is dashed
     and amber. For a target that is lost, a thin red box is dashed faintly where the tracker looks for it. The bar at
     the foot of a label is as long as the score is high.
 
@@ -104,7 +104,7 @@ def draw(
     Args:
         frame: `(H, W, 3)` uint8 BGR, or what `siamtrack.io.to_bgr8` takes; it is not changed.
         results: of `Tracker.update`, which is number 1; of `Tracker.step`, which are numbered from 1; or of
-            `Targets.step`, under their ids.
+            `MultiTracker.step`, under their ids.
 
     Returns:
         A new `(H, W, 3)` uint8 BGR picture.
@@ -174,7 +174,7 @@ def _draw(image: NDArray[np.uint8], found: Iterable[tuple[int, Finding]], fps: f
 
 
 def _color(number: int, status: Status) -> Color:
-    """A colour of its own while a target is tracked, and that of its status otherwise."""
+    """A color of its own while a target is tracked, and that of its status otherwise."""
     return TARGET_COLORS[(number - 1) % len(TARGET_COLORS)] if status is Status.TRACKED else COLORS[status]
 
 
@@ -226,13 +226,13 @@ def draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, 
     """
     height, width = canvas.shape[:2]
     # Far outside the frame nothing is seen, and OpenCV's coordinates are 16-bit at heart.
-    # A line of odd thickness is centred on a pixel, another one between two: thin lines stay crisp.
+    # A line of odd thickness is centerd on a pixel, another one between two: thin lines stay crisp.
     half = thickness % 2 / 2
     left, right = np.rint(np.clip([box.x, box.x + box.width], -width, 2 * width) - half) + half
     top, bottom = np.rint(np.clip([box.y, box.y + box.height], -height, 2 * height) - half) + half
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     strokes = [stroke for side in pairwise([*corners, corners[0]]) for stroke in _strokes(*side, thickness, dashed)]
-    # A dark rim keeps the line visible on a background of its own colour.
+    # A dark rim keeps the line visible on a background of its own color.
     for stroke_color, stroke_width in ((DARK, thickness + 2), (color, thickness)):
         for begin, end in strokes:
             cv2.line(canvas, _fixed(begin), _fixed(end), stroke_color, stroke_width, cv2.LINE_AA, SUBPIXEL)
@@ -251,7 +251,7 @@ def _strokes(begin: Point, end: Point, thickness: int, dashed: bool) -> list[tup
 
 
 def _fixed(point: Point) -> tuple[int, int]:
-    """A continuous point for OpenCV, which has the centre of the first pixel at 0."""
+    """A continuous point for OpenCV, which has the center of the first pixel at 0."""
     return round((point[0] - 0.5) * (1 << SUBPIXEL)), round((point[1] - 0.5) * (1 << SUBPIXEL))
 
 

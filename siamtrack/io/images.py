@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """Extensions of the image files that are read, in lower case; upper case is read too."""
@@ -84,14 +84,14 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
 
     Raises:
         UsageError: for another ending.
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     check_picture_name(path)
     _, data = cv2.imencode(path.suffix, image)
     try:
         path.write_bytes(data.tobytes())
     except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | None:
@@ -115,10 +115,10 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
 
 
 def letterbox(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Fit an image into a size: scaled with its aspect kept, centred on black.
+    """Fit an image into a size: scaled with its aspect kept, centerd on black.
 
     Args:
-        image: `(H, W, 3)` uint8, any colour order.
+        image: `(H, W, 3)` uint8, any color order.
         width: width of the result in pixels.
         height: height of the result in pixels.
 

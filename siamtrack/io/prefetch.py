@@ -24,7 +24,7 @@ class _End:
     error: BaseException | None
 
 
-class ReadAhead(Iterator[Item], Generic[Item]):
+class Prefetcher(Iterator[Item], Generic[Item]):
     """The items of an iterator in their order, taken from it on a thread of its own; a context manager.
 
     At most `ahead` items wait, with one more in the making, so that memory stays bounded. An error of the iterator

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Row:
     status: Status
 
 
-class RowSink(Protocol):
+class ResultWriter(Protocol):
     """What takes rows."""
 
     def write(self, row: Row) -> None:
@@ -63,7 +63,7 @@ def check_outputs(outputs: Mapping[str, Path]) -> None:
 
     Raises:
         UsageError: when one is a folder, has no folder to be in, or is named twice.
-        SinkError: when one is not writable.
+        OutputError: when one is not writable.
     """
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
@@ -72,7 +72,7 @@ def check_outputs(outputs: Mapping[str, Path]) -> None:
         if not path.parent.is_dir():
             raise UsageError(f"{option} {path}: the folder '{path.parent}' does not exist, make it first")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise SinkError(f"{option} {path} is not writable: choose another folder or change its permissions")
+            raise OutputError(f"{option} {path} is not writable: choose another folder or change its permissions")
         other = taken.setdefault(path.resolve(), option)
         if other != option:
             raise UsageError(f"{other} and {option} name the same file, {path}: give each its own")
@@ -93,33 +93,35 @@ def checked_output(path: str | Path) -> Path:
     """The path of an output whose folder exists."""
     target = Path(path).expanduser()
     if target.is_dir():
-        raise SinkError(f"output '{path}' is a folder: give the name of a file in it")
+        raise OutputError(f"output '{path}' is a folder: give the name of a file in it")
     if not target.parent.is_dir():
-        raise SinkError(f"output folder '{target.parent}' does not exist: create it (mkdir -p '{target.parent}')")
+        raise OutputError(f"output folder '{target.parent}' does not exist: create it (mkdir -p '{target.parent}')")
     return target
 
 
-def write_failure(path: Path, error: OSError | av.error.FFmpegError) -> SinkError:
+def write_failure(path: Path, error: OSError | av.error.FFmpegError) -> OutputError:
     """The error to raise for a file that the system does not let be written, with the remedy."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SinkError(f"disk full: '{path}' could not be written to the end; free space or choose another disk")
+        return OutputError(f"disk full: '{path}' could not be written to the end; free space or choose another disk")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return SinkError(f"output '{path}' is not writable ({reason}): choose another folder or change its permissions")
-    return SinkError(f"output '{path}' cannot be written: {reason}; choose another path")
+        return OutputError(
+            f"output '{path}' is not writable ({reason}): choose another folder or change its permissions"
+        )
+    return OutputError(f"output '{path}' cannot be written: {reason}; choose another path")
 
 
 def close_after(close: Callable[[], None], error: BaseException | None) -> None:
     """Close a sink at the end of its block; the block's own error is the one to be told."""
     try:
         close()
-    except SinkError as failure:
+    except OutputError as failure:
         if error is None:
             raise
         logger.debug("while closing after %r: %s", error, failure)
 
 
-class _FileSink(ABC):
+class _FileWriter(ABC):
     """A file that is written line by line, each of them on disk before the next."""
 
     def __init__(self, path: str | Path, target: Path | None = None) -> None:
@@ -137,13 +139,13 @@ class _FileSink(ABC):
         except OSError as error:
             failure = write_failure(self.path, error)
             where = f"; the rows so far are in '{self._written}'" if self._written != self.path else ""
-            raise SinkError(f"{failure}{where}") from error
+            raise OutputError(f"{failure}{where}") from error
 
     def close(self) -> None:
         """Finish the file.
 
         Raises:
-            SinkError: when the last lines cannot be written.
+            OutputError: when the last lines cannot be written.
         """
         try:
             self._file.close()
@@ -163,14 +165,14 @@ class _FileSink(ABC):
         """Append a row."""
 
 
-class CsvSink(_FileSink):
+class CsvWriter(_FileWriter):
     """Rows under the header `CSV_HEADER`, each flushed as it comes; boxes are 0-based, skipped frames have no numbers.
 
     Args:
         path: file to write.
 
     Raises:
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -184,14 +186,14 @@ class CsvSink(_FileSink):
         self._put(f"{row.frame},{_decimals(row.time, 6)},{row.target},{box},{score},{row.status.value}\n")
 
 
-class OtbSink(_FileSink):
+class OtbWriter(_FileWriter):
     """Boxes of one target, a line a frame, as OTB and GOT-10k store them: `x,y,w,h` from 1, nan for a skipped frame.
 
     Args:
         path: file to write.
 
     Raises:
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -216,7 +218,7 @@ def otb_line(box: Box | None) -> str:
     return ",".join(_decimals(value, 3) for value in numbers) + "\n"
 
 
-class JsonSink(_FileSink):
+class JsonWriter(_FileWriter):
     """One JSON object: the header's fields, `frames` with the rows, and what `finish` adds.
 
     Rows go to `.NAME.partial` beside the file as they come; `close` makes it a whole object and renames it, so that
@@ -229,7 +231,7 @@ class JsonSink(_FileSink):
 
     Raises:
         UsageError: when the header has a field `frames`, or the path is a device or a pipe.
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
 
     def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
@@ -267,7 +269,7 @@ class JsonSink(_FileSink):
         """Complete the object and give the file its name.
 
         Raises:
-            SinkError: when it cannot be written; the rows stay in `.NAME.partial`.
+            OutputError: when it cannot be written; the rows stay in `.NAME.partial`.
         """
         if self._file.closed:
             return

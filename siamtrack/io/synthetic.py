@@ -17,7 +17,7 @@ from siamtrack.io.compose import Pose, paste
 Image = NDArray[np.uint8]
 
 MIN_CELL = 48
-"""Pixels along the shorter side of the room that a target moves in; with less, nothing of it could be recognised."""
+"""Pixels along the shorter side of the room that a target moves in; with less, nothing of it could be recognized."""
 TARGET_SHARE = 0.25
 """Height of a target, relative to the shorter side of its room."""
 ASPECT = 0.8
@@ -65,10 +65,10 @@ class SyntheticClip:
         self.width, self.height = width, height
         self._tall = TARGET_SHARE * min(room)
         self._margin = math.ceil(SWAY * min(width, height)) + 1
-        self._background = _coloured(height + 2 * self._margin, width + 2 * self._margin, rng)
+        self._background = _colored(height + 2 * self._margin, width + 2 * self._margin, rng)
         # As large as the target gets, so that it is never blurred.
         tall = math.ceil(self._tall * (1 + GROWTH))
-        self._patches = [_opaque(_coloured(tall, math.ceil(tall * ASPECT), rng)) for _ in range(targets)]
+        self._patches = [_opaque(_colored(tall, math.ceil(tall * ASPECT), rng)) for _ in range(targets)]
         self._poses = [
             self._path(frames, ((target % columns + 0.5) * room[0], (target // columns + 0.5) * room[1]), room, rng)
             for target in range(targets)
@@ -134,14 +134,14 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def smooth_noise(height: int, width: int, rng: np.random.Generator, sigma: float) -> Image:
-    """Coloured blobs over the whole range of grey levels, `(H, W, 3)` uint8; `sigma` is their size in pixels."""
+    """Colored blobs over the whole range of gray levels, `(H, W, 3)` uint8; `sigma` is their size in pixels."""
     noise = rng.normal(size=(height, width, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), sigma)
     blobs: Image = np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
     return blobs
 
 
-def _coloured(height: int, width: int, rng: np.random.Generator) -> Image:
+def _colored(height: int, width: int, rng: np.random.Generator) -> Image:
     """Broad and fine blobs together, as pictures have both."""
     broad = smooth_noise(height, width, rng, min(height, width) / 12)
     fine = smooth_noise(height, width, rng, 2.0)

@@ -22,7 +22,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The frames between two neighbouring key frames, or between one and an end of the video."""
+    """The frames between two neighboring key frames, or between one and an end of the video."""
 
     frames: range
     """Without the key frames; never empty."""

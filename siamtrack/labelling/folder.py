@@ -100,7 +100,7 @@ class LabelFolder:
         UsageError: when the name is none, or the folder holds something else: labels of another video, or a sequence
             that was not made here.
         DataError: when its record cannot be read.
-        SinkError: when the folder cannot be written to.
+        OutputError: when the folder cannot be written to.
     """
 
     def __init__(self, out: Path, name: str, video: Video) -> None:
@@ -131,7 +131,7 @@ class LabelFolder:
         """Write the key frames in place of those before.
 
         Raises:
-            SinkError: when they cannot be written; those before are untouched then.
+            OutputError: when they cannot be written; those before are untouched then.
         """
         with _writing(self.path / KEYS):
             replace_file(self.path / KEYS, format_keys(annotations).encode())
@@ -146,7 +146,7 @@ class LabelFolder:
 
         Raises:
             UsageError: when there is another sequence in the place of a piece.
-            SinkError: when they cannot be written.
+            OutputError: when they cannot be written.
         """
         names = [self._name if number == 1 else f"{self._name}-{number}" for number in range(1, len(pieces) + 1)]
         earlier = {part.folder for part in self._record.parts} | {self._name}

@@ -31,7 +31,7 @@ class FrameStore:
         tick: told after every frame how many there are.
 
     Raises:
-        SinkError: when the disk is full.
+        OutputError: when the disk is full.
     """
 
     def __init__(self, source: Source, folder: Path, tick: Callable[[int], None]) -> None:

@@ -52,7 +52,7 @@ def fill(annotations: Annotations, count: int, between: Between) -> Boxes:
 
 
 def interpolated(span: Span) -> Boxes:
-    """Centre and logarithm of the size on a straight line from one key frame to the next.
+    """Center and logarithm of the size on a straight line from one key frame to the next.
 
     A target that changes its distance at a steady rate changes its size by the same factor in each frame. There are no
     boxes where one side has none.
@@ -116,7 +116,7 @@ def checked(follow: Follow, agree: float) -> Between:
 
 
 def mix_boxes(first: Boxes, second: Boxes, share: NDArray[np.float64]) -> Boxes:
-    """Boxes between two: centres linearly, sizes linearly in their logarithm.
+    """Boxes between two: centers linearly, sizes linearly in their logarithm.
 
     Args:
         first: `(N, 4)`, or `(4,)` for all.

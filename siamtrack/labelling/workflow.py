@@ -103,7 +103,7 @@ def label(job: LabelJob, progress: Progress) -> LabelSummary:
             video, an output folder that holds something else.
         SourceError: when the video cannot be read.
         DataError: when the file of boxes cannot be read, or nothing is left to write.
-        SinkError: when the folder cannot be written to.
+        OutputError: when the folder cannot be written to.
         WeightsError: when the model cannot be loaded.
     """
     given = _check(job)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.errors import BoxError, SinkError, SourceError
+from siamtrack.errors import BoxError, OutputError, SourceError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.live.base import LiveFrame, LiveSource
 from siamtrack.io.results import Row
@@ -42,7 +42,7 @@ from siamtrack.system.signals import StopSignal
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
-    from siamtrack.tracking.multi import Targets
+    from siamtrack.tracking.multi import MultiTracker
 
 Image = NDArray[np.uint8]
 
@@ -118,7 +118,7 @@ class LiveLoop:
     """
 
     def __init__(
-        self, source: LiveSource, targets: Targets, viewer: Viewer, results: Results, snapshots: Path = Path()
+        self, source: LiveSource, targets: MultiTracker, viewer: Viewer, results: Results, snapshots: Path = Path()
     ) -> None:
         self._source, self._targets, self._viewer, self._results = source, targets, viewer, results
         self._snapshots = snapshots
@@ -144,7 +144,7 @@ class LiveLoop:
         Raises:
             BoxError: when one of the boxes cannot be tracked.
             SourceError: when the source has no frame.
-            SinkError: when a result cannot be written.
+            OutputError: when a result cannot be written.
         """
         self._session, self._boxes = session, boxes
         while not self._over and not self._session.leaving and stop.received is None:
@@ -253,7 +253,7 @@ class LiveLoop:
                     path = save_snapshot(self._snapshots, picture, datetime.now())
                     self._summary.files.append(path)
                     return Saved(path)
-        except (BoxError, SinkError) as error:
+        except (BoxError, OutputError) as error:
             return Refused(str(error))
 
     def _add(self, frame: LiveFrame, box: Box) -> int:

@@ -133,7 +133,7 @@ def _draw_corners(canvas: Image, box: Box) -> None:
 
 
 def status_lines(scene: Scene) -> list[tuple[str, Color]]:
-    """The lines at the top, with their colours: figures, what is wrong, what to do."""
+    """The lines at the top, with their colors: figures, what is wrong, what to do."""
     session, figures = scene.session, scene.figures
     parts = [] if figures.fps is None else [f"{figures.fps:.1f} fps"]
     parts += [] if figures.delay is None else [f"{1000 * figures.delay:.0f} ms"]

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.io.background_writer import WriteBehind
+from siamtrack.io.background_writer import BackgroundWriter
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 
 Image = NDArray[np.uint8]
 Draw = Callable[[], Image]
@@ -91,7 +91,7 @@ class Recording:
         """Show a picture from this time of the source, in seconds, on.
 
         Raises:
-            SinkError: when an earlier one could not be written.
+            OutputError: when an earlier one could not be written.
         """
         self._keep(self._timeline.begin(time))
         self._draw = cache(draw)
@@ -104,7 +104,7 @@ class Recording:
         """Say that nothing new was seen up to this time of the source, in seconds.
 
         Raises:
-            SinkError: when an earlier one could not be written.
+            OutputError: when an earlier one could not be written.
         """
         self._keep(self._timeline.reach(time))
 
@@ -112,7 +112,7 @@ class Recording:
         """Give the last picture its place.
 
         Raises:
-            SinkError: when an earlier one could not be written.
+            OutputError: when an earlier one could not be written.
         """
         self._keep(self._timeline.end())
 
@@ -126,21 +126,21 @@ def record(path: Path, info: SourceInfo) -> Iterator[Recording]:
     """Record a video, drawn and encoded on a thread of its own. Whatever ends the block, it is finished and plays.
 
     Args:
-        path: file to write, as of `VideoSink`.
+        path: file to write, as of `VideoEncoder`.
         info: of the source: the size of the frames and the rate of the video.
 
     Raises:
         UsageError: for an extension that is no video's.
-        SinkError: when the file cannot be written.
+        OutputError: when the file cannot be written.
     """
-    with VideoSink(path, info.width, info.height, info.rate) as sink:
+    with VideoEncoder(path, info.width, info.height, info.rate) as sink:
 
         def write(stretch: Stretch) -> None:
             picture = stretch.draw()
             for _ in range(stretch.places):
                 sink.write(picture)
 
-        with WriteBehind(write) as behind:
+        with BackgroundWriter(write) as behind:
             recording = Recording(info.rate, behind.put)
             try:
                 yield recording

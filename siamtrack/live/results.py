@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.results import CsvSink, Row, RowSink
+from siamtrack.io.results import CsvWriter, ResultWriter, Row
 from siamtrack.live.recording import Recording, record
 
 Image = NDArray[np.uint8]
@@ -21,7 +21,7 @@ Image = NDArray[np.uint8]
 class Results:
     """Takes frames and their rows; those of the last frame may still change. Made by `open_results`."""
 
-    def __init__(self, recording: Recording | None, table: RowSink | None) -> None:
+    def __init__(self, recording: Recording | None, table: ResultWriter | None) -> None:
         self._recording = recording
         self._table = table
         self._image: Image | None = None
@@ -41,7 +41,7 @@ class Results:
             rows: one a target.
 
         Raises:
-            SinkError: when something cannot be written.
+            OutputError: when something cannot be written.
         """
         self._settle()
         self._image, self._rows = image, rows
@@ -58,7 +58,7 @@ class Results:
         """Say that no frame came up to this time of the source, in seconds.
 
         Raises:
-            SinkError: when something cannot be written.
+            OutputError: when something cannot be written.
         """
         if self._recording is not None:
             self._recording.reach(time)
@@ -67,7 +67,7 @@ class Results:
         """Make what is known about the last frame final.
 
         Raises:
-            SinkError: when something cannot be written.
+            OutputError: when something cannot be written.
         """
         self._settle()
 
@@ -89,12 +89,12 @@ def open_results(video: Path | None, table: Path | None, info: SourceInfo) -> It
 
     Raises:
         UsageError: for a video without a video's extension.
-        SinkError: when a file cannot be written.
+        OutputError: when a file cannot be written.
     """
     with ExitStack() as stack:
         # First: what is wrong with it is known before a table is emptied.
         recording = None if video is None else stack.enter_context(record(video, info))
-        results = Results(recording, None if table is None else stack.enter_context(CsvSink(table)))
+        results = Results(recording, None if table is None else stack.enter_context(CsvWriter(table)))
         try:
             yield results
         finally:

@@ -25,7 +25,7 @@ def save_snapshot(folder: Path, picture: NDArray[np.uint8], now: datetime) -> Pa
         The new file; nothing is ever overwritten.
 
     Raises:
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     _, data = cv2.imencode(".png", picture)
     name = f"siamtrack-{now:%Y%m%d-%H%M%S}"

@@ -75,7 +75,7 @@ def watch(job: WebcamJob, open_live: OpenLive) -> Summary:
     Raises:
         UsageError: for something that cannot be: an unknown model, an output that is the source, a box off the frame.
         SourceError: when the source cannot be read.
-        SinkError: when a result cannot be written.
+        OutputError: when a result cannot be written.
         WeightsError: when the model cannot be loaded.
     """
     _check(job)
@@ -107,12 +107,12 @@ def _run(job: WebcamJob, source: LiveSource, viewer: Viewer) -> Summary:
     for path in job.outputs().values():
         refuse_inputs(path, (find_model(job.model), Path(job.source), *source.info.files))
     tracker = _load(job)
-    from siamtrack.tracking.multi import Targets  # noqa: PLC0415 - torch
+    from siamtrack.tracking.multi import MultiTracker  # noqa: PLC0415 - torch
 
     # The signal around the results, so that Ctrl-C does not reach into the closing of the files.
     with StopSignal() as stop:
         with open_results(job.record, job.csv, source.info) as results:
-            loop = LiveLoop(source, Targets(tracker), viewer, results, job.snapshots)
+            loop = LiveLoop(source, MultiTracker(tracker), viewer, results, job.snapshots)
             summary = loop.run(Session(frozen=job.frozen), job.boxes, stop)
         summary.files[:0] = job.outputs().values()
     return summary

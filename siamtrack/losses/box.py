@@ -17,15 +17,15 @@ class BoxLoss(NamedTuple):
     """Mean IoU of the boxes read near the target; NaN without any target."""
 
 
-def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Generalised intersection over union (Rezatofighi et al. 2019, algorithm 2), row by row.
+def generalized_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Generalized intersection over union (Rezatofighi et al. 2019, algorithm 2), row by row.
 
     Args:
-        a: `(N, 4)` boxes: centre x, centre y, width, height, sides positive.
+        a: `(N, 4)` boxes: center x, center y, width, height, sides positive.
         b: `(N, 4)` boxes.
 
     Returns:
-        `(N,)` generalised IoU in (-1, 1], and `(N,)` IoU in [0, 1].
+        `(N,)` generalized IoU in (-1, 1], and `(N,)` IoU in [0, 1].
     """
     a_low, a_high = a[:, :2] - a[:, 2:] / 2, a[:, :2] + a[:, 2:] / 2
     b_low, b_high = b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2
@@ -39,15 +39,15 @@ def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def box_loss(
     read: tuple[Tensor, Tensor, Tensor], exemplar_sizes: Tensor, cells: Tensor, sizes: Tensor, radius: float
 ) -> BoxLoss:
-    """Generalised IoU and logarithm of the size near the target, and the expected overlap everywhere.
+    """Generalized IoU and logarithm of the size near the target, and the expected overlap everywhere.
 
     The expected overlap is to be the IoU near the target and 0 elsewhere; both parts of a batch weigh the same.
 
     Args:
-        read: `(B, 2, R, R)` offsets from the cell to the target's centre in pixels, `(B, 2, R, R)` logarithms of its
+        read: `(B, 2, R, R)` offsets from the cell to the target's center in pixels, `(B, 2, R, R)` logarithms of its
             size relative to that in the exemplar, `(B, R, R)` logits of the expected overlap.
         exemplar_sizes: `(B, 2)` width and height of the target in the exemplar crop, in pixels.
-        cells: `(B, R, R, 2)` from the target's centre to every cell, in pixels (`grid_offsets`); NaN without a target.
+        cells: `(B, R, R, 2)` from the target's center to every cell, in pixels (`grid_offsets`); NaN without a target.
         sizes: `(B, 2)` width and height of the target in the search crop, in pixels.
         radius: cells this near to the target, in pixels, are to read its box.
     """
@@ -57,7 +57,7 @@ def box_loss(
     centers = cells[pair, row, column] + offsets[pair, :, row, column]
     found = exemplar_sizes[pair] * log_sizes[pair, :, row, column].exp()
     truth = torch.cat([torch.zeros_like(centers), sizes[pair]], dim=1)
-    generalised, iou = generalised_iou(torch.cat([centers, found], dim=1), truth)
+    generalized, iou = generalized_iou(torch.cat([centers, found], dim=1), truth)
     ratios = (found / sizes[pair]).log()
 
     expected = torch.zeros_like(quality)
@@ -67,4 +67,4 @@ def box_loss(
     if len(pair) == 0:
         return BoxLoss(guesses, torch.full_like(guesses, torch.nan))
     sizes_off = F.smooth_l1_loss(ratios, torch.zeros_like(ratios), beta=0.1)
-    return BoxLoss(2 * (1 - generalised).mean() + sizes_off + guesses, iou.detach().mean())
+    return BoxLoss(2 * (1 - generalized).mean() + sizes_off + guesses, iou.detach().mean())

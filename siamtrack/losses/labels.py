@@ -9,10 +9,10 @@ from torch import Tensor
 def grid_offsets(centers: Tensor, response_size: int, stride: int, search_size: int) -> Tensor:
     """Distance of every response cell from the target, in pixels of the search crop.
 
-    Cell `(R - 1) / 2` is no displacement: the centre of the search crop.
+    Cell `(R - 1) / 2` is no displacement: the center of the search crop.
 
     Args:
-        centers: `(B, 2)` target centres `x, y` in the search crop, pixels, continuous; NaN where there is none.
+        centers: `(B, 2)` target centers `x, y` in the search crop, pixels, continuous; NaN where there is none.
         response_size: R, side of the response map in cells.
         stride: pixels from one cell to the next.
         search_size: side of the search crop in pixels.
@@ -59,7 +59,7 @@ def balanced_weights(labels: Tensor) -> Tensor:
 
 
 def gaussian_labels(offsets: Tensor, sigma: float) -> Tensor:
-    """A probability over the cells: a Gaussian around the target, normalised to sum 1.
+    """A probability over the cells: a Gaussian around the target, normalized to sum 1.
 
     Args:
         offsets: `(B, R, R, 2)` from `grid_offsets`.

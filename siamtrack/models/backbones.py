@@ -21,7 +21,7 @@ from siamtrack.models.initialization import draw_weights
 class Backbone(nn.Module, ABC):
     """Base of the backbones.
 
-    Input `(B, 3, H, W)`, RGB, float, 0..255 (a normalisation, if any, is inside); output `(B, out_channels, h, w)`.
+    Input `(B, 3, H, W)`, RGB, float, 0..255 (a normalization, if any, is inside); output `(B, out_channels, h, w)`.
     """
 
     exemplar_size: int
@@ -77,7 +77,7 @@ class Backbone(nn.Module, ABC):
             size = max(_output_size(layer, size), 0)
         return size
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights anew, in place (`siamtrack.models.initialization`).
 
         Args:
@@ -138,7 +138,7 @@ def _output_size(layer: nn.Module, size: int) -> int:
 class _AlexNet(Backbone):
     """The five layers of SiamFC's AlexNet (Bertinetto et al. 2016, table 1), named as in siamfc-pytorch.
 
-    No padding anywhere, input not normalised, batch norm eps 1e-6 and momentum 0.05.
+    No padding anywhere, input not normalized, batch norm eps 1e-6 and momentum 0.05.
     """
 
     exemplar_size = 127
@@ -297,7 +297,7 @@ class FusionNeck(nn.Module):
 class Lite0(Backbone):
     """EfficientNet-Lite0's stem and first 11 blocks (0.70 M parameters), fused at stride 8, unit vectors as output.
 
-    The input is normalised inside as `(x - 127) / 128`; padding is TensorFlow's "SAME" with zeros after that.
+    The input is normalized inside as `(x - 127) / 128`; padding is TensorFlow's "SAME" with zeros after that.
     """
 
     exemplar_size = 128
@@ -324,13 +324,13 @@ class Lite0(Backbone):
         shallow, middle, deep = (stage.channels for stage in _STAGES[-3:])
         self.neck = FusionNeck(shallow, middle, deep, self.out_channels)
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw the trunk anew and set the neck back to the identity of the deepest block, in place.
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        super().initialise(generator)
+        super().initialize(generator)
         self.neck.reset()
 
     def spatial_layers(self) -> Iterator[nn.Module]:

@@ -50,7 +50,7 @@ class BranchSettings(Frozen):
     """Of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
     dimension: int = Field(64, ge=1)
     """Components of the embedding."""
-    normalise: bool = True
+    normalize: bool = True
     """Whether embeddings have unit length."""
 
 
@@ -77,10 +77,10 @@ class VerificationCard(Frozen):
     """What it was trained on."""
     description: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
-    """Data with licences, steps, minutes, commit, recipe."""
+    """Data with licenses, steps, minutes, commit, recipe."""
     figures: dict[str, Any] = Field(default_factory=dict)
     """What was measured, with it."""
-    licence: str = ""
+    license: str = ""
     limits: str = ""
 
 

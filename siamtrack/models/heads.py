@@ -115,7 +115,7 @@ class BoxMaps(NamedTuple):
     """What a `BoxHead` sees at every cell of the response map."""
 
     offsets: Tensor
-    """`(B, 2, R, R)` from the cell to the centre of the target, x and y, in pixels of the search crop."""
+    """`(B, 2, R, R)` from the cell to the center of the target, x and y, in pixels of the search crop."""
     log_sizes: Tensor
     """`(B, 2, R, R)` logarithm of the target's width and height, relative to its size in the exemplar crop."""
     quality: Tensor
@@ -141,7 +141,7 @@ class BoxHead(nn.Module):
     """
 
     SPREAD = 16.0
-    """Pixels of the search crop that an output of 1 moves the centre by."""
+    """Pixels of the search crop that an output of 1 moves the center by."""
     LIMIT = 2.0
     """Greatest change of a size, in natural logarithms."""
 
@@ -159,7 +159,7 @@ class BoxHead(nn.Module):
         self.tower = nn.Sequential(*layers)
         self.read = nn.Conv2d(tower, 5, 1)
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights anew, in place; the outputs start at 0: the exemplar's size, at the cell.
 
         Args:

@@ -29,7 +29,7 @@ class TrackingNetwork(nn.Module):
         self.head = head
         self.exemplar_backbone = exemplar_backbone
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights of the backbone anew, in place; the head keeps the scale that it was made with.
 
         A backbone of the exemplar starts with the same weights: different ones would compare as noise.
@@ -37,7 +37,7 @@ class TrackingNetwork(nn.Module):
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        self.backbone.initialise(generator)
+        self.backbone.initialize(generator)
         if self.exemplar_backbone is not None:
             self.exemplar_backbone.load_state_dict(self.backbone.state_dict())
 
@@ -134,14 +134,14 @@ class BoxNetwork(TrackingNetwork):
         super().__init__(backbone, head)
         self.box_head = box_head
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights of the backbone and of the box head anew, in place.
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        super().initialise(generator)
-        self.box_head.initialise(generator)
+        super().initialize(generator)
+        self.box_head.initialize(generator)
 
     def embed_levels(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Embed crops, and keep what the embedding is made of.

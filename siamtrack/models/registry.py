@@ -62,12 +62,12 @@ def create_network(design: str | Design, generator: torch.Generator | None = Non
         UsageError: as of `build_network`.
     """
     network = build_network(design)
-    network.initialise(generator)
+    network.initialize(generator)
     return network
 
 
 def build_network(design: str | Design) -> TrackingNetwork:
-    """A network whose weights are still to be set, by `TrackingNetwork.initialise` or from a file.
+    """A network whose weights are still to be set, by `TrackingNetwork.initialize` or from a file.
 
     Args:
         design: what it is made of; one of `list_architectures()` alone stands for shared branches that are correlated.

@@ -51,11 +51,11 @@ class ModelCard(Frozen):
     description: str = ""
     """One or two sentences for a reader."""
     training: dict[str, Any] = Field(default_factory=dict)
-    """Data with licences, steps, minutes, commit, recipe."""
+    """Data with licenses, steps, minutes, commit, recipe."""
     figures: dict[str, Any] = Field(default_factory=dict)
     """What was measured, with it."""
-    licence: str = ""
-    """Licence of the weights."""
+    license: str = ""
+    """License of the weights."""
     limits: str = ""
     """What it is not good at."""
 
@@ -142,7 +142,7 @@ def read_any_card(path: str | Path) -> ModelCard | VerificationCard:
 def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     """Read a checkpoint of huanglianghua/siamfc-pytorch, such as `siamfc_alexnet_e50.pth`.
 
-    The variant (AlexNet V1, V2 or V3) is recognised by its shapes. Only tensors are read, never objects.
+    The variant (AlexNet V1, V2 or V3) is recognized by its shapes. Only tensors are read, never objects.
 
     Args:
         path: a file that `torch.save` wrote: a state dict with keys such as `backbone.conv1.0.weight`, as it is or

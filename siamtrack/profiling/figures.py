@@ -83,7 +83,7 @@ class TrackerProfile:
     """Name, architecture and settings of a model; None for a peer."""
 
 
-def summarise_stages(samples: Sequence[Mapping[str, float]]) -> dict[str, StageFigures]:
+def summarize_stages(samples: Sequence[Mapping[str, float]]) -> dict[str, StageFigures]:
     """Median, 95th percentile and share of each stage.
 
     Args:
@@ -103,7 +103,7 @@ def summarise_stages(samples: Sequence[Mapping[str, float]]) -> dict[str, StageF
     }
 
 
-def summarise_tracker(
+def summarize_tracker(
     name: str, rounds: Sequence[Sequence[Sample]], peer_fps: Mapping[str, Sequence[float]]
 ) -> TrackerProfile:
     """The figures of one tracker.
@@ -120,10 +120,10 @@ def summarise_tracker(
         for peer, rates in peer_fps.items()
         if peer != name
     }
-    (frame,) = summarise_stages([{"frame": sum(sample.stages.values())} for sample in samples]).values()
+    (frame,) = summarize_stages([{"frame": sum(sample.stages.values())} for sample in samples]).values()
     return TrackerProfile(
         name=name,
-        stages=summarise_stages([sample.stages for sample in samples]),
+        stages=summarize_stages([sample.stages for sample in samples]),
         frame=frame,
         frames=len(samples),
         median_fps=_rate(statistics.median(sample.tracking for sample in samples)),

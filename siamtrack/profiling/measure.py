@@ -10,7 +10,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.sources import open_source
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.profiling.figures import Sample
 from siamtrack.profiling.trackers import Follower
 
@@ -45,7 +45,7 @@ def measure(
         if first is None:
             raise SourceError(f"the first frame of '{source}' cannot be decoded: give another source")
         follower.start(first, boxes)
-        with VideoSink(video, info.width, info.height, info.rate, threads=1) as sink:
+        with VideoEncoder(video, info.width, info.height, info.rate, threads=1) as sink:
             sink.write(first)
             while len(samples) < WARM_UP + frames:
                 began = time.perf_counter()

@@ -25,10 +25,10 @@ from siamtrack.io.frames import SourceInfo
 from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.io.window import has_display, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
-from siamtrack.profiling.figures import Limit, Sample, TrackerProfile, mean_fps, profile_as_json, summarise_tracker
+from siamtrack.profiling.figures import Limit, Sample, TrackerProfile, mean_fps, profile_as_json, summarize_tracker
 from siamtrack.profiling.flops import network_flops
 from siamtrack.profiling.measure import WARM_UP, measure
 from siamtrack.profiling.trackers import Follower, ModelFollower, PeerFollower
@@ -127,7 +127,7 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         UsageError: for something that cannot be: no source or two of them, an unknown model or peer, a box off the
             frame, nothing to measure.
         SourceError: when the source cannot be read, or is too short.
-        SinkError: when the JSON cannot be written.
+        OutputError: when the JSON cannot be written.
         WeightsError: when a model cannot be loaded.
     """
     _check(job)
@@ -159,9 +159,9 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
                         measure(follower, source, boxes, job.frames, scratch / "drawn.mp4", count)
                     )
         peer_fps = {peer.name: [mean_fps(samples) for samples in rounds[peer.name]] for peer in peers}
-        profiles = [summarise_tracker(peer.name, rounds[peer.name], peer_fps) for peer in peers]
+        profiles = [summarize_tracker(peer.name, rounds[peer.name], peer_fps) for peer in peers]
         for model in models:
-            profile = summarise_tracker(model.name, rounds[model.name], peer_fps)
+            profile = summarize_tracker(model.name, rounds[model.name], peer_fps)
             samples = [sample for each in rounds[model.name] for sample in each]
             profiles.append(_with_model(profile, model.tracker, samples, peaks))
         torch.set_num_threads(threads)
@@ -198,7 +198,7 @@ def _prepare(job: ProfileJob, folder: Path) -> tuple[str, tuple[Box, ...]]:
     if job.synthetic is not None:
         clip = SyntheticClip(*job.synthetic, 1 + WARM_UP + job.frames, job.targets)
         path = folder / "synthetic.mp4"
-        with VideoSink(path, clip.width, clip.height, SYNTHETIC_RATE) as sink:
+        with VideoEncoder(path, clip.width, clip.height, SYNTHETIC_RATE) as sink:
             for image, _ in clip:
                 sink.write(image)
         return str(path), tuple(clip.boxes[0])

@@ -151,7 +151,7 @@ def embed_and_wait(backend: Backend, crops: NDArray[np.uint8]) -> None:
 
 
 def probe(backend: Backend) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """An exemplar crop and the search crop it was cut from, `(1, s, s, 3)` uint8: smooth colours, always the same."""
+    """An exemplar crop and the search crop it was cut from, `(1, s, s, 3)` uint8: smooth colors, always the same."""
     side, size = backend.geometry.search_size, backend.geometry.exemplar_size
     coarse = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (1, 3, 24, 24)))
     smooth = F.interpolate(coarse, (side, side), mode="bicubic", align_corners=False).clamp(0, 255)

@@ -149,8 +149,8 @@ class Backend(ABC):
             sizes: `(B, 2)` width and height of the target in its exemplar crop, in pixels.
 
         Returns:
-            `(B, 5, R, R)` float32, as `read_box` takes it: offset x and y in pixels of the crop, logarithm of width and
-            height relative to those in the exemplar crop, logit of the expected overlap.
+            `(B, 5, R, R)` float32, as `decode_box` takes it: offset x and y in pixels of the crop, logarithm of width
+            and height relative to those in the exemplar crop, logit of the expected overlap.
         """
 
     def cut_margin(self, features: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Cross-correlation on the CPU as a tracker needs it frame by frame: a few kernels with the features of one crop.
 
 A matrix product of all cells computes displacements that nobody asks for; a convolution wants more kernels than there
-are. Here blocks of four kernels and three neighbouring displacements are added up in the processor's registers.
+are. Here blocks of four kernels and three neighboring displacements are added up in the processor's registers.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Manifest(Frozen):
     bias: float
     reads_boxes: bool
     int8: bool = False
-    """Whether the backbone is quantised to 8 bits."""
+    """Whether the backbone is quantized to 8 bits."""
 
 
 class Runtime(ABC):

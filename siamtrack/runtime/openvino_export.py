@@ -33,8 +33,8 @@ def write_openvino(graphs: Mapping[str, Graph], folder: Path, metadata: str) -> 
         _save(model, folder / f"{name}{SUFFIXES['openvino']}", metadata if name == "backbone" else "")
 
 
-def quantise_openvino(folder: Path, crops: Sequence[NDArray[np.uint8]], metadata: str) -> None:
-    """Replace a folder's backbone by one of 8 bits (post-training quantisation of NNCF).
+def quantize_openvino(folder: Path, crops: Sequence[NDArray[np.uint8]], metadata: str) -> None:
+    """Replace a folder's backbone by one of 8 bits (post-training quantization of NNCF).
 
     Args:
         folder: of `write_openvino`.

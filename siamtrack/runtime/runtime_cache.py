@@ -47,7 +47,7 @@ class Speeds(Frozen):
 
 
 @dataclass(frozen=True)
-class Preparation:
+class RuntimeCache:
     """A model that can be prepared for other runtimes.
 
     Args:

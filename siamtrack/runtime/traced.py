@@ -40,7 +40,7 @@ _MAKING = Lock()
 Tensors = tuple[Tensor, ...]
 
 
-def suits_graphs(network: TrackingNetwork, device: torch.device) -> bool:
+def can_trace(network: TrackingNetwork, device: torch.device) -> bool:
     """Whether a network is faster as graphs on a device.
 
     On a CPU it is not where the time goes to a few large convolutions, which gain more by other means.
@@ -61,7 +61,7 @@ def has_fusion() -> bool:
         return bool(torch.jit.onednn_fusion_enabled())  # type: ignore[no-untyped-call]
 
 
-class Graphed(ABC):
+class TracedFunction(ABC):
     """Runs a module as graphs, one for the shapes of its inputs, made when they first come; from any thread.
 
     A graph that cannot be made, or answers otherwise than the module when it is first run, is not used: a warning says
@@ -116,14 +116,14 @@ class Graphed(ABC):
         return _as_tuple(self._module(*inputs))
 
 
-class FusedByOneDnn(Graphed):
+class FusedByOneDnn(TracedFunction):
     """Graphs on a CPU, their operations fused by oneDNN; small samples run in groups, as one is little to share.
 
     It takes a tenth of a second to make one, for other shapes and for another number of threads as well, as oneDNN
     divides the work when it compiles.
 
     Args:
-        module: as of `Graphed`.
+        module: as of `TracedFunction`.
         at_once: elements of the first input that the samples of a group have at most, as more would fit no cache; a
             larger sample runs alone.
     """
@@ -134,7 +134,7 @@ class FusedByOneDnn(Graphed):
         self._traced: torch.jit.ScriptModule | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensors:
-        """As of `Graphed`."""
+        """As of `TracedFunction`."""
         sizes = group_sizes(len(inputs[0]), max(1, self._at_once // inputs[0][0].numel()))
         outputs = [self._run(group) for group in zip(*(torch.split(each, sizes) for each in inputs), strict=True)]
         return outputs[0] if len(outputs) == 1 else tuple(map(torch.cat, zip(*outputs, strict=True)))
@@ -175,11 +175,11 @@ def group_sizes(count: int, most: int) -> list[int]:
     return sizes
 
 
-class RecordedByCuda(Graphed):
+class RecordedByCuda(TracedFunction):
     """Graphs on a GPU: every launch of the module, recorded by CUDA and repeated with one."""
 
     def __call__(self, *inputs: Tensor) -> Tensors:
-        """As of `Graphed`."""
+        """As of `TracedFunction`."""
         return self._run(inputs)
 
     def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
@@ -228,7 +228,7 @@ def _fusing() -> Iterator[None]:
         torch.jit.enable_onednn_fusion(before)
 
 
-class GraphedBackend(TorchBackend):
+class TracedBackend(TorchBackend):
     """Runs search crops as graphs, and exemplars, which come once a target, as its base does.
 
     Args:
@@ -246,7 +246,7 @@ class GraphedBackend(TorchBackend):
         fused, embedding = self.device.type == "cpu", EmbeddingGraph(plain)
         usual_crop = 3 * self.geometry.search_size**2
         self._embedding = FusedByOneDnn(embedding, at_once=usual_crop) if fused else RecordedByCuda(embedding)
-        self._boxes: Graphed | None = None
+        self._boxes: TracedFunction | None = None
         if isinstance(plain, BoxNetwork):
             boxes = BoxesGraph(plain)
             self._boxes = FusedByOneDnn(boxes) if fused else RecordedByCuda(boxes)

@@ -1,7 +1,7 @@
 """From the box maps of a network to the box that is reported: width and height apart, which the scale search ties.
 
 The scale search decides where to look in the next frame. What is read here refines the box that is reported; the search
-follows it slowly (`TrackingSettings.box_scale_share`), so that a bad reading does not lose a target.
+follows it slowly (`TrackingSettings.box_scale_lr`), so that a bad reading does not lose a target.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MISS = 0.3
 Pair = tuple[float, float]
 
 
-class Reading(NamedTuple):
+class BoxPrediction(NamedTuple):
     """The target's box as it is read in a search crop."""
 
     center: Pair
-    """Centre `(x, y)` from the middle of the crop, in pixels of the crop."""
+    """Center `(x, y)` from the middle of the crop, in pixels of the crop."""
     log_size: Pair
     """Logarithm of width and height, relative to those in the exemplar crop."""
     quality: float
@@ -40,7 +40,7 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Refinement:
+class BoxRefinement:
     """What is known about the shape of one target; a value, as the state that holds it."""
 
     kernel: Tensor
@@ -61,8 +61,8 @@ class Refinement:
         return min(max(change, -MISS), MISS)
 
 
-def read_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> Reading:
-    """Read the box around a cell: the mean of its neighbourhood, weighted by the square of the expected overlap.
+def decode_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> BoxPrediction:
+    """Read the box around a cell: the mean of its neighborhood, weighted by the square of the expected overlap.
 
     Args:
         maps: `(5, R, R)`: offset x and y in pixels of the crop, logarithm of width and height, logit of the overlap.
@@ -79,7 +79,7 @@ def read_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> Reading:
     middle = (size - 1) / 2
     x = ((columns[None, :] - middle) * stride + near[0]) * weights
     y = ((rows[:, None] - middle) * stride + near[1]) * weights
-    return Reading(
+    return BoxPrediction(
         (float(x.sum()), float(y.sum())),
         (float((near[2] * weights).sum()), float((near[3] * weights).sum())),
         float(overlap.max()),
@@ -87,48 +87,48 @@ def read_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> Reading:
 
 
 def refine(
-    known: Refinement,
-    reading: Reading,
+    known: BoxRefinement,
+    reading: BoxPrediction,
     found: Box,
     crop_center: Pair,
     crop_scale: float,
     settings: TrackingSettings,
-) -> Refinement:
+) -> BoxRefinement:
     """Take a reading into account.
 
     Args:
         known: until now.
         reading: of this frame.
         found: box of the scale search in this frame.
-        crop_center: centre `(x, y)` of the search crop in the frame, in pixels.
+        crop_center: center `(x, y)` of the search crop in the frame, in pixels.
         crop_scale: pixels of the frame in a pixel of the search crop.
         settings: how much to trust a reading.
     """
     sizes = _log_size(known, reading, crop_scale)
-    log_size = np.array(known.log_size) + settings.box_damping * reading.quality * (sizes - np.array(known.log_size))
+    log_size = np.array(known.log_size) + settings.box_size_lr * reading.quality * (sizes - np.array(known.log_size))
     searched = np.log([found.width, found.height])
-    change = np.clip(settings.box_size_share * (log_size - searched), -LIMIT, LIMIT)
+    change = np.clip(settings.box_size_weight * (log_size - searched), -LIMIT, LIMIT)
     width, height = (float(value) for value in np.exp(searched + change))
-    share = settings.box_center_share * reading.quality
+    share = settings.box_center_weight * reading.quality
     read_x, read_y = _center(reading, crop_center, crop_scale)
     x, y = found.center
     box = Box.from_center(x + share * (read_x - x), y + share * (read_y - y), width, height)
     return replace(known, log_size=(float(log_size[0]), float(log_size[1])), box=box)
 
 
-def as_read(known: Refinement, reading: Reading, crop_center: Pair, crop_scale: float) -> Box:
+def predicted_box(known: BoxRefinement, reading: BoxPrediction, crop_center: Pair, crop_scale: float) -> Box:
     """The box that a reading alone gives, in pixels of the frame; arguments as of `refine`."""
     width, height = (float(value) for value in np.exp(_log_size(known, reading, crop_scale)))
     return Box.from_center(*_center(reading, crop_center, crop_scale), width, height)
 
 
-def _log_size(known: Refinement, reading: Reading, crop_scale: float) -> NDArray[np.float64]:
+def _log_size(known: BoxRefinement, reading: BoxPrediction, crop_scale: float) -> NDArray[np.float64]:
     """`(2,)` logarithm of width and height in pixels of the frame."""
     size = np.log(np.array(known.exemplar_size) * crop_scale)
     log_size: NDArray[np.float64] = size + np.array(reading.log_size) - np.array(known.bias)
     return log_size
 
 
-def _center(reading: Reading, crop_center: Pair, crop_scale: float) -> Pair:
+def _center(reading: BoxPrediction, crop_center: Pair, crop_scale: float) -> Pair:
     x, y = (crop_center[axis] + reading.center[axis] * crop_scale for axis in (0, 1))
     return x, y

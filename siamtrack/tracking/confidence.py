@@ -49,7 +49,7 @@ class Signals(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class TrackState:
     """What was believed of a target until now; a value."""
 
     usual: Signals | None = None
@@ -76,7 +76,7 @@ class Belief:
 
 
 NO_SIGNALS = Signals()
-NOTHING_KNOWN = Belief()
+INITIAL_TRACK_STATE = TrackState()
 """Of a target that has just been set."""
 
 
@@ -110,11 +110,15 @@ def confidence(signals: Signals, usual: Signals | None, settings: ConfidenceSett
     """
     logit = settings.intercept
     for name, signal, before in zip(Signals._fields, signals, usual or signals, strict=True):
-        logit += getattr(settings.level, name) * signal + getattr(settings.change, name) * (signal - before)
+        logit += getattr(settings.level_weights, name) * signal + getattr(settings.change_weights, name) * (
+            signal - before
+        )
     return _probability(logit)
 
 
-def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSettings) -> tuple[Belief, Status]:
+def update_state(
+    known: TrackState, signals: Signals, sure: float, settings: TrackingSettings
+) -> tuple[TrackState, Status]:
     """Take a frame into account.
 
     Args:
@@ -127,12 +131,12 @@ def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSett
         What is believed now, and what is said.
     """
     rules, logit = settings.confidence, _logit(sure)
-    now = logit + rules.answer_weight * signals.answer
+    now = logit + rules.filter_weight * signals.answer
     if known.lost:
         usual = known.usual or signals
-        again = sure >= rules.found_above and signals.answer >= rules.found_answer * usual.answer
+        again = sure >= rules.found_threshold and signals.answer >= rules.found_filter_ratio * usual.answer
         proofs = known.proofs + 1 if again else 0
-        if proofs < rules.proofs:
+        if proofs < rules.confirmations:
             said = Status.UNCERTAIN if proofs else Status.LOST
             return replace(known, proofs=proofs, lost=known.lost + 1), said
         known = replace(known, smoothed=logit, evidence=now, lately=now, weak=0, proofs=0, lost=0)
@@ -140,16 +144,16 @@ def believe(known: Belief, signals: Signals, sure: float, settings: TrackingSett
     evidence = _toward(known.evidence, now, rules.smoothing)
     lately = now if known.lately is None else known.lately
     probability = _probability(smoothed)
-    fallen = evidence < lately - rules.fall
-    weak = known.weak + 1 if fallen and probability < settings.lost_below else 0
+    fallen = evidence < lately - rules.drop
+    weak = known.weak + 1 if fallen and probability < settings.lost_threshold else 0
     if not weak:
         lately = _toward(lately, now, rules.slow_smoothing)
     if not fallen:
-        known = _get_used_to(known, signals, rules.first_frames)
+        known = _get_used_to(known, signals, rules.baseline_frames)
     known = replace(known, smoothed=smoothed, evidence=evidence, lately=lately, weak=weak)
-    if weak >= rules.patience:
+    if weak >= rules.lost_frames:
         return replace(known, lost=1), Status.LOST
-    return known, Status.UNCERTAIN if probability < settings.uncertain_below else Status.TRACKED
+    return known, Status.UNCERTAIN if probability < settings.uncertain_threshold else Status.TRACKED
 
 
 def _toward(before: float | None, now: float, share: float) -> float:
@@ -167,7 +171,7 @@ def _probability(logit: float) -> float:
     return 1 / (1 + math.exp(-min(max(logit, -SURE), SURE)))
 
 
-def _get_used_to(known: Belief, signals: Signals, first_frames: int) -> Belief:
+def _get_used_to(known: TrackState, signals: Signals, first_frames: int) -> TrackState:
     """The same with these signals in what is usual, if they are among the first ones."""
     if known.frames >= first_frames:
         return known

@@ -41,7 +41,7 @@ def exemplar_side(width: float, height: float, context: float) -> float:
 
 
 def mean_color(image: NDArray[np.uint8]) -> Color:
-    """Mean colour of a frame: `(H, W, 3)` uint8 BGR to blue, green, red."""
+    """Mean color of a frame: `(H, W, 3)` uint8 BGR to blue, green, red."""
     blue, green, red, _ = cv2.mean(image)
     return blue, green, red
 
@@ -49,16 +49,16 @@ def mean_color(image: NDArray[np.uint8]) -> Color:
 def crop(
     image: NDArray[np.uint8], center: tuple[float, float], side: float, size: int, border: Color
 ) -> NDArray[np.uint8]:
-    """Cut a square out of a frame and resize it bilinearly; what lies outside the frame has the border colour.
+    """Cut a square out of a frame and resize it bilinearly; what lies outside the frame has the border color.
 
-    Pixel `j` of the crop, whose centre is `j + 0.5`, is the frame at `left + (j + 0.5) * side / size`.
+    Pixel `j` of the crop, whose center is `j + 0.5`, is the frame at `left + (j + 0.5) * side / size`.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
-        center: centre `(x, y)` of the square in pixels, 0-based and continuous; it may lie outside the frame.
+        center: center `(x, y)` of the square in pixels, 0-based and continuous; it may lie outside the frame.
         side: side of the square in pixels of the frame.
         size: side of the crop in pixels.
-        border: colour outside the frame, blue, green, red.
+        border: color outside the frame, blue, green, red.
 
     Returns:
         `(size, size, 3)` uint8 BGR.
@@ -79,7 +79,7 @@ def crop(
 def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], square: Square, border: Color) -> None:
     """The crop of a square that lies on whole pixels, to the last bit as SiamFC's ports cut it.
 
-    It differs from `crop` by one grey level here and there, because it resizes with OpenCV's fixed-point `resize`,
+    It differs from `crop` by one gray level here and there, because it resizes with OpenCV's fixed-point `resize`,
     and at the rim, where it repeats the square's own pixels instead of looking beyond
     them. Both are enough to make a tracker choose another scale now and then, so that paths part.
 
@@ -87,7 +87,7 @@ def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], squ
         out: `(size, size, 3)` uint8, contiguous, is overwritten with the crop, BGR.
         image: `(H, W, 3)` uint8 BGR.
         square: what to cut; it may lie outside the frame.
-        border: colour outside the frame, blue, green, red.
+        border: color outside the frame, blue, green, red.
     """
     left, top, side = square
     size = out.shape[0]
@@ -97,7 +97,7 @@ def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], squ
     if before_x + after_x + before_y + after_y == 0:
         cv2.resize(image[top : top + side, left : left + side], (size, size), dst=out)
     elif max(before_x + after_x, before_y + after_y) >= side:
-        out[:] = np.rint(border)  # nothing of the frame: what the branches below do to the colour, without a frame
+        out[:] = np.rint(border)  # nothing of the frame: what the branches below do to the color, without a frame
     elif side > PADDED_SIDE:
         _warp_into(out, image, (left + side / 2, top + side / 2), side, border)
     else:
@@ -109,14 +109,14 @@ def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], squ
 def crop_middle_into(
     out: NDArray[np.uint8], image: NDArray[np.uint8], square: Square, size: int, border: Color
 ) -> None:
-    """The middle of the crop of `size` pixels that `crop_whole_pixels_into` cuts of a square, within a grey level.
+    """The middle of the crop of `size` pixels that `crop_whole_pixels_into` cuts of a square, within a gray level.
 
     Args:
         out: `(s, s, 3)` uint8, contiguous, is overwritten, BGR; s is less than `size`, by an even number.
         image: `(H, W, 3)` uint8 BGR.
         square: what the whole crop shows.
         size: side of the whole crop.
-        border: colour outside the frame, blue, green, red.
+        border: color outside the frame, blue, green, red.
     """
     left, top, side = square
     _warp_into(out, image, (left + side / 2, top + side / 2), side * out.shape[0] / size, border)
@@ -127,7 +127,7 @@ def _warp_into(
 ) -> None:
     size = out.shape[0]
     step = side / size
-    # OpenCV puts the centre of pixel 0 at 0, the continuous convention at 0.5: hence the halves.
+    # OpenCV puts the center of pixel 0 at 0, the continuous convention at 0.5: hence the halves.
     first_x = center[0] - side / 2 + step / 2 - 0.5
     first_y = center[1] - side / 2 + step / 2 - 0.5
     cv2.warpAffine(

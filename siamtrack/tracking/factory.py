@@ -23,8 +23,8 @@ from siamtrack.runtime.exported import format_of, load_exported
 from siamtrack.runtime.measurement_cache import Measurements, model_folder
 from siamtrack.runtime.memory import keep_freed_memory
 from siamtrack.runtime.pytorch import TorchBackend
-from siamtrack.runtime.runtime_cache import Preparation
-from siamtrack.runtime.traced import GraphedBackend, suits_graphs
+from siamtrack.runtime.runtime_cache import RuntimeCache
+from siamtrack.runtime.traced import TracedBackend, can_trace
 from siamtrack.system.machine import usable_cores
 from siamtrack.tracking.tracker import Tracker
 
@@ -112,7 +112,7 @@ def _run(
         known = torch_precisions(place)
         # Making a graph takes long, and it is made for a number of threads, which is therefore chosen before.
         take_threads(lambda: TorchBackend(network, place, precision if precision in known else known[-1]))
-        kind = GraphedBackend if suits_graphs(network, place) else TorchBackend
+        kind = TracedBackend if can_trace(network, place) else TorchBackend
         return choose(
             partial(kind, network, place), known, precision, str(place), measurements, torch.get_num_threads()
         )
@@ -120,7 +120,7 @@ def _run(
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")
     if place.type == "cpu" and runtime != "torch" and (runtime != "auto" or precision == "auto"):
-        preparation = Preparation(folder, network, card, threads if isinstance(threads, int) else usable_cores())
+        preparation = RuntimeCache(folder, network, card, threads if isinstance(threads, int) else usable_cores())
         other = preparation.faster(in_torch) if runtime == "auto" else preparation.load(runtime, precision)
         if other is not None:
             torch.set_num_threads(1)  # as above

@@ -15,27 +15,27 @@ from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 from siamtrack.runtime.base import Backend, Embedding, Geometry
 from siamtrack.system.stage_clock import StageClock
-from siamtrack.tracking.box_refinement import Refinement
+from siamtrack.tracking.box_refinement import BoxRefinement
 from siamtrack.tracking.crops import Color, Square, crop_middle_into, crop_whole_pixels_into, exemplar_side
 from siamtrack.tracking.response import Peak
 from siamtrack.tracking.scales import ScalePyramid, whole_pixels
 from siamtrack.tracking.state import TargetState
 
 
-class Sight(NamedTuple):
+class SearchResponse(NamedTuple):
     """What the network answers about one target in a frame."""
 
     responses: NDArray[np.float32]
     """`(S, R, R)` responses without bias."""
     boxes: NDArray[np.float32] | None
-    """`(Q, 5, R, R)` box maps as `read_box` takes them; None where the network reads no boxes."""
+    """`(Q, 5, R, R)` box maps as `decode_box` takes them; None where the network reads no boxes."""
     learnt: NDArray[np.float32] | None
     """`(R, R)` answers of the filter that is learnt; None without one."""
     features: Tensor
     """`(Q, C, H, W)` of the embedded search crops."""
 
 
-class Looker:
+class FeatureExtractor:
     """Looks at targets through a backend.
 
     Args:
@@ -109,7 +109,7 @@ class Looker:
         return crops
 
     @torch.inference_mode()
-    def look(self, states: Sequence[TargetState], crops: NDArray[np.uint8]) -> list[Sight]:
+    def look(self, states: Sequence[TargetState], crops: NDArray[np.uint8]) -> list[SearchResponse]:
         """What is seen of N targets in Q crops each, `(N * Q, s, s, 3)` BGR, which are overwritten."""
         backend, count = self.backend, len(crops) // len(states)
         side = crops.shape[1]
@@ -127,12 +127,12 @@ class Looker:
             answers = [_answers(state, each, backend.scale) for state, each in zip(states, maps, strict=True)]
         own = features.reshape(len(states), count, *features.shape[1:])
         return [
-            Sight(responses, each, learnt, seen)
+            SearchResponse(responses, each, learnt, seen)
             for (responses, learnt), each, seen in zip(answers, boxes, own, strict=True)
         ]
 
-    def read_boxes(self, shapes: Sequence[Refinement], levels: Sequence[Tensor]) -> list[NDArray[np.float32]]:
-        """Box maps `(Q, 5, R, R)` of each target, as `read_box` takes them, from the levels of its Q search crops."""
+    def read_boxes(self, shapes: Sequence[BoxRefinement], levels: Sequence[Tensor]) -> list[NDArray[np.float32]]:
+        """Box maps `(Q, 5, R, R)` of each target, as `decode_box` takes them, from the levels of its Q search crops."""
         searches = len(levels[0]) // len(shapes)
         kernels = torch.stack([shape.kernel for shape in shapes]).repeat_interleave(searches, 0)
         sizes = torch.tensor([shape.exemplar_size for shape in shapes], device=self.backend.device)
@@ -146,7 +146,7 @@ class Looker:
         return self.backend.upload(crops)
 
     def _search_squares(self, states: Sequence[TargetState]) -> list[tuple[Square, Color]]:
-        """What each search crop of N targets, Q each, shows, and the colour outside the frame."""
+        """What each search crop of N targets, Q each, shows, and the color outside the frame."""
         return [
             (self.search_square(state, factor), state.border)
             for state in states

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.config import NearSettings, TrackingSettings
+from siamtrack.config import LocalSearchSettings, TrackingSettings
 from siamtrack.errors import UsageError
 from siamtrack.runtime.base import Geometry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Around:
+class ResponseContext:
     """What the last usual search crop answered; a value."""
 
     responses: NDArray[np.float32]
@@ -31,7 +31,7 @@ class Around:
     learnt: NDArray[np.float32] | None
     """`(R, R)` answers of the filter that is learnt; None without one."""
 
-    def with_middle(self, responses: NDArray[np.float32], learnt: NDArray[np.float32] | None) -> Around:
+    def with_middle(self, responses: NDArray[np.float32], learnt: NDArray[np.float32] | None) -> ResponseContext:
         """The same with other answers in the middle.
 
         Args:
@@ -39,7 +39,7 @@ class Around:
             learnt: `(r, r)`, or None where there is none around it either.
         """
         known = None if self.learnt is None or learnt is None else _with_middle(self.learnt, learnt)
-        return Around(_with_middle(self.responses, responses), known)
+        return ResponseContext(_with_middle(self.responses, responses), known)
 
 
 def _with_middle(whole: NDArray[np.float32], part: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,7 +50,7 @@ def _with_middle(whole: NDArray[np.float32], part: NDArray[np.float32]) -> NDArr
     return made
 
 
-def near_geometry(settings: TrackingSettings, usual: Geometry, target_cells: float) -> Geometry | None:
+def local_geometry(settings: TrackingSettings, usual: Geometry, target_cells: float) -> Geometry | None:
     """That of the near search crop; None where the usual one is searched in every frame, or is no larger.
 
     Args:
@@ -61,19 +61,20 @@ def near_geometry(settings: TrackingSettings, usual: Geometry, target_cells: flo
     Raises:
         UsageError: when it does not fit the network, or shows less than a target may move.
     """
-    near = settings.near
-    if near is None or settings.scale_search == "alternate" or near.size >= usual.search_size:
+    near = settings.local_search
+    if near is None or settings.scale_search == "alternate" or near.search_size >= usual.search_size:
         return None
-    geometry = usual.with_search_size(near.size)
+    geometry = usual.with_search_size(near.search_size)
     reach = (geometry.response_size - 1) / 2 / target_cells
-    if near.within > reach:
+    if near.max_displacement > reach:
         raise UsageError(
-            f"near.within {near.within:g} is more than crops of near.size {near.size} show: give {reach:g} or less"
+            f"local_search.max_displacement {near.max_displacement:g} is more than crops of "
+            f"local_search.search_size {near.search_size} show: give {reach:g} or less"
         )
     return geometry
 
 
-def is_due(age: int, settings: NearSettings, learns_every: int | None) -> bool:
+def needs_full_search(age: int, settings: LocalSearchSettings, learns_every: int | None) -> bool:
     """Whether the usual crop is due anyhow.
 
     Args:
@@ -82,10 +83,10 @@ def is_due(age: int, settings: NearSettings, learns_every: int | None) -> bool:
         learns_every: frames from one that a filter may learn from to the next, as it learns from the usual crop; None
             without a filter.
     """
-    return age % settings.every == 0 or (learns_every is not None and age % learns_every == 0)
+    return age % settings.interval == 0 or (learns_every is not None and age % learns_every == 0)
 
 
-def is_calm(move: tuple[float, float], sure: float, settings: NearSettings) -> bool:
+def is_stationary(move: tuple[float, float], sure: float, settings: LocalSearchSettings) -> bool:
     """Whether a target that is tracked has moved little enough, surely enough, for the near crop.
 
     Args:
@@ -93,4 +94,4 @@ def is_calm(move: tuple[float, float], sure: float, settings: NearSettings) -> b
         sure: the confidence.
         settings: what is enough.
     """
-    return max(map(abs, move)) <= settings.within and sure >= settings.above
+    return max(map(abs, move)) <= settings.max_displacement and sure >= settings.threshold

@@ -10,12 +10,12 @@ from siamtrack.tracking.state import TargetState, TrackResult
 from siamtrack.tracking.tracker import Tracker
 
 
-class Targets:
+class MultiTracker:
     """Any number of targets under ids that are never used again; all are found in one step a frame.
 
     >>> source = siamtrack.open_source("clip.mp4")
     >>> image = next(source).image
-    >>> targets = siamtrack.Targets(siamtrack.load())
+    >>> targets = siamtrack.MultiTracker(siamtrack.load())
     >>> targets.add(image, (120, 80, 64, 48)), targets.add(image, (20, 30, 40, 40))
     (1, 2)
     >>> list(targets.step(next(source).image))

@@ -20,15 +20,15 @@ SAME = 0.5
 
 
 def places(size: tuple[int, int], last: Place, reach: float, step: int, count: int) -> list[Place]:
-    """Centres of the search crops of a frame.
+    """Centers of the search crops of a frame.
 
     The frame is laid out with squares that a search crop finds a target in; they are looked at in the order of their
     distance from where the target was seen last, and then from the first one again.
 
     Args:
         size: width and height of the frame in pixels.
-        last: centre `(x, y)` of the target when it was seen last.
-        reach: side in pixels of the square around its centre in which a search crop finds a target.
+        last: center `(x, y)` of the target when it was seen last.
+        reach: side in pixels of the square around its center in which a search crop finds a target.
         step: frames since the target was lost, 0 in the first one that looks elsewhere.
         count: how many places a frame.
 
@@ -53,7 +53,7 @@ def _from_near_to_far(size: tuple[int, int], last: Place, reach: float) -> tuple
     return tuple(sorted(middles, key=lambda place: math.dist(place, last)))
 
 
-def best_of(sure: Sequence[float], there: Sequence[bool], boxes: Sequence[Box]) -> int:
+def select_candidate(sure: Sequence[float], there: Sequence[bool], boxes: Sequence[Box]) -> int:
     """Which of several places a target is at.
 
     Args:

@@ -50,7 +50,7 @@ class Peak(NamedTuple):
     scale: int
     """Index of the response map that was chosen."""
     row: float
-    """Position on the upsampled grid, 0 to n - 1; `(n - 1) / 2` is the centre of the search crop."""
+    """Position on the upsampled grid, 0 to n - 1; `(n - 1) / 2` is the center of the search crop."""
     col: float
     """Position on the upsampled grid, as `row`."""
     value: float
@@ -80,7 +80,7 @@ def needs_compiling() -> bool:
 def make_tables(size: int, upsample: int) -> PeakTables:
     """Tabulate weights and window for `size` x `size` response maps that are upsampled `upsample` times."""
     n = size * upsample
-    # Position d lies at (d + 1/2) / upsample - 1/2 cells (half-pixel centres); kept in integers to be exact.
+    # Position d lies at (d + 1/2) / upsample - 1/2 cells (half-pixel centers); kept in integers to be exact.
     numerator = 2 * np.arange(n, dtype=np.int64) + 1 - upsample
     cell = numerator // (2 * upsample)
     t = (numerator - cell * 2 * upsample) / (2 * upsample)
@@ -93,7 +93,7 @@ def make_tables(size: int, upsample: int) -> PeakTables:
     for tap in range(4):
         np.add.at(sums, np.clip(cell - 1 + tap, 0, size - 1), taps[:, tap])
     window = np.hanning(n)
-    # np.hanning(2) is zero everywhere: no position is nearer to the centre than another.
+    # np.hanning(2) is zero everywhere: no position is nearer to the center than another.
     window = window / window.sum() if window.sum() > 0 else np.full(n, 1 / n)
     starts = np.searchsorted(cell, np.arange(-1, size + 1)).astype(np.int64)
     starts[-1] = n
@@ -204,7 +204,7 @@ def _fill_line(
 
 
 @njit(cache=CACHE)
-def _maximise(
+def _maximize(
     response: NDArray[np.float32],
     upper: NDArray[np.float64],
     lower: NDArray[np.float64],
@@ -346,7 +346,7 @@ def _choose_scale(
     uppers: NDArray[np.float64],
     lowers: NDArray[np.float64],
 ) -> tuple[int, float]:
-    """The scale of the greatest penalised response, and that response as it is; the bounds of all scales are filled."""
+    """The scale of the greatest penalized response, and that response as it is; the bounds of all scales are filled."""
     middle = responses.shape[0] // 2
     scale = middle
     peak = -np.inf
@@ -357,12 +357,12 @@ def _choose_scale(
         factor = 1.0 if s == middle else penalty
         _bound_blocks(responses[s], tables.slack, uppers[s], lowers[s])
         least = best / factor if best > 0 else best * factor
-        value, row, _ = _maximise(responses[s], uppers[s], lowers[s], _Aim(1.0, 0.0, least), tables)
-        penalised = value * factor if value > 0 else value / factor
-        if row >= 0 and penalised > best:
+        value, row, _ = _maximize(responses[s], uppers[s], lowers[s], _Aim(1.0, 0.0, least), tables)
+        penalized = value * factor if value > 0 else value / factor
+        if row >= 0 and penalized > best:
             scale = s
             peak = value
-            best = penalised
+            best = penalized
     return scale, peak
 
 
@@ -385,7 +385,7 @@ def _place(
     lower: NDArray[np.float64],
     tables: PeakTables,
 ) -> tuple[int, int]:
-    """Row and column of the greatest value of a map that is not flat, normalised and mixed with the window."""
+    """Row and column of the greatest value of a map that is not flat, normalized and mixed with the window."""
     size = response.shape[0]
     total = 0.0
     for i in range(size):
@@ -393,10 +393,10 @@ def _place(
         for j in range(size):
             line += tables.sums[j] * response[i, j]
         total += tables.sums[i] * line
-    lowest = -_maximise(response, upper, lower, _Aim(-1.0, 0.0, -np.inf), tables)[0]
+    lowest = -_maximize(response, upper, lower, _Aim(-1.0, 0.0, -np.inf), tables)[0]
     n = tables.window.size
     gain = (1 - influence) / (total - lowest * n * n + 1e-16)
-    _, row, col = _maximise(response, upper, lower, _Aim(gain, influence, -np.inf), tables)
+    _, row, col = _maximize(response, upper, lower, _Aim(gain, influence, -np.inf), tables)
     return row, col
 
 
@@ -406,13 +406,13 @@ def find_peak(
 ) -> Peak:
     """Choose the scale and the position of a target from its response maps.
 
-    The scale is that of the greatest upsampled response, where every scale but the middle one is penalised: a positive
+    The scale is that of the greatest upsampled response, where every scale but the middle one is penalized: a positive
     response is multiplied by `penalty`, a negative one divided by it. The chosen map, less its minimum
     and divided by its sum, is mixed with a Hann window, and the position is the greatest value of the mixture (SiamFC,
     Bertinetto et al. 2016, section 3.4, and the released code). Upsampling is OpenCV's INTER_CUBIC.
 
     Ties: the middle scale before the others, then the first; the first position in raster order, as `np.argmax`. A map
-    that is constant (see `FLAT`) holds no evidence: the position is the centre, PSR and APCE are 0.
+    that is constant (see `FLAT`) holds no evidence: the position is the center, PSR and APCE are 0.
     NaN and infinite responses count as the least finite one.
 
     Args:
@@ -429,8 +429,8 @@ def find_peak(
     scale, peak = _choose_scale(responses, penalty, tables, uppers, lowers)
     response = responses[scale]
     if _is_flat(response):
-        centre = (tables.window.size - 1) / 2
-        return Peak(scale, centre, centre, peak, peak, 0.0, 0.0)
+        center = (tables.window.size - 1) / 2
+        return Peak(scale, center, center, peak, peak, 0.0, 0.0)
     row, col = _place(response, influence, uppers[scale], lowers[scale], tables)
     psr, apce = _confidence(response, radius)
     return Peak(scale, float(row), float(col), interpolate(response, row, col, tables), peak, psr, apce)
@@ -468,7 +468,7 @@ def find_answered_peak(
     psr, apce = (0.0, 0.0) if _is_flat(cleaned[scale]) else _confidence(cleaned[scale], radius)
     evidence = np.maximum(_replace_nonfinite(answers), np.float32(0))
     _bound_blocks(evidence, tables.slack, uppers[0], lowers[0])
-    answer = _maximise(evidence, uppers[0], lowers[0], _Aim(1.0, 0.0, -np.inf), tables)[0]
+    answer = _maximize(evidence, uppers[0], lowers[0], _Aim(1.0, 0.0, -np.inf), tables)[0]
     if _is_flat(evidence):
         middle = (tables.window.size - 1) / 2
         value = interpolate(responses[scale], int(middle), int(middle), tables)

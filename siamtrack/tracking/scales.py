@@ -62,10 +62,10 @@ def whole_pixels(center: tuple[float, float], side: float) -> Square:
     """Move a square to whole pixels: its side and its left top corner are rounded.
 
     This is how the released SiamFC code and its ports cut their crops; the displacement is still measured from the
-    unrounded centre, as they do, so that a path with the same weights is the same.
+    unrounded center, as they do, so that a path with the same weights is the same.
 
     Args:
-        center: centre `(x, y)` in pixels, 0-based and continuous.
+        center: center `(x, y)` in pixels, 0-based and continuous.
         side: side in pixels.
     """
     rounded = max(1, round(side))

@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.boxes import Box
-from siamtrack.tracking.box_refinement import Refinement
-from siamtrack.tracking.confidence import NO_SIGNALS, NOTHING_KNOWN, Belief, Signals
+from siamtrack.tracking.box_refinement import BoxRefinement
+from siamtrack.tracking.confidence import INITIAL_TRACK_STATE, NO_SIGNALS, Signals, TrackState
 from siamtrack.tracking.crops import Color, Square
-from siamtrack.tracking.local_search import Around
-from siamtrack.tracking.online_filter.filter import AdaptiveFilter
+from siamtrack.tracking.local_search import ResponseContext
+from siamtrack.tracking.online_filter.filter import OnlineFilter
 from siamtrack.tracking.response import Peak
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template
 
 
-class Compared(NamedTuple):
+class TemplateFeatures(NamedTuple):
     """Everything that a search crop is correlated with, ready for it."""
 
     exemplars: Tensor
     """`(E, C, h, w)` what it was made of,"""
-    filter: AdaptiveFilter | None
+    filter: OnlineFilter | None
     """and the filter, where one is learnt."""
     kernels: Tensor
     """`(S, C, h, w)`, channels last in memory: the exemplars and, where one is learnt, the filter after them."""
@@ -34,7 +34,7 @@ class Compared(NamedTuple):
     """To be taken off what the filter answers."""
 
     @classmethod
-    def of(cls, exemplars: Tensor, known: AdaptiveFilter | None) -> Self:
+    def of(cls, exemplars: Tensor, known: OnlineFilter | None) -> Self:
         """Make it."""
         every = exemplars
         if known is not None:
@@ -50,30 +50,30 @@ class TargetState:
     kernels: Tensor
     """`(E, C, h, w)` embedded exemplars that the search crops are compared with, on the tracker's device."""
     border: Color
-    """Colour that stands outside the frame: the mean of the first one, blue, green, red."""
+    """Color that stands outside the frame: the mean of the first one, blue, green, red."""
     first_size: tuple[float, float]
     """Width and height in the first frame, in pixels."""
     center: tuple[float, float]
-    """Centre `(x, y)` in pixels, 0-based and continuous; inside the frame."""
+    """Center `(x, y)` in pixels, 0-based and continuous; inside the frame."""
     scale: float
     """Size relative to the first one."""
     status: Status
     """What was said about the target in the last frame."""
-    refinement: Refinement | None = None
+    refinement: BoxRefinement | None = None
     """What is known about the target's shape, where the network reads boxes."""
     template: Template | None = None
     """What these exemplars are made of, where they were renewed."""
-    filter: AdaptiveFilter | None = None
+    filter: OnlineFilter | None = None
     """What was learnt while tracking, where the settings ask for it."""
-    compared: Compared = None  # type: ignore[assignment]  # never seen: see __post_init__
+    compared: TemplateFeatures = None  # type: ignore[assignment]  # never seen: see __post_init__
     """Exemplars and filter as search crops are correlated with them."""
     age: int = 0
     """Frames since the first one."""
     reference: float = 0.0
     """Greatest response when the present size was last tried, where scales are tried in turn."""
-    belief: Belief = NOTHING_KNOWN
+    belief: TrackState = INITIAL_TRACK_STATE
     """What is believed of it."""
-    around: Around | None = None
+    around: ResponseContext | None = None
     """What stands around it, where the near search crop is enough for the next frame; None asks for the usual one."""
     seen: TargetState | None = None
     """The target when it was last seen for sure; None where that is this state."""
@@ -82,7 +82,7 @@ class TargetState:
         """See that what is compared is made of these exemplars and this filter, which few frames change."""
         made = self.compared
         if made is None or made.exemplars is not self.kernels or made.filter is not self.filter:
-            object.__setattr__(self, "compared", Compared.of(self.kernels, self.filter))
+            object.__setattr__(self, "compared", TemplateFeatures.of(self.kernels, self.filter))
 
     @property
     def last_seen(self) -> TargetState:
@@ -110,7 +110,7 @@ class TrackResult:
     """Probability that the box overlaps the truth by more than 0.3 (`siamtrack.tracking.confidence`), calibrated on
     clips in which the target leaves and returns."""
     status: Status
-    """Whether the score has been high enough lately to believe the box."""
+    """Whether the score has been high enough lately to update_state the box."""
     peak: Peak
     """Figures of the response to the exemplar: raw peak, peak-to-sidelobe ratio, average peak-to-correlation energy."""
     state: TargetState
@@ -131,19 +131,19 @@ class Observation:
     """`(S, R, R)` raw responses of each scale, without the bias of the head."""
     maps: NDArray[np.float64]
     """`(S, n, n)` the same, upsampled: where the scale is chosen. The middle is that of the crop."""
-    penalised: tuple[float, ...]
+    penalized: tuple[float, ...]
     """Greatest value of each of these maps after the scale penalty: the greatest of them is the chosen scale."""
     window: NDArray[np.float64]
     """`(n, n)` the cosine window, which sums to 1."""
     mixture: NDArray[np.float64]
-    """`(n, n)` the chosen map, or that of the filter where one is learnt, normalised and mixed with the cosine window:
+    """`(n, n)` the chosen map, or that of the filter where one is learnt, normalized and mixed with the cosine window:
     its greatest value is the position."""
     learnt: NDArray[np.float32] | None
     """`(R, R)` answers of the filter that is learnt while tracking, about 1 at the target; None without one."""
     factors: tuple[float, ...]
     """Size of the target that each scale stands for, relative to the present one."""
     boxes: NDArray[np.float32] | None
-    """`(Q, 5, R, R)` box maps as `read_box` takes them; None where the network reads no boxes."""
+    """`(Q, 5, R, R)` box maps as `decode_box` takes them; None where the network reads no boxes."""
     box_read: Box | None
     """The box as the head read it, before it is mixed with that of the scale search."""
     quality: float | None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from siamtrack.config import UpdateSettings
+from siamtrack.config import TemplateUpdateSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class Template:
         return self.first.lerp(self.recent, share)
 
 
-def renew(template: Template | None, first: Tensor, seen: Tensor, settings: UpdateSettings) -> Template:
+def renew(template: Template | None, first: Tensor, seen: Tensor, settings: TemplateUpdateSettings) -> Template:
     """Take the exemplars of another frame into account.
 
     Args:
@@ -40,4 +40,4 @@ def renew(template: Template | None, first: Tensor, seen: Tensor, settings: Upda
         settings: how fast.
     """
     recent = first if template is None else template.recent
-    return Template(first, recent.lerp(seen, settings.rate))
+    return Template(first, recent.lerp(seen, settings.learning_rate))

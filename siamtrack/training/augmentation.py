@@ -37,11 +37,11 @@ class PhotometricSettings(Frozen):
     noise: float = Field(0.1, ge=0, le=1)
     """Probability of sensor noise."""
     jpeg: float = Field(0.1, ge=0, le=1)
-    """Probability of compression artefacts."""
+    """Probability of compression artifacts."""
 
 
 def photometric(image: Image, settings: PhotometricSettings, rng: np.random.Generator) -> Image:
-    """Change light, colour and sharpness as another moment or camera would."""
+    """Change light, color and sharpness as another moment or camera would."""
     image = _tone(image, settings, rng)
     draws = rng.random(5)
     if draws[0] < settings.blur:
@@ -71,7 +71,7 @@ def _tone(image: Image, settings: PhotometricSettings, rng: np.random.Generator)
 
 
 def to_gray(image: Image) -> Image:
-    """The picture without colour, still `(H, W, 3)`."""
+    """The picture without color, still `(H, W, 3)`."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
@@ -80,10 +80,10 @@ def motion_blur(image: Image, length: float, angle: float) -> Image:
     size = max(math.ceil(length) | 1, 3)
     kernel = np.zeros((size, size), np.float32)
     reach = (length - 1) / 2
-    centre = size // 2
+    center = size // 2
     for position in np.linspace(-reach, reach, 2 * size):
-        row = round(centre + position * math.sin(angle))
-        column = round(centre + position * math.cos(angle))
+        row = round(center + position * math.sin(angle))
+        column = round(center + position * math.cos(angle))
         kernel[min(max(row, 0), size - 1), min(max(column, 0), size - 1)] += 1
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from siamtrack.config import Frozen
-from siamtrack.errors import RecipeError, SinkError, WeightsError
+from siamtrack.errors import OutputError, RecipeError, WeightsError
 from siamtrack.system.atomic_files import replacing
 from siamtrack.training.recipe import Recipe
 
@@ -37,7 +37,7 @@ class RunState:
     weights: dict[str, Tensor]
     average: dict[str, Tensor]
     """Moving average of the weights."""
-    optimiser: dict[str, Any]
+    optimizer: dict[str, Any]
     generator: Tensor
     """State of PyTorch's default generator."""
     commit: str
@@ -60,7 +60,7 @@ def save_checkpoint(folder: Path, checkpoint: RunState) -> Path:
     """Write a checkpoint in place of the last one; that one survives when this fails.
 
     Raises:
-        SinkError: when the disk is full or the folder not writable.
+        OutputError: when the disk is full or the folder not writable.
     """
     path = folder / FILE_NAME
     content = {**vars(checkpoint), "recipe": checkpoint.recipe.model_dump_json()}
@@ -68,7 +68,7 @@ def save_checkpoint(folder: Path, checkpoint: RunState) -> Path:
         with replacing(path) as file:
             torch.save(content, file)
     except (OSError, RuntimeError) as error:  # PyTorch's writer turns a full disk into a RuntimeError
-        raise SinkError(f"checkpoint {path} cannot be written ({error}); the one before it is untouched") from error
+        raise OutputError(f"checkpoint {path} cannot be written ({error}); the one before it is untouched") from error
     return path
 
 

@@ -51,7 +51,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
     `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID, YouTube-BB or COCO, or
-    hold several such folders: `siamtrack.datasets.training_layouts` recognises them by what is in them. What a set has
+    hold several such folders: `siamtrack.datasets.training_layouts` recognizes them by what is in them. What a set has
     for validation validates.
 
     Frames of our own videos are cached below `root/cache` the first time, which takes a minute or two; those of the

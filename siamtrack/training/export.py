@@ -46,7 +46,7 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
         description=recipe.card.description,
         training=training,
         figures=dict(figures),
-        licence=recipe.card.licence,
+        license=recipe.card.license,
         limits=recipe.card.limits,
     )
     save_network(path, average_network(checkpoint), card)

@@ -54,7 +54,7 @@ class FeedStats:
     negatives: int
     """Pairs whose search crop shows another object."""
     gray: int
-    """Pairs without colour."""
+    """Pairs without color."""
     spreads: dict[str, Spread]
     """By name: `target side`, `aspect ratio`, `offset`, `scale`, `brightness`; lengths in pixels of the search crop."""
     most: tuple[tuple[str, int], ...]

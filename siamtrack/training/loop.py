@@ -25,7 +25,7 @@ from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, load_ch
 from siamtrack.training.dataset import Batch, TrainingData
 from siamtrack.training.feed import iterate_batches, make_pairs
 from siamtrack.training.objective import Objective, objective
-from siamtrack.training.optimizer import freeze, make_optimiser, rate_at, set_rate, training_mode, update_average
+from siamtrack.training.optimizer import freeze, make_optimizer, rate_at, set_rate, training_mode, update_average
 from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.precision import choose_precision, prepare_for_training
 from siamtrack.training.recipe import Recipe
@@ -140,7 +140,7 @@ def start_run(recipe: Recipe) -> Checkpoint:
         initial=weights,
         weights=weights,
         average={name: value.clone() for name, value in weights.items()},
-        optimiser=make_optimiser(network, recipe.optimiser).state_dict(),
+        optimizer=make_optimizer(network, recipe.optimizer).state_dict(),
         generator=torch.get_rng_state(),
         commit=source_commit(),
         base=base,
@@ -213,8 +213,8 @@ def train(
     start = replace(start, recipe=recipe)
     prepare_for_training(network, device, precision)
     average = {name: value.clone().to(device) for name, value in start.average.items()}
-    optimiser = make_optimiser(network, recipe.optimiser)
-    optimiser.load_state_dict(start.optimiser)
+    optimizer = make_optimizer(network, recipe.optimizer)
+    optimizer.load_state_dict(start.optimizer)
     torch.set_rng_state(start.generator)
     training_mode(network, recipe.model)
     for branch in network.branches:
@@ -234,7 +234,7 @@ def train(
             seconds=start.seconds + time.monotonic() - began,
             weights=weights,
             average=means,
-            optimiser=optimiser.state_dict(),
+            optimizer=optimizer.state_dict(),
             generator=torch.get_rng_state(),
         )
 
@@ -252,28 +252,28 @@ def train(
             waiting = time.monotonic()
             for batch in batches:
                 arrived = time.monotonic()
-                factor = rate_at(step, recipe.run.steps, recipe.optimiser)
-                set_rate(optimiser, factor)
+                factor = rate_at(step, recipe.run.steps, recipe.optimizer)
+                set_rate(optimizer, factor)
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                     found = objective(network, _to(batch, device), recipe.loss, processes)
                 if not math.isfinite(found.loss.item()):
                     raise _not_finite("loss", step, batch, options.out, processes)
-                optimiser.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 found.loss.backward()  # type: ignore[no-untyped-call]
                 processes.average([parameter.grad for parameter in trained if parameter.grad is not None])
-                norm = torch.nn.utils.clip_grad_norm_(trained, recipe.optimiser.clip)
+                norm = torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip)
                 if not math.isfinite(norm.item()):
                     raise _not_finite("gradient", step, batch, options.out, processes)
-                optimiser.step()
+                optimizer.step()
                 step += 1
                 # A short run must not average over its random start.
-                decay = min(recipe.optimiser.average, step / (step + 10))
+                decay = min(recipe.optimizer.average, step / (step + 10))
                 update_average(average, network.state_dict().items(), decay)
                 now = time.monotonic()
                 meter.add(found, recipe.run.batch, waited=arrived - waiting, passed=now - waiting)
                 waiting = now
                 if step % options.report_every == 0 or step == recipe.run.steps:
-                    report(meter.take(step, optimiser.param_groups[0]["lr"]))
+                    report(meter.take(step, optimizer.param_groups[0]["lr"]))
                 if processes.rank == 0 and now - saved > 60 * recipe.run.checkpoint_minutes:
                     checkpoint = state()
                     save(checkpoint)
@@ -333,7 +333,7 @@ class _Meter:
     def add(self, found: Objective, pairs: int, *, waited: float, passed: float) -> None:
         for name in self._sums:
             value = float(getattr(found, name).detach())
-            if math.isfinite(value):  # a batch of negatives has no centre error
+            if math.isfinite(value):  # a batch of negatives has no center error
                 self._sums[name] += value
                 self._counts[name] += 1
         self._pairs += pairs

@@ -24,7 +24,7 @@ class Objective:
     """Loss and figures of one batch, scalars."""
 
     loss: Tensor
-    """The weighted sum that is minimised."""
+    """The weighted sum that is minimized."""
     logistic: Tensor
     """Balanced logistic loss of the pairs' own maps."""
     ranking: Tensor
@@ -64,7 +64,7 @@ def objective(
     kernels = network.cut_margin(kernels)
     kernels = kernels.reshape(count, scales, *kernels.shape[1:])
     features, search_levels = _embed(network, network.backbone, batch.searches.to(precision))
-    # Embeddings may come in half precision; neighbouring scales differ by less than it can tell.
+    # Embeddings may come in half precision; neighboring scales differ by less than it can tell.
     with torch.autocast(features.device.type, enabled=False):
         kernels, features = processes.gather(_full(kernels)), processes.gather(_full(features))
         compared = network.head.compare(kernels, features)

@@ -1,4 +1,4 @@
-"""Optimiser, learning rates and the moving average of weights."""
+"""Optimizer, learning rates and the moving average of weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.errors import RecipeError
-from siamtrack.training.recipe import ModelSettings, OptimiserSettings
+from siamtrack.training.recipe import ModelSettings, OptimizerSettings
 
 
 def freeze(network: nn.Module, settings: ModelSettings) -> None:
@@ -39,8 +39,8 @@ def training_mode(network: nn.Module, settings: ModelSettings) -> None:
             module.eval()
 
 
-def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.optim.Optimizer:
-    """The optimiser of the trained parameters; `initial_lr` of a group is its highest rate.
+def make_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """The optimizer of the trained parameters; `initial_lr` of a group is its highest rate.
 
     Weights of convolutions decay; biases, batch norm and the head do not.
 
@@ -50,7 +50,7 @@ def make_optimiser(network: nn.Module, settings: OptimiserSettings) -> torch.opt
     names = [name for name, _ in network.named_parameters()]
     for prefix in settings.rate_factors:
         if not any(name.startswith(prefix) for name in names):
-            raise RecipeError(f"optimiser.rate_factors: '{prefix}' is the beginning of no parameter")
+            raise RecipeError(f"optimizer.rate_factors: '{prefix}' is the beginning of no parameter")
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
@@ -70,7 +70,7 @@ def _factor(name: str, factors: Mapping[str, float]) -> float:
     return factors[max(matching, key=len)] if matching else 1.0
 
 
-def rate_at(step: int, steps: int, settings: OptimiserSettings) -> float:
+def rate_at(step: int, steps: int, settings: OptimizerSettings) -> float:
     """Factor on the learning rates before step `step` (from 0) of `steps`."""
     low: float = settings.final_rate / settings.rate
     progress = min(step / max(steps - 1, 1), 1.0)
@@ -82,9 +82,9 @@ def rate_at(step: int, steps: int, settings: OptimiserSettings) -> float:
     return factor * warm
 
 
-def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set every group to this share of its highest rate."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
 
 

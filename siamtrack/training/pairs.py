@@ -34,9 +34,9 @@ class GeometrySettings(Frozen):
     scales: int = Field(1, ge=1, le=9)
     """Scales at which the exemplar is cut."""
     scale_step: float = Field(1.0375, gt=1, lt=2)
-    """Ratio of neighbouring scales."""
+    """Ratio of neighboring scales."""
     shift: float = Field(16.0, ge=0)
-    """Largest distance of the target from the centre of the search crop, in its pixels, along each axis."""
+    """Largest distance of the target from the center of the search crop, in its pixels, along each axis."""
     scale_jitter: float = Field(0.0, ge=0, le=3)
     """Largest change of the target's size in the search crop, in scale steps, where its size is known."""
     turn: float = Field(0.0, ge=0, le=90)
@@ -54,9 +54,9 @@ class GeometrySettings(Frozen):
     target is then a part of the object, or more than it. A network that reads boxes learns to follow what was marked
     instead of the outline of objects."""
     gray: float = Field(0.1, ge=0, le=1)
-    """Probability of a pair without colour."""
+    """Probability of a pair without color."""
     surround: float = Field(0.5, ge=0, le=1)
-    """Probability that another photograph stands outside the picture instead of its mean colour. Objects fill more of
+    """Probability that another photograph stands outside the picture instead of its mean color. Objects fill more of
     a photograph than of a video's frame; without this, most search crops would be largely empty."""
 
 
@@ -90,7 +90,7 @@ class PairSample:
     search: Image
     """`(x, x, 3)`."""
     center: tuple[float, float]
-    """Centre `(x, y)` of the target in the search crop in pixels, continuous; NaN when it is not there."""
+    """Center `(x, y)` of the target in the search crop in pixels, continuous; NaN when it is not there."""
     scale: float
     """Apparent size of the target in the search crop relative to the exemplar, in scale steps; NaN when it is not known
     that well."""
@@ -240,7 +240,7 @@ def largest_search(geometry: GeometrySettings, exemplar_size: int, search_size: 
     turn = math.radians(min(geometry.turn, 45))  # a square is widest when it stands on a corner
     largest = geometry.scale_step**geometry.scale_jitter * math.exp(geometry.zoom + geometry.squeeze)
     largest *= (math.cos(turn) + math.sin(turn)) / (1 - geometry.stretch) * (1 + 2 * geometry.reframe)
-    # The centre of a reframed box moves by a share of its width: with a context of 0.25, 1.8 exemplar sides at most.
+    # The center of a reframed box moves by a share of its width: with a context of 0.25, 1.8 exemplar sides at most.
     drift = 2 * geometry.reframe
     return SearchArea(geometry.context, largest * (search_size / 2 + geometry.shift) / exemplar_size + drift)
 
@@ -280,14 +280,14 @@ def view(
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
-        center: centre `(x, y)` of the square in the picture, pixels, continuous.
+        center: center `(x, y)` of the square in the picture, pixels, continuous.
         side: side of the square in pixels of the picture.
         size: side of the crop in pixels.
         turn: angle in radians by which the content is turned about the pivot.
         stretch: factor of the content's width about the pivot; its height is divided by it.
         flip: mirror left and right.
-        pivot: the point `(x, y)` of the picture that turning and stretching leave in place; None is the centre.
-        surround: `(size, size, 3)` what stands outside the picture; None is its mean colour.
+        pivot: the point `(x, y)` of the picture that turning and stretching leave in place; None is the center.
+        surround: `(size, size, 3)` what stands outside the picture; None is its mean color.
 
     Returns:
         `(size, size, 3)` uint8 BGR.
@@ -295,7 +295,7 @@ def view(
     pivot = pivot or center
     step = side / size
     cos, sin = math.cos(turn), math.sin(turn)
-    # Crop pixel -> offset from the centre in the picture (mirrored) -> undo turn and stretch about the pivot.
+    # Crop pixel -> offset from the center in the picture (mirrored) -> undo turn and stretch about the pivot.
     mirror = np.diag([-step if flip else step, step])
     undo = np.diag([1 / stretch, stretch]) @ np.array([[cos, sin], [-sin, cos]])
     linear = undo @ mirror

@@ -36,7 +36,7 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
     Raises:
         UsageError: when there are no such pairs, or the file is no picture by its name.
         DataError: when the data is not what the recipe asks for.
-        SinkError: when the picture cannot be written.
+        OutputError: when the picture cannot be written.
     """
     pairs = make_pairs(recipe, build_network(recipe.model.design), read_training_data(data, recipe.mix.validation))
     wanted = [number for number in numbers if number < len(pairs)]

@@ -54,9 +54,9 @@ class CardSettings(Frozen):
     description: str = ""
     """One sentence."""
     data: tuple[str, ...] = ()
-    """Data sets with their licences."""
-    licence: str = ""
-    """Licence of the weights."""
+    """Data sets with their licenses."""
+    license: str = ""
+    """License of the weights."""
     limits: str = ""
     """What the model is not good at, or not meant for."""
 
@@ -94,8 +94,8 @@ class LossSettings(Frozen):
     """How many of the highest negative cells of a map make triplets; None takes all."""
 
 
-class OptimiserSettings(Frozen):
-    """Optimiser and schedule."""
+class OptimizerSettings(Frozen):
+    """Optimizer and schedule."""
 
     kind: Literal["sgd", "adamw"] = "sgd"
     rate: float = Field(1e-2, gt=0)
@@ -142,7 +142,7 @@ class Recipe(Frozen):
     geometry: GeometrySettings = GeometrySettings()
     light: PhotometricSettings = PhotometricSettings()
     loss: LossSettings = LossSettings()
-    optimiser: OptimiserSettings = OptimiserSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
     card: CardSettings = CardSettings()
 
     def in_precision(self, precision: WantedPrecision) -> Recipe:

@@ -19,7 +19,7 @@ import torch
 
 from siamtrack.config import TrackingSettings
 from siamtrack.datasets.training_tracks import Track
-from siamtrack.errors import DataError, SinkError, UsageError
+from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network, save_network
@@ -37,22 +37,22 @@ Span = tuple[float, float]
 SEARCH_SPANS: dict[str, Span] = {
     "window_influence": (0.05, 0.5),
     "scale_penalty": (0.94, 1.0),
-    "scale_damping": (0.2, 1.0),
+    "scale_lr": (0.2, 1.0),
 }
 """What every tracker has. The scale step is left alone: training may have used it."""
 BOX_SPANS: dict[str, Span] = {
-    "box_damping": (0.1, 1.0),
-    "box_size_share": (0.3, 1.0),
-    "box_center_share": (0.0, 1.0),
-    "box_scale_share": (0.0, 0.8),
+    "box_size_lr": (0.1, 1.0),
+    "box_size_weight": (0.3, 1.0),
+    "box_center_weight": (0.0, 1.0),
+    "box_scale_lr": (0.0, 0.8),
 }
 """Where the network reads boxes."""
 FILTER_SPANS: dict[str, Span] = {
-    "rate": (0.01, 0.2),
-    "first_share": (0.1, 0.7),
-    "above": (0.1, 0.6),
+    "learning_rate": (0.01, 0.2),
+    "first_sample_weight": (0.1, 0.7),
+    "min_response": (0.1, 0.6),
     "sigma": (0.12, 0.4),
-    "regularisation": (0.01, 1.0),
+    "regularization": (0.01, 1.0),
 }
 """Where a filter is learnt while tracking."""
 
@@ -113,7 +113,9 @@ def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) 
     if job.output.suffix != ".safetensors":
         raise UsageError(f"{job.output} is no weights file: give a name that ends in .safetensors")
     if not job.output.parent.is_dir():
-        raise SinkError(f"{job.output.parent} does not exist: make it first, so that the search is not lost at its end")
+        raise OutputError(
+            f"{job.output.parent} does not exist: make it first, so that the search is not lost at its end"
+        )
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     network, card = load_network(find_model(job.model))
@@ -162,12 +164,12 @@ def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) 
 
 
 def spans_for(network: TrackingNetwork, settings: TrackingSettings) -> dict[str, Span]:
-    """The settings that have an effect, each widened to hold its present value; the filter's are `adaptation.NAME`."""
+    """Return the settings that matter, each range widened to its present value; the filter's are `online_filter.NAME`."""
     spans = dict(SEARCH_SPANS)
     if isinstance(network, BoxNetwork):
         spans |= BOX_SPANS
-    if settings.adaptation:
-        spans |= {f"adaptation.{name}": span for name, span in FILTER_SPANS.items()}
+    if settings.online_filter:
+        spans |= {f"online_filter.{name}": span for name, span in FILTER_SPANS.items()}
     present = {name: read_setting(settings, name) for name in spans}
     return {name: (min(low, present[name]), max(high, present[name])) for name, (low, high) in spans.items()}
 

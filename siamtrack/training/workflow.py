@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from siamtrack.datasets.training_tracks import Track
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.curves import draw_curves
@@ -92,7 +92,7 @@ def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE)
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError(f"{job.out} cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{job.out} cannot be made: {error.strerror or error}") from error
     options = RunOptions(job.out, job.workers, job.device)
     watched = spread_sample(data.validation, job.recipe.run.watch_frames)
     with ExitStack() as stack:

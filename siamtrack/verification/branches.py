@@ -36,20 +36,20 @@ class PatchBranch(nn.Module):
         channels: of a patch; twice as many for the network of a `TwoChannelNetwork`, with `dimension` 1.
         size: side of a patch in pixels, 4 or more.
         dimension: D, components of the embedding.
-        normalise: whether embeddings have unit length, which bounds every distance (Schroff et al. 2015, section 3.1).
+        normalize: whether embeddings have unit length, which bounds every distance (Schroff et al. 2015, section 3.1).
 
     Raises:
         UsageError: for a size below 4.
     """
 
-    def __init__(self, channels: int = 3, size: int = 32, dimension: int = 64, normalise: bool = True) -> None:
+    def __init__(self, channels: int = 3, size: int = 32, dimension: int = 64, normalize: bool = True) -> None:
         super().__init__()
         if size < _LEAST_SIDE:
             raise UsageError(f"patches of {size} pixels are too small: give {_LEAST_SIDE} or more")
         self.channels = channels
         self.size = size
         self.dimension = dimension
-        self.normalise = normalise
+        self.normalize = normalize
         layers: list[nn.Module] = []
         side, cin = size, channels
         for width in _WIDTHS:
@@ -61,7 +61,7 @@ class PatchBranch(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.embed = nn.Linear(cin * side**2, dimension)
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights anew, in place (`siamtrack.models.initialization`).
 
         Args:
@@ -73,7 +73,7 @@ class PatchBranch(nn.Module):
         """Embed patches.
 
         Args:
-            patches: `(B, channels, size, size)` float 0..255; of any colour order, if always the same.
+            patches: `(B, channels, size, size)` float 0..255; of any color order, if always the same.
 
         Returns:
             `(B, D)`.
@@ -83,7 +83,7 @@ class PatchBranch(nn.Module):
         """
         check_patches(patches, (self.channels, self.size, self.size))
         embedding: Tensor = self.embed(self.layers(patches / 127.5 - 1).flatten(1))
-        return F.normalize(embedding, dim=1) if self.normalise else embedding
+        return F.normalize(embedding, dim=1) if self.normalize else embedding
 
 
 class SequenceBranch(nn.Module):
@@ -100,7 +100,7 @@ class SequenceBranch(nn.Module):
         self.dimension = dimension
         self.lstm = nn.LSTM(features, dimension, batch_first=True)
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights anew, in place (`siamtrack.models.initialization`).
 
         Args:
@@ -135,23 +135,23 @@ class TrunkBranch(nn.Module):
     Args:
         backbone: such as that of a shipped model, `load_network(...)[0].backbone`.
         dimension: D, components of the embedding; None for the mean as it is, of `backbone.out_channels` components.
-        normalise: whether embeddings have unit length.
+        normalize: whether embeddings have unit length.
     """
 
-    def __init__(self, backbone: Backbone, dimension: int | None = None, normalise: bool = True) -> None:
+    def __init__(self, backbone: Backbone, dimension: int | None = None, normalize: bool = True) -> None:
         super().__init__()
         self.backbone = backbone
         self.dimension = backbone.out_channels if dimension is None else dimension
-        self.normalise = normalise
+        self.normalize = normalize
         self.embed = nn.Identity() if dimension is None else nn.Linear(backbone.out_channels, dimension)
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights anew, in place (`siamtrack.models.initialization`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        self.backbone.initialise(generator)
+        self.backbone.initialize(generator)
         draw_weights(self.embed, generator)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -172,4 +172,4 @@ class TrunkBranch(nn.Module):
                 f"images of {tuple(images.shape[-2:])} pixels are too small for {type(self.backbone).__name__}"
             )
         embedding: Tensor = self.embed(self.backbone(images).mean(dim=(2, 3)))
-        return F.normalize(embedding, dim=1) if self.normalise else embedding
+        return F.normalize(embedding, dim=1) if self.normalize else embedding

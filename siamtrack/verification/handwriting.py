@@ -25,7 +25,7 @@ _FAINT = 1e-3
 """Weight of a pixel without ink, so that an empty patch has moments."""
 
 
-class StrokeBranch(nn.Module):
+class HandwritingBranch(nn.Module):
     """Oriented gradients (Dalal and Triggs 2005) of upright strokes, and a linear layer that is learnt.
 
     What is fixed keeps apart what few classes would not teach: where a stroke lies, how it slants, how bright it is.
@@ -34,7 +34,7 @@ class StrokeBranch(nn.Module):
         channels: of a patch; their mean is looked at.
         size: side of a patch in pixels, an even number of 8 or more.
         dimension: D, components of the embedding.
-        normalise: whether embeddings have unit length.
+        normalize: whether embeddings have unit length.
 
     Raises:
         UsageError: for another size.
@@ -43,21 +43,21 @@ class StrokeBranch(nn.Module):
     edges: Tensor
     pool: Tensor
 
-    def __init__(self, channels: int = 1, size: int = 16, dimension: int = 64, normalise: bool = True) -> None:
+    def __init__(self, channels: int = 1, size: int = 16, dimension: int = 64, normalize: bool = True) -> None:
         super().__init__()
         if size < 8 or size % 2:
             raise UsageError(f"strokes on patches of {size} pixels are not seen: give an even number of 8 or more")
         self.channels = channels
         self.size = size
         self.dimension = dimension
-        self.normalise = normalise
+        self.normalize = normalize
         self.register_buffer("edges", _edges())
         self.register_buffer("pool", _gaussian(_POOL)[None, None].repeat(DIRECTIONS, 1, 1, 1))
         features = DIRECTIONS * (size // 2) ** 2
         self.usual = nn.BatchNorm1d(features, eps=1e-2, affine=False)  # takes the mean away, and hardly scales
         self.embed = nn.Linear(features, dimension, bias=False)
 
-    def initialise(self, generator: torch.Generator | None = None) -> None:
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw a linear layer that keeps distances, as far as there are dimensions for it.
 
         Args:
@@ -81,7 +81,7 @@ class StrokeBranch(nn.Module):
         check_patches(patches, (self.channels, self.size, self.size))
         gray = upright(patches.mean(1, keepdim=True) / 255)
         embedding: Tensor = self.embed(self.usual(self.gradients(gray).flatten(1)))
-        return F.normalize(embedding, dim=1) if self.normalise else embedding
+        return F.normalize(embedding, dim=1) if self.normalize else embedding
 
     def gradients(self, gray: Tensor) -> Tensor:
         """How strong edges of each direction are, `(B, 1, S, S)` to `(B, DIRECTIONS, S / 2, S / 2)` of unit length."""

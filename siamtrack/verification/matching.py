@@ -119,7 +119,7 @@ def find_matches(
     Raises:
         SourceError: when a picture cannot be read.
         UsageError: for an unknown model, a bad output or a patch that fits in no size.
-        SinkError: when the output cannot be written.
+        OutputError: when the output cannot be written.
         WeightsError: for a model that cannot be read.
     """
     if output is not None:

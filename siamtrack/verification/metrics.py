@@ -1,4 +1,4 @@
-"""How well embeddings tell same from different: curves of pairs, nearest neighbours, few-shot episodes, calibration.
+"""How well embeddings tell same from different: curves of pairs, nearest neighbors, few-shot episodes, calibration.
 
 Similarities are higher for the more similar throughout; a distance comes in with its sign turned.
 """
@@ -64,7 +64,7 @@ def roc(similarities: Array, same: Flags) -> Roc:
 def best_threshold(similarities: Array, same: Flags) -> float:
     """The similarity from which on pairs are taken for the same with the fewest mistakes.
 
-    It lies half way between two neighbouring values; of several as good ones, the lowest counts.
+    It lies half way between two neighboring values; of several as good ones, the lowest counts.
 
     Raises:
         DataError: when all pairs are the same, or all different.
@@ -98,7 +98,7 @@ def recall_at_one(similarities: Array, classes: NDArray[np.int64]) -> float:
     np.fill_diagonal(others, -np.inf)
     asked = np.bincount(classes)[classes] > 1
     if not asked.any():
-        raise DataError("no class has two pictures: there is no neighbour to find")
+        raise DataError("no class has two pictures: there is no neighbor to find")
     return float((classes[others.argmax(axis=1)] == classes)[asked].mean())
 
 

@@ -30,9 +30,9 @@ from siamtrack.models.registry import build_network, find_model
 from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
 from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
 from siamtrack.verification.branches import PatchBranch, TrunkBranch
-from siamtrack.verification.handwriting import StrokeBranch
+from siamtrack.verification.handwriting import HandwritingBranch
 
-Branch = PatchBranch | StrokeBranch | TrunkBranch
+Branch = PatchBranch | HandwritingBranch | TrunkBranch
 """What can be trained to tell same from different."""
 DEFAULT_VERIFIER = "siamtrack-lite"
 """The model that compares when none is named."""
@@ -57,7 +57,7 @@ class Scan(NamedTuple):
     values: NDArray[np.float64]
     """`(rows, columns)`: of the comparison."""
     first: tuple[float, float]
-    """Centre x, y of the first window, in pixels of the picture."""
+    """Center x, y of the first window, in pixels of the picture."""
     stride: int
     """Pixels from one window to the next."""
 
@@ -198,12 +198,12 @@ def build_branch(settings: BranchSettings, size: int, channels: int) -> Branch:
         UsageError: for an unknown architecture, or a trunk for gray patches.
     """
     if settings.kind == "patch":
-        return PatchBranch(channels, size, settings.dimension, settings.normalise)
+        return PatchBranch(channels, size, settings.dimension, settings.normalize)
     if settings.kind == "strokes":
-        return StrokeBranch(channels, size, settings.dimension, settings.normalise)
+        return HandwritingBranch(channels, size, settings.dimension, settings.normalize)
     if channels != 3:
         raise UsageError(f"a trunk sees RGB: {channels} channels do not fit, set 3 or take kind = 'patch'")
-    return TrunkBranch(build_network(settings.architecture).backbone, settings.dimension, settings.normalise)
+    return TrunkBranch(build_network(settings.architecture).backbone, settings.dimension, settings.normalize)
 
 
 def save_verifier(path: str | Path, branch: nn.Module, card: VerificationCard) -> None:

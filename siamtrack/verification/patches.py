@@ -42,7 +42,7 @@ def to_patch(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.u
     Args:
         image: `(H, W, 3)` uint8 BGR.
         size: side of the patch in pixels.
-        channels: 1 for gray, 3 for RGB. A gray picture has three equal channels then, a coloured one loses its colour.
+        channels: 1 for gray, 3 for RGB. A gray picture has three equal channels then, a colored one loses its color.
 
     Returns:
         `(channels, size, size)` uint8.
@@ -87,6 +87,6 @@ def _movement(draw: NDArray[np.float64], changes: PatchChanges, size: int) -> ND
     slanted = np.array([[1.0, changes.shear * draw[3]], [0.0, 1.0]])
     side = -1.0 if changes.mirror and draw[8] < 0 else 1.0
     linear = turned @ slanted @ np.diag([side * size_factor * stretch, size_factor / stretch])
-    middle = np.full(2, (size - 1) / 2)  # OpenCV puts the centre of the first pixel at 0
+    middle = np.full(2, (size - 1) / 2)  # OpenCV puts the center of the first pixel at 0
     shift = middle - linear @ middle + changes.shift * size * draw[4:6]
     return np.column_stack([linear, shift])

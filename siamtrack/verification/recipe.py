@@ -13,7 +13,7 @@ from siamtrack.models.cards import BranchSettings
 from siamtrack.models.comparisons import create_comparison
 from siamtrack.training.recipe import (
     CardSettings,
-    OptimiserSettings,
+    OptimizerSettings,
     Recipe,
     list_recipes,
     parse_toml,
@@ -57,7 +57,7 @@ class ClassesSettings(Frozen):
 
 
 class PairLossSettings(Frozen):
-    """What is minimised."""
+    """What is minimized."""
 
     kind: Literal["contrastive", "energy", "triplet", "batch-hard"] = "contrastive"
     """`contrastive` (Hadsell 2006) and `energy` (Chopra 2005) learn from balanced pairs, `triplet` from a random
@@ -92,7 +92,7 @@ class VerificationRecipe(Frozen):
     data: ClassesSettings = ClassesSettings()
     changes: PatchChanges = PatchChanges()
     loss: PairLossSettings = PairLossSettings()
-    optimiser: OptimiserSettings = OptimiserSettings(kind="adamw", rate=1e-3, schedule="cosine")
+    optimizer: OptimizerSettings = OptimizerSettings(kind="adamw", rate=1e-3, schedule="cosine")
     card: CardSettings = CardSettings()
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from siamtrack.models.weights import load_network
 from siamtrack.system.machine import source_commit
 from siamtrack.training.checkpoint import RunState, check_same_recipe, load_state, save_checkpoint
 from siamtrack.training.loop import NotFiniteError
-from siamtrack.training.optimizer import make_optimiser, rate_at, set_rate, update_average
+from siamtrack.training.optimizer import make_optimizer, rate_at, set_rate, update_average
 from siamtrack.verification.branches import TrunkBranch
 from siamtrack.verification.classes import ClassSet, draw_class_batch, draw_pairs
 from siamtrack.verification.mining import batch_hard, random_triplets
@@ -80,7 +80,7 @@ def start_verification(recipe: VerificationRecipe) -> VerificationCheckpoint:
         initial=weights,
         weights=weights,
         average={name: value.clone() for name, value in weights.items()},
-        optimiser=_optimiser(branch, recipe).state_dict(),
+        optimizer=_optimizer(branch, recipe).state_dict(),
         generator=torch.get_rng_state(),
         commit=source_commit(),
         base=base,
@@ -90,7 +90,7 @@ def start_verification(recipe: VerificationRecipe) -> VerificationCheckpoint:
 def _initial_branch(recipe: VerificationRecipe) -> tuple[Branch, dict[str, str]]:
     model = recipe.model
     branch = build_branch(model, recipe.data.size, recipe.data.channels)
-    branch.initialise(torch.Generator().manual_seed(recipe.run.seed))
+    branch.initialize(torch.Generator().manual_seed(recipe.run.seed))
     if model.init == "random" or not isinstance(branch, TrunkBranch):
         return branch, {}
     try:
@@ -156,8 +156,8 @@ def train_verification(
     recipe = start.recipe
     branch = build_branch(recipe.model, recipe.data.size, recipe.data.channels)
     branch.load_state_dict(start.weights)
-    optimiser = _optimiser(branch, recipe)
-    optimiser.load_state_dict(start.optimiser)
+    optimizer = _optimizer(branch, recipe)
+    optimizer.load_state_dict(start.optimizer)
     network = SiameseNetwork(branch, create_comparison(recipe.model.comparison))
     _training_mode(branch, recipe)
     average = {name: value.clone() for name, value in start.average.items()}
@@ -172,28 +172,28 @@ def train_verification(
             seconds=start.seconds + time.monotonic() - began,
             weights={name: value.detach().clone() for name, value in branch.state_dict().items()},
             average={name: value.clone() for name, value in average.items()},
-            optimiser=optimiser.state_dict(),
+            optimizer=optimizer.state_dict(),
         )
 
     saved, reported, losses = began, time.monotonic(), list[tuple[float, float]]()
     while step < recipe.run.steps:
-        set_rate(optimiser, rate_at(step, recipe.run.steps, recipe.optimiser))
+        set_rate(optimizer, rate_at(step, recipe.run.steps, recipe.optimizer))
         found = batch_loss(network, data, recipe, step)
         if not math.isfinite(found.loss.item()):
-            raise NotFiniteError(f"the loss of step {step} is not finite: lower optimiser.rate")
-        optimiser.zero_grad(set_to_none=True)
+            raise NotFiniteError(f"the loss of step {step} is not finite: lower optimizer.rate")
+        optimizer.zero_grad(set_to_none=True)
         found.loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained, recipe.optimiser.clip)
-        optimiser.step()
+        torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip)
+        optimizer.step()
         step += 1
         # A short run must not average over its random start.
-        update_average(average, branch.state_dict().items(), min(recipe.optimiser.average, step / (step + 10)))
+        update_average(average, branch.state_dict().items(), min(recipe.optimizer.average, step / (step + 10)))
         losses.append((found.loss.item(), found.active.item()))
         now = time.monotonic()
         if step % REPORT_EVERY == 0 or step == recipe.run.steps:
             loss, active = np.mean(losses, axis=0)
             speed = len(losses) * recipe.run.classes * recipe.run.each / max(now - reported, 1e-9)
-            rate = optimiser.param_groups[0]["lr"]
+            rate = optimizer.param_groups[0]["lr"]
             report(VerificationProgress(step, recipe.run.steps, float(loss), float(active), rate, speed))
             reported, losses = now, []
         if now - saved > 60 * recipe.run.checkpoint_minutes:
@@ -261,10 +261,10 @@ def _mean(losses: Tensor) -> Found:
     return Found(losses.sum() / count, (losses.detach() > 0).float().sum() / count)
 
 
-def _optimiser(branch: Branch, recipe: VerificationRecipe) -> torch.optim.Optimizer:
+def _optimizer(branch: Branch, recipe: VerificationRecipe) -> torch.optim.Optimizer:
     if recipe.model.frozen and isinstance(branch, TrunkBranch):
         branch.backbone.requires_grad_(False)
-    return make_optimiser(branch, recipe.optimiser)
+    return make_optimizer(branch, recipe.optimizer)
 
 
 def _training_mode(branch: Branch, recipe: VerificationRecipe) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
 from siamtrack.system.machine import describe_machine
 from siamtrack.system.signals import StopSignal
@@ -151,7 +151,7 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError(f"{job.out} cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{job.out} cannot be made: {error.strerror or error}") from error
     deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
     with ExitStack() as stack:
         logged = stack.enter_context(table(job.out / "log.csv", VerificationProgress, start.step))
@@ -266,7 +266,7 @@ def _raw_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
         threshold=0.0,
         description=recipe.card.description,
         training=training,
-        licence=recipe.card.licence,
+        license=recipe.card.license,
         limits=recipe.card.limits,
     )
     return BranchVerifier(trained_branch(checkpoint), card)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import iou
 from siamtrack.config import TrackingSettings
-from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
+from siamtrack.errors import OutputError, SourceError, UsageError, WeightsError
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.models.registry import find_model
@@ -57,7 +57,7 @@ class ExportJob:
     folder: Path
     """Made, or replaced if it holds an exported model."""
     frames: Path | None = None
-    """Quantise the backbone to 8 bits, calibrated on these: a folder of images or a video; OpenVINO only."""
+    """Quantize the backbone to 8 bits, calibrated on these: a folder of images or a video; OpenVINO only."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,16 @@ def export(job: ExportJob) -> Exported:
         UsageError: for an unknown model, or one that has no graphs (`siamtrack.runtime.exportable`), an option that
             does not fit the format, a folder that is something else, or a missing package.
         WeightsError: when the model cannot be read, or what was written does not track as the original does.
-        SinkError: when the folder cannot be written.
+        OutputError: when the folder cannot be written.
     """
     if job.frames is not None and job.format != "openvino":
-        raise UsageError(f"--int8 quantises OpenVINO models, not {job.format}: take --format openvino")
+        raise UsageError(f"--int8 quantizes OpenVINO models, not {job.format}: take --format openvino")
     _check_replaceable(job.folder)
     source = find_model(job.model)
     if source.is_dir():
         raise UsageError(f"{source} is exported already: give the model that it was made from")
     write = _import("write", job.format, job.format)
-    quantise = _import("quantise", job.format, "int8") if job.frames is not None else None
+    quantize = _import("quantize", job.format, "int8") if job.frames is not None else None
     network, card = load_network(source)
     graphs = make_graphs(network)
     manifest = manifest_of(network, card)
@@ -117,12 +117,12 @@ def export(job: ExportJob) -> Exported:
                 f"the exported {card.name} does not track as the original does (mean IoU {agreed:.3f} on a rendered "
                 f"clip, at least {LEAST_OVERLAP} wanted): nothing was kept; try another --format"
             )
-        if job.frames is not None and quantise is not None:
+        if job.frames is not None and quantize is not None:
             crops = sample_crops(job.frames, reference.geometry.search_size)
-            _logger.info("quantising to 8 bits, on %d crops", len(crops))
+            _logger.info("quantizing to 8 bits, on %d crops", len(crops))
             # Every fifth crop is kept back to see what was lost.
             taught, kept = [crop for index, crop in enumerate(crops) if index % 5], crops[::5]
-            quantise(scratch, taught, manifest.model_copy(update={"int8": True}).model_dump_json())
+            quantize(scratch, taught, manifest.model_copy(update={"int8": True}).model_dump_json())
             small, _ = load_exported(scratch, "float32")
             similarity = float(np.mean([_cosine(reference, small, crop) for crop in kept]))
             int8_overlap = overlap(scratch)
@@ -148,7 +148,7 @@ def _check_correlation(reference: Backend, folder: Path) -> None:
 
 
 def _import(what: str, name: Format, extra: str) -> Callable[..., None]:
-    """`write_onnx`, `write_openvino` or `quantise_openvino`.
+    """`write_onnx`, `write_openvino` or `quantize_openvino`.
 
     Raises:
         UsageError: when a package that it needs is not installed.
@@ -194,7 +194,7 @@ def sample_crops(source: Path, side: int) -> list[NDArray[np.uint8]]:
             crop_whole_pixels_into(crop, frame.image, square, mean_color(frame.image))
             crops.append(np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8)[None])
     if len(crops) < LEAST_FRAMES:
-        raise SourceError(f"'{source}' has {len(crops)} frames: quantising needs {LEAST_FRAMES} or more")
+        raise SourceError(f"'{source}' has {len(crops)} frames: quantizing needs {LEAST_FRAMES} or more")
     return crops
 
 
@@ -224,10 +224,10 @@ def _replaced(folder: Path) -> Iterator[Path]:
     """As of `replacing_folder`.
 
     Raises:
-        SinkError: when it cannot be made or moved.
+        OutputError: when it cannot be made or moved.
     """
     try:
         with replacing_folder(folder) as scratch:
             yield scratch
     except OSError as error:
-        raise SinkError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -25,13 +25,13 @@ import siamtrack
 from siamtrack.boxes import Box, validate_box
 from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
-from siamtrack.io.background_writer import WriteBehind
+from siamtrack.io.background_writer import BackgroundWriter
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame, Source
-from siamtrack.io.prefetch import ReadAhead
-from siamtrack.io.results import CsvSink, JsonSink, OtbSink, Row, check_outputs, refuse_inputs
+from siamtrack.io.prefetch import Prefetcher
+from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, check_outputs, refuse_inputs
 from siamtrack.io.sources import name_of_source, open_source
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.machine import describe_machine, spare_cores
@@ -55,7 +55,7 @@ STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "convert", "encode", "tab
 tracker's steps.
 
 Each counts how long its thread was busy with it. Decoding has a thread of its own (images: several), encoding another,
-and conversion to its colours a third, which draws as well unless a window is drawn for; the rest shares one: stages
+and conversion to its colors a third, which draws as well unless a window is drawn for; the rest shares one: stages
 overlap, so that they may add up to more than the run took.
 """
 DRAWN_BEHIND = 1
@@ -177,7 +177,7 @@ def run(job: Job, progress: Progress) -> Summary:
     Raises:
         UsageError: for something that cannot be: an unknown model, an output that is the source, a box off the frame.
         SourceError: when the source, or the first frame of it, cannot be read.
-        SinkError: when a result cannot be written.
+        OutputError: when a result cannot be written.
         WeightsError: when the model cannot be loaded.
     """
     outputs = job.outputs.named()
@@ -200,7 +200,7 @@ def run(job: Job, progress: Progress) -> Summary:
             stack,
             # Around the results, so that Ctrl-C does not reach into the closing of the files.
             StopSignal() as stop,
-            ReadAhead(source) as frames,
+            Prefetcher(source) as frames,
             _Results(job, source, boxes=boxes, tracker=tracker, summary=summary) as results,
             progress(source.expected) as advance,
         ):
@@ -285,9 +285,9 @@ class _Results:
         self._summary = summary
         self._clock = StageClock()
         self._stack = ExitStack()
-        self._tables: list[CsvSink | JsonSink | OtbSink] = []
-        self._json: JsonSink | None = None
-        self._video: WriteBehind[Callable[[], Image]] | None = None
+        self._tables: list[CsvWriter | JsonWriter | OtbWriter] = []
+        self._json: JsonWriter | None = None
+        self._video: BackgroundWriter[Callable[[], Image]] | None = None
         self._window: Window | None = None
         self._picture: Image = np.zeros((source.info.height, source.info.width, 3), np.uint8)
         self._tracked_at: deque[float] = deque(maxlen=FPS_SPAN + 1)
@@ -299,18 +299,20 @@ class _Results:
             sink = None
             if outputs.video is not None:  # first: what is wrong with it is known before a table is emptied
                 info = self._source.info
-                sink = stack.enter_context(VideoSink(outputs.video, info.width, info.height, info.rate))
+                sink = stack.enter_context(VideoEncoder(outputs.video, info.width, info.height, info.rate))
             if outputs.csv is not None:
-                self._tables.append(stack.enter_context(CsvSink(outputs.csv)))
+                self._tables.append(stack.enter_context(CsvWriter(outputs.csv)))
             if outputs.otb is not None:
-                self._tables.append(stack.enter_context(OtbSink(outputs.otb)))
+                self._tables.append(stack.enter_context(OtbWriter(outputs.otb)))
             if outputs.json is not None:
-                self._json = stack.enter_context(JsonSink(outputs.json, self._header()))
+                self._json = stack.enter_context(JsonWriter(outputs.json, self._header()))
                 self._tables.append(self._json)
             stack.callback(self._conclude)
             if sink is not None:  # last: their threads end before anything is summed up or closed
-                encoder = stack.enter_context(WriteBehind(partial(self._encode, sink), DRAWN_BEHIND))
-                self._video = stack.enter_context(WriteBehind(lambda draw: encoder.put(self._convert(sink, draw()))))
+                encoder = stack.enter_context(BackgroundWriter(partial(self._encode, sink), DRAWN_BEHIND))
+                self._video = stack.enter_context(
+                    BackgroundWriter(lambda draw: encoder.put(self._convert(sink, draw())))
+                )
             if self._job.show:
                 self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
             self._stack = stack.pop_all()
@@ -354,11 +356,11 @@ class _Results:
         with self._clock.measure("draw"):
             return draw_targets(image, rows, fps)
 
-    def _convert(self, sink: VideoSink, drawn: Image) -> VideoFrame:
+    def _convert(self, sink: VideoEncoder, drawn: Image) -> VideoFrame:
         with self._clock.measure("convert"):
             return sink.convert(drawn)
 
-    def _encode(self, sink: VideoSink, converted: VideoFrame) -> None:
+    def _encode(self, sink: VideoEncoder, converted: VideoFrame) -> None:
         with self._clock.measure("encode"):
             sink.encode(converted)
 

@@ -60,14 +60,14 @@ def plain_training_flops() -> float:
 def plain_training_step(batch: int) -> Callable[[], None]:
     """One step of such a loop."""
     network = create_network("alexnet_v1", torch.Generator().manual_seed(0)).train()
-    optimiser = torch.optim.SGD(network.parameters(), lr=1e-5, momentum=0.9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-5, momentum=0.9)
     exemplars, searches = (255 * torch.rand(batch, 3, side, side) for side in (127, 239))
 
     def step() -> None:
         logits = network(exemplars, searches)
         loss = F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     return step

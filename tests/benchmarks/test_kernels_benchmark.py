@@ -25,7 +25,7 @@ def responses_like(kind: str) -> NDArray[np.float32]:
 
 
 def usual(responses: NDArray[np.float32]) -> tuple[int, int, int]:
-    """Three bicubic upsamplings, penalty, normalisation, window and argmax, as SiamFC's ports do it."""
+    """Three bicubic upsamplings, penalty, normalization, window and argmax, as SiamFC's ports do it."""
     maps = np.stack([cv2.resize(r, (272, 272), interpolation=cv2.INTER_CUBIC) for r in responses])
     maps[[0, 2]] *= PENALTY
     scale = int(np.argmax(maps.max(axis=(1, 2))))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from siamtrack.io.live.base import LiveFrame
 from siamtrack.io.live.capture import Capture
-from siamtrack.io.live.latest import NewestFrames
+from siamtrack.io.live.latest import LatestFrames
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.live.loop import LiveLoop
 from siamtrack.live.overlay import Scene, draw_scene
@@ -26,7 +26,7 @@ from siamtrack.live.results import open_results
 from siamtrack.live.session import Event, Session
 from siamtrack.system.signals import StopSignal
 from siamtrack.tracking.factory import RUNTIME_VARIABLE, load
-from siamtrack.tracking.multi import Targets
+from siamtrack.tracking.multi import MultiTracker
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 
@@ -97,7 +97,7 @@ def test_the_tracker_takes_no_old_frame_of_a_camera_that_is_too_fast(monkeypatch
     images, boxes = zip(*SyntheticClip(640, 480, 300), strict=True)
     tracker = load("siamtrack-lite", threads="auto")
     racer = Racer(images, FAST)
-    source = NewestFrames("racer", racer)
+    source = LatestFrames("racer", racer)
     newer, ages = [], []
     try:
         state = tracker.start(next(source).image, boxes[0][0])
@@ -128,7 +128,7 @@ def test_boxes_are_there_before_the_frame_after_next(
     source.captured = []
     tracker = load("siamtrack-lite", threads="auto")
     with open_results(tmp_path / "out.mp4" if recording else None, None, source.info) as results, StopSignal() as stop:
-        loop = LiveLoop(source, Targets(tracker), viewer, results)
+        loop = LiveLoop(source, MultiTracker(tracker), viewer, results)
         summary = loop.run(Session(), clip.boxes[0], stop)
     delays = np.subtract(viewer.shown, source.captured)[5:]  # the first ones start the targets
     middle, late = np.percentile(delays, [50, 95]) * float(RATE)

@@ -30,7 +30,7 @@ from siamtrack.io.draw import draw_targets
 from siamtrack.io.results import Row
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 from siamtrack.profiling.run import ProfileJob, Report, run_profile
@@ -198,7 +198,7 @@ def test_end_to_end_at_1080p(
     model = "siamtrack-lite" if backend == "torch" else request.getfixturevalue("openvino")
     clip = SyntheticClip(1920, 1080, 150)
     video = tmp_path / "clip.mp4"
-    with VideoSink(video, 1920, 1080, Fraction(30)) as sink:
+    with VideoEncoder(video, 1920, 1080, Fraction(30)) as sink:
         for frame, _ in clip:
             sink.write(frame)
     (box,) = clip.boxes[0]
@@ -206,7 +206,7 @@ def test_end_to_end_at_1080p(
     for _ in range(ROUNDS):
         speeds["tracker"].append(track(video, box, model, tmp_path, "--no-video")["tracking_fps"])
         began = time.perf_counter()
-        with open_source(str(video)) as source, VideoSink(tmp_path / "copy.mp4", 1920, 1080, Fraction(30)) as sink:
+        with open_source(str(video)) as source, VideoEncoder(tmp_path / "copy.mp4", 1920, 1080, Fraction(30)) as sink:
             for read in source:
                 assert read.image is not None
                 sink.write(draw_targets(read.image, [Row(read.index, read.time, 1, box, 1.0, Status.TRACKED)], 30.0))

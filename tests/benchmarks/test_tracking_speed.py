@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from siamtrack.boxes import Box
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.profiling.run import ProfileJob, run_profile
 from siamtrack.tracking.factory import RUNTIME_VARIABLE
 
@@ -77,7 +77,7 @@ def test_memory_of_a_long_1080p_video(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     background = cv2.resize(rng.integers(0, 256, (60, 100, 3), dtype=np.uint8), (1920, 1080))
     patch = cv2.resize(rng.integers(0, 256, (8, 10, 3), dtype=np.uint8), (120, 90))
-    with VideoSink(video, 1920, 1080, Fraction(30)) as sink:
+    with VideoEncoder(video, 1920, 1080, Fraction(30)) as sink:
         for index in range(5000):
             frame = background.copy()
             x, y = round(900 + 300 * np.sin(index / 90)), round(500 + 200 * np.cos(index / 70) - 200)

@@ -33,7 +33,7 @@ def test_an_exported_model_is_a_model(clip: Clip, run: Run) -> None:
     ("arguments", "message"),
     [
         (("siamtrack-light", "--format", "onnx"), "unknown model 'siamtrack-light', did you mean 'siamtrack-lite'?"),
-        (("siamtrack-lite", "--format", "onnx", "--int8", "."), "--int8 quantises OpenVINO models, not onnx"),
+        (("siamtrack-lite", "--format", "onnx", "--int8", "."), "--int8 quantizes OpenVINO models, not onnx"),
         (("siamtrack-lite", "--format", "onnx", "--output", "README.md"), "README.md is a file: give a new folder"),
     ],
 )

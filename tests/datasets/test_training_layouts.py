@@ -390,7 +390,7 @@ def test_the_box_is_on_the_pixels_that_the_data_set_means(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_layout_is_recognised_by_what_is_in_it_alone(tmp_path: Path, name: str) -> None:
+def test_a_layout_is_recognized_by_what_is_in_it_alone(tmp_path: Path, name: str) -> None:
     root = WRITERS[name](tmp_path)
     assert [layout.name for layout in LAYOUTS if layout.fits(root)] == [name]
 

@@ -90,10 +90,10 @@ def test_nothing_else_is_in_it(names: set[str]) -> None:
 
 def test_the_command_and_the_licence_are_in_it(wheel: Path, names: set[str]) -> None:
     (scripts,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
-    (licence,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
+    (license,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
     with zipfile.ZipFile(wheel) as archive:
         assert "siamtrack = siamtrack.cli:command" in archive.read(scripts).decode().splitlines()
-        assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+        assert archive.read(license) == (ROOT / "LICENSE").read_bytes()
 
 
 def test_the_unpacked_package_finds_its_own_weights(wheel: Path, tmp_path: Path) -> None:

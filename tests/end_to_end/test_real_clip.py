@@ -108,7 +108,7 @@ def test_models_and_info_show_what_is_shipped(siamtrack: Command) -> None:
         assert name in listed.stdout
         card = siamtrack("info", name)
         assert card.returncode == 0, card.stderr
-        for key in (f"name: {name}", "architecture: ", "training:", "licence: "):
+        for key in (f"name: {name}", "architecture: ", "training:", "license: "):
             assert key in card.stdout
     assert list_models()[0] == DEFAULT_MODEL
 

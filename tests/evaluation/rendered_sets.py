@@ -30,7 +30,7 @@ def square_boxes(length: int, seed: int = 0) -> NDArray[np.float64]:
 
 
 def draw(box: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A frame with an orange square on gray: channels differ, so that a wrong colour order shows."""
+    """A frame with an orange square on gray: channels differ, so that a wrong color order shows."""
     frame = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
     x, y, width, height = box.astype(int)
     frame[max(y, 0) : y + height, max(x, 0) : x + width] = (10, 120, 250)
@@ -163,7 +163,7 @@ class OrangeOfTheToolkit(ToolkitTracker):
 def write_pictures(folder: Path, boxes: NDArray[np.float64]) -> None:
     """The frames as `00000001.jpg` and on, which data sets are looked through for.
 
-    They are PNG in truth, which readers find out by themselves: JPEG would change the colours.
+    They are PNG in truth, which readers find out by themselves: JPEG would change the colors.
     """
     folder.mkdir(parents=True)
     for index, box in enumerate(boxes, 1):

@@ -74,7 +74,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         path = folder / f"{architecture}.safetensors"
         if not path.exists():
             network = build_network(architecture)
-            network.initialise(torch.Generator().manual_seed(0))
+            network.initialize(torch.Generator().manual_seed(0))
             tracking = {"scale_search": ARCHITECTURES[architecture]}
             save_network(
                 path, network, ModelCard(name=f"my {architecture}", architecture=architecture, tracking=tracking)
@@ -140,7 +140,7 @@ def test_the_maps_drawn_are_the_trackers(explanation: Explanation) -> None:
     np.testing.assert_allclose(drawn.get_array(), seen.mixture / seen.mixture.max())
 
 
-def test_the_ends_of_the_colour_bars_are_written(explanation: Explanation) -> None:
+def test_the_ends_of_the_color_bars_are_written(explanation: Explanation) -> None:
     chosen = explanation.seen.maps[explanation.seen.result.peak.scale]
     written = {text.get_text() for axes in make_figure(explanation).axes for text in axes.texts}
     assert {f"{chosen.min():.4g}", f"{chosen.max():.4g}", "100%"} <= written
@@ -180,7 +180,7 @@ def test_every_scale_has_its_bar_and_the_chosen_one_is_marked(explanation: Expla
     assert [text.get_text() for text in axes.texts] == [f"{each.max():.4g}" for each in seen.maps]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["0.964", "1.000", "1.038"]
     ticks = [np.asarray(each.get_xdata())[0] for each in axes.lines]
-    assert ticks == pytest.approx([seen.penalised[0], seen.penalised[2]])
+    assert ticks == pytest.approx([seen.penalized[0], seen.penalized[2]])
 
 
 def test_another_chosen_scale_is_marked_instead(make: Callable[[str], Explanation]) -> None:
@@ -195,7 +195,7 @@ def test_another_chosen_scale_is_marked_instead(make: Callable[[str], Explanatio
         assert f"scale {known.seen.factors[scale]:.4g} ({scale + 1} of 3)" in texts(figure)
 
 
-def test_the_crops_are_shown_in_their_colours(explanation: Explanation) -> None:
+def test_the_crops_are_shown_in_their_colors(explanation: Explanation) -> None:
     figure, seen = make_figure(explanation), explanation.seen
     for label, crop in (("exemplar", explanation.exemplar), ("search", seen.crops[seen.crop_index])):
         (image,) = axes_of(figure, label).images
@@ -219,7 +219,7 @@ def test_the_boxes_are_drawn_in_the_crop(explanation: Explanation) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.TRACKED, Status.UNCERTAIN, Status.LOST])
-def test_the_found_box_has_the_colour_of_its_status(make: Callable[[str], Explanation], status: Status) -> None:
+def test_the_found_box_has_the_color_of_its_status(make: Callable[[str], Explanation], status: Status) -> None:
     known = make("lite0")
     changed = replace(known, seen=replace(known.seen, result=replace(known.seen.result, status=status)))
     figure = make_figure(changed)
@@ -280,7 +280,7 @@ def test_nothing_to_see_is_drawn_too(weights: Callable[[str], Path], make: Calla
     tracker = load(weights("lite0"))
     state = tracker.start(black, FIRST)
     seen = tracker.observe(black, state)
-    flat = replace(seen, maps=np.full_like(seen.maps, -3), penalised=(-3.1, -3.0, -3.1))
+    flat = replace(seen, maps=np.full_like(seen.maps, -3), penalized=(-3.1, -3.0, -3.1))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         draw(replace(make("lite0"), exemplar=tracker.cut_exemplars(black, FIRST)[1], seen=flat))

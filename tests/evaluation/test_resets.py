@@ -21,7 +21,7 @@ LETTERS = {"I": Code.INITIALISED, "t": Code.TRACKED, "h": Code.TRACKED, "F": Cod
 
 
 def trajectory(word: str) -> Trajectory:
-    """A letter a frame: Initialised, tracked, half tracked, Failed, and `.` for skipped."""
+    """A letter a frame: Initialized, tracked, half tracked, Failed, and `.` for skipped."""
     found = {"I": BOX, "t": BOX, "h": HALF, "F": (nan,) * 4, ".": (nan,) * 4}
     codes = np.array([LETTERS[letter] for letter in word], np.int8)
     return Trajectory(codes, boxes(*[found[letter] for letter in word]), np.full(len(word), 0.1))
@@ -34,7 +34,7 @@ def still(length: int) -> Truth:
 @pytest.mark.parametrize(
     ("word", "accuracy", "scored", "failures"),
     [
-        pytest.param("I" + "t" * 9 + "th", 0.75, 2, 0, id="the frame of initialisation is the first of ten"),
+        pytest.param("I" + "t" * 9 + "th", 0.75, 2, 0, id="the frame of initialization is the first of ten"),
         pytest.param("I" + "t" * 9, nan, 0, 0, id="shorter than burn-in"),
         pytest.param("I" + "t" * 11 + "F....I" + "h" * 10, (1 + 1 + 0.5) / 3, 3, 1, id="burn-in after each reset"),
         pytest.param("IF....ItF....I", nan, 0, 2, id="nothing but failures"),
@@ -55,7 +55,7 @@ def test_frames_without_truth_do_not_count() -> None:
 
 
 def corners(given: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Boxes turned a little about their centres."""
+    """Boxes turned a little about their centers."""
     centers, half = given[:, :2] + given[:, 2:] / 2, given[:, 2:] / 2
     angles = rng.uniform(-0.5, 0.5, len(given))
     turn = np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]]).transpose(2, 0, 1)

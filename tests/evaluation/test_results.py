@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rendered_sets import evaluation_set, square_boxes
 
 from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind
-from siamtrack.errors import DataError, SinkError
+from siamtrack.errors import DataError, OutputError
 from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file, write_result
 
 OTB, GOT10K = evaluation_set(Kind.OTB2015), evaluation_set(Kind.GOT10K)
@@ -220,10 +220,10 @@ def test_a_result_that_was_cut_off_does_not_count(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(SinkError, match="No space left on device"):
+    with pytest.raises(OutputError, match="No space left on device"):
         write(tmp_path, shift=1)
     assert boxes_file(tmp_path, OTB, "t", "a").read_bytes() == before
-    with pytest.raises(SinkError, match=r"a_time.txt cannot be written"):
+    with pytest.raises(OutputError, match=r"a_time.txt cannot be written"):
         write(tmp_path, GOT10K)
     assert not list(tmp_path.glob("GOT-10k/**/*.*"))
 

@@ -246,7 +246,7 @@ def test_pysot_by_hand() -> None:
     assert ours.figures.ao == pytest.approx((1 + 0.5) / 4)
     # An overlap of 1 is above 20 of 21 thresholds, one of 0.5 above the ten below it.
     assert ours.figures.auc == pytest.approx((20 + 10) / 21 / 4)
-    # The second centre is off by 10 pixels, a quarter of the width.
+    # The second center is off by 10 pixels, a quarter of the width.
     assert ours.precision[9] == 0.25
     assert ours.precision[10] == 0.5
     assert ours.norm_precision[24] == 0.25

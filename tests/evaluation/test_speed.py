@@ -9,7 +9,7 @@ from siamtrack.evaluation.conventions import Average
 from siamtrack.evaluation.speed import measure_speed
 
 
-def test_the_initialisation_counts_in_the_mean_of_rates_alone() -> None:
+def test_the_initialization_counts_in_the_mean_of_rates_alone() -> None:
     speed = measure_speed([np.array([1, 0.1, 0.1, 0.2])], Average.FRAMES)
     assert speed is not None
     assert speed.fps == pytest.approx(3 / 0.4)

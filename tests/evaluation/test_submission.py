@@ -10,7 +10,7 @@ from got10k.utils.ioutils import compress
 from rendered_sets import Factory, evaluation_set
 
 from siamtrack.datasets.evaluation_sequences import Kind
-from siamtrack.errors import DataError, SinkError, UsageError
+from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark
 from siamtrack.evaluation.results import boxes_file
 from siamtrack.evaluation.submission import write_submission
@@ -61,5 +61,5 @@ def test_other_sets_have_no_such_server(tmp_path: Path) -> None:
 
 def test_a_zip_that_cannot_be_written(results: Path) -> None:
     (results / "GOT-10k" / "net-v1.5.zip").mkdir()
-    with pytest.raises(SinkError, match=r"net-v1\.5\.zip cannot be written"):
+    with pytest.raises(OutputError, match=r"net-v1\.5\.zip cannot be written"):
         write_submission(results, TEST_SET, "net-v1.5")

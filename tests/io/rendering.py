@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 96, 64
 
 
 def numbered(index: int, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
-    """A textured grey frame with a mark that says its index (0 to 60) and a red top left corner."""
+    """A textured gray frame with a mark that says its index (0 to 60) and a red top left corner."""
     rng = np.random.default_rng(index)
     image = np.repeat(rng.integers(90, 150, (height, width, 1), np.uint8), 3, axis=2)
     image[height // 2 :, width // 2 :] = 10 + 4 * index

@@ -18,7 +18,7 @@ def row(box: Box | None, status: Status = Status.TRACKED, target: int = 1, score
 
 
 def near(image: NDArray[np.uint8], color: tuple[float, float, float]) -> NDArray[np.bool_]:
-    """Where an image has a colour, up to smoothing."""
+    """Where an image has a color, up to smoothing."""
     return np.abs(image.astype(int) - color).max(2) < 40
 
 
@@ -54,7 +54,7 @@ def test_the_box_is_where_it_belongs(size: tuple[int, int], background: int, sta
     box = Box(width * 0.3, height * 0.4, width * 0.4, height * 0.3)
     result = draw_targets(image, [row(box, status)], None)
     ys, xs = np.nonzero(near(result, line_color(status, background)))
-    # The label's letters lie above or below; the box itself is the extent of the colour around its middle row.
+    # The label's letters lie above or below; the box itself is the extent of the color around its middle row.
     middle = np.abs(ys - (box.y + box.height / 2)) < box.height * 0.4
     tolerance = 2 + np.sqrt(height * width) / 300
     assert abs(xs[middle].min() - box.x) <= tolerance
@@ -68,7 +68,7 @@ def test_the_box_is_where_it_belongs(size: tuple[int, int], background: int, sta
 
 
 def covered(status: Status) -> float:
-    """Share of the left side of a box that is coloured."""
+    """Share of the left side of a box that is colored."""
     image = np.full((400, 600, 3), 128, np.uint8)
     result = draw_targets(image, [row(Box(200, 150, 200, 200), status)], None)
     return float(near(result, line_color(status, 128))[160:340, 197:204].any(1).mean())
@@ -99,7 +99,7 @@ def test_what_is_sure_is_not_dimmed_by_what_is_lost() -> None:
     np.testing.assert_array_equal(both[160:340, 195:205], alone[160:340, 195:205])
 
 
-def test_the_colours_of_a_status_and_of_a_target_are_not_taken_for_each_other() -> None:
+def test_the_colors_of_a_status_and_of_a_target_are_not_taken_for_each_other() -> None:
     colors = [*TARGET_COLORS, COLORS[Status.UNCERTAIN], COLORS[Status.LOST], COLORS[Status.SKIPPED]]
     for index, color in enumerate(colors):
         for other in colors[index + 1 :]:
@@ -108,13 +108,13 @@ def test_the_colours_of_a_status_and_of_a_target_are_not_taken_for_each_other() 
 
 
 def side_color(number: int, status: Status) -> Color:
-    """The colour of the upper left corner of a box."""
+    """The color of the upper left corner of a box."""
     image = draw(np.full((400, 600, 3), 128, np.uint8), {number: row(Box(200, 150, 201, 201), status)})
     blue, green, red = image[150, 205].tolist()
     return blue, green, red
 
 
-def test_tracked_targets_have_colours_of_their_own_and_others_that_of_their_status() -> None:
+def test_tracked_targets_have_colors_of_their_own_and_others_that_of_their_status() -> None:
     assert tuple(side_color(number, Status.TRACKED) for number in range(1, 7)) == TARGET_COLORS
     assert side_color(7, Status.TRACKED) == TARGET_COLORS[0]
     assert {side_color(number, Status.UNCERTAIN) for number in range(1, 7)} == {COLORS[Status.UNCERTAIN]}
@@ -159,7 +159,7 @@ class TestDraw:
         np.testing.assert_array_equal(result, self.IMAGE)
         assert not np.shares_memory(result, self.IMAGE)
 
-    def test_gray_frames_become_colour(self) -> None:
+    def test_gray_frames_become_color(self) -> None:
         assert draw(self.IMAGE[..., 0], []).shape == (240, 320, 3)
 
     def test_what_is_no_result_is_named(self) -> None:

@@ -134,7 +134,7 @@ def test_only_visible_image_files_count(tmp_path: Path) -> None:
 
 class TestLetterbox:
     @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
-    def test_the_picture_is_whole_and_centred(self, rows: int, columns: int, height: int, width: int) -> None:
+    def test_the_picture_is_whole_and_centerd(self, rows: int, columns: int, height: int, width: int) -> None:
         result = letterbox(np.full((rows, columns, 3), 255, np.uint8), width, height)
         assert result.shape == (height, width, 3)
         shown = result[..., 0] > 0

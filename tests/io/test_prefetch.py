@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rendering import Render, read, shown
 
-from siamtrack.errors import SinkError, SourceError
-from siamtrack.io.background_writer import WriteBehind
-from siamtrack.io.prefetch import ReadAhead
+from siamtrack.errors import OutputError, SourceError
+from siamtrack.io.background_writer import BackgroundWriter
+from siamtrack.io.prefetch import Prefetcher
 from siamtrack.io.sources import open_source
 
 PATIENCE = 30.0
@@ -51,7 +51,7 @@ class Counted(Iterator[int]):
 
 @given(st.integers(0, 30), st.integers(1, 8))
 def test_every_item_comes_once_in_order(items: int, ahead: int) -> None:
-    with ReadAhead(iter(range(items)), ahead) as reader:
+    with Prefetcher(iter(range(items)), ahead) as reader:
         assert list(reader) == list(range(items))
         assert list(reader) == []
 
@@ -60,7 +60,7 @@ def test_every_item_comes_once_in_order(items: int, ahead: int) -> None:
 @pytest.mark.parametrize("good", [0, 1, 7])
 @pytest.mark.parametrize("error", [SourceError("the disk is gone"), ValueError("a bug"), SystemExit(3)])
 def test_an_error_comes_once_where_its_item_would_have_been(ahead: int, good: int, error: BaseException) -> None:
-    with ReadAhead(failing_after(good, error), ahead) as reader:
+    with Prefetcher(failing_after(good, error), ahead) as reader:
         assert [next(reader) for _ in range(good)] == list(range(good))
         with pytest.raises(type(error)) as caught:
             next(reader)
@@ -72,7 +72,7 @@ def test_an_error_comes_once_where_its_item_would_have_been(ahead: int, good: in
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_it_reads_ahead_and_no_further(ahead: int) -> None:
     numbers = Counted(awaited=ahead)
-    with ReadAhead(numbers, ahead) as reader:
+    with Prefetcher(numbers, ahead) as reader:
         numbers.wait()  # that many wait, and one more is in the making, before anything was asked for
         for asked in range(1, 50):
             next(reader)
@@ -81,7 +81,7 @@ def test_it_reads_ahead_and_no_further(ahead: int) -> None:
 
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_the_thread_ends_when_the_reader_stops_early(ahead: int) -> None:
-    with ReadAhead(Counted(), ahead) as reader:
+    with Prefetcher(Counted(), ahead) as reader:
         assert [next(reader) for _ in range(3)] == [0, 1, 2]
     assert list(reader) == []
 
@@ -92,7 +92,7 @@ def test_the_thread_ends_on_an_error_while_it_waits_for_room(ahead: int, error: 
     numbers = Counted(awaited=ahead)
 
     def work() -> None:
-        with ReadAhead(numbers, ahead):
+        with Prefetcher(numbers, ahead):
             numbers.wait()
             raise error
 
@@ -101,31 +101,31 @@ def test_the_thread_ends_on_an_error_while_it_waits_for_room(ahead: int, error: 
 
 
 def test_an_error_that_nobody_came_to_is_dropped() -> None:
-    with ReadAhead(failing_after(1, SourceError("too late"))) as reader:
+    with Prefetcher(failing_after(1, SourceError("too late"))) as reader:
         next(reader)
 
 
 def test_closing_twice_is_fine() -> None:
-    reader = ReadAhead(Counted())
+    reader = Prefetcher(Counted())
     reader.close()
     reader.close()
 
 
 def test_a_video_is_the_same_read_ahead(render: Render) -> None:
     path = render(frames=30)
-    with open_source(path) as source, ReadAhead(source, 3) as reader:
+    with open_source(path) as source, Prefetcher(source, 3) as reader:
         frames = list(reader)
     assert shown(frames) == shown(read(path)[0]) == list(range(30))
     assert source.seconds > 0
 
 
 def test_a_video_may_be_closed_when_its_reader_is(render: Render) -> None:
-    with open_source(render(frames=60)) as source, ReadAhead(source, 2) as reader:
+    with open_source(render(frames=60)) as source, Prefetcher(source, 2) as reader:
         assert shown([next(reader), next(reader)]) == [0, 1]
 
 
 def test_images_may_be_closed_when_their_reader_is(folder: Path) -> None:
-    with open_source(folder) as source, ReadAhead(source, 2) as reader:
+    with open_source(folder) as source, Prefetcher(source, 2) as reader:
         assert shown([next(reader), next(reader)]) == [0, 1]
 
 
@@ -135,8 +135,8 @@ class TestBothSides:
 
         def work() -> None:
             with (
-                ReadAhead(failing_after(9, SourceError("cut")), 2) as reader,
-                WriteBehind(written.append, 2) as writer,
+                Prefetcher(failing_after(9, SourceError("cut")), 2) as reader,
+                BackgroundWriter(written.append, 2) as writer,
             ):
                 for item in reader:
                     writer.put(item)
@@ -148,14 +148,14 @@ class TestBothSides:
     def test_an_error_of_the_writer_ends_the_reader(self) -> None:
         def write(item: int) -> None:
             if item == 5:
-                raise SinkError("full")
+                raise OutputError("full")
 
         def work() -> None:
-            with ReadAhead(count()) as reader, WriteBehind(write) as writer:
+            with Prefetcher(count()) as reader, BackgroundWriter(write) as writer:
                 for item in reader:
                     writer.put(item)
 
-        with pytest.raises(SinkError, match="full"):
+        with pytest.raises(OutputError, match="full"):
             work()
 
     def test_of_two_errors_the_one_that_ended_the_block_is_told(self) -> None:
@@ -163,10 +163,10 @@ class TestBothSides:
 
         def write(_: int) -> None:
             assert read_up.wait(PATIENCE)
-            raise SinkError("full")
+            raise OutputError("full")
 
         def work() -> None:
-            with ReadAhead(failing_after(3, SourceError("cut"))) as reader, WriteBehind(write, 3) as writer:
+            with Prefetcher(failing_after(3, SourceError("cut"))) as reader, BackgroundWriter(write, 3) as writer:
                 try:
                     for item in reader:
                         writer.put(item)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SinkError, UsageError
-from siamtrack.io.results import CsvSink, JsonSink, OtbSink, Row, refuse_inputs
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.errors import OutputError, UsageError
+from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, refuse_inputs
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.tracking.status import Status
 
 ROWS = [
@@ -36,28 +36,28 @@ def full(*arguments: object) -> Any:
 @pytest.mark.parametrize(
     "opened",
     [
-        lambda path: VideoSink(path, 96, 64, Fraction(25)),
-        CsvSink,
-        OtbSink,
-        lambda path: JsonSink(path, {}),
+        lambda path: VideoEncoder(path, 96, 64, Fraction(25)),
+        CsvWriter,
+        OtbWriter,
+        lambda path: JsonWriter(path, {}),
     ],
     ids=["video", "csv", "otb", "json"],
 )
 class TestWhereItCannotWrite:
     def test_folder_missing(self, tmp_path: Path, opened: Any) -> None:
-        with pytest.raises(SinkError, match=r"output folder '.*none' does not exist: create it"):
+        with pytest.raises(OutputError, match=r"output folder '.*none' does not exist: create it"):
             opened(tmp_path / "none" / "out.mp4")
 
     def test_is_a_folder(self, tmp_path: Path, opened: Any) -> None:
         path = tmp_path / "out.mp4"
         path.mkdir()
-        with pytest.raises(SinkError, match="is a folder"):
+        with pytest.raises(OutputError, match="is a folder"):
             opened(path)
 
     @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions stop")
     def test_not_permitted(self, tmp_path: Path, opened: Any) -> None:
         tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-        with pytest.raises(SinkError, match="is not writable"):
+        with pytest.raises(OutputError, match="is not writable"):
             opened(tmp_path / "out.mp4")
         tmp_path.chmod(stat.S_IRWXU)
 
@@ -70,14 +70,14 @@ class TestWhereItCannotWrite:
 
         monkeypatch.setattr(Path, "open", refuse)
         monkeypatch.setattr(av, "open", refuse_av)
-        with pytest.raises(SinkError, match=r"out\.mp4' is not writable \(Permission denied\): choose"):
+        with pytest.raises(OutputError, match=r"out\.mp4' is not writable \(Permission denied\): choose"):
             opened(tmp_path / "out.mp4")
 
 
 class TestCsv:
     def test_whole_text(self, tmp_path: Path) -> None:
         path = tmp_path / "out.csv"
-        with CsvSink(path) as sink:
+        with CsvWriter(path) as sink:
             for row in ROWS:
                 sink.write(row)
         assert path.read_bytes().decode() == (
@@ -90,25 +90,25 @@ class TestCsv:
 
     def test_every_row_is_in_the_file_at_once(self, tmp_path: Path) -> None:
         path = tmp_path / "out.csv"
-        sink = CsvSink(path)
+        sink = CsvWriter(path)
         for count, row in enumerate(ROWS, 1):
             sink.write(row)
             assert path.read_text().count("\n") == count + 1
         sink.close()
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-    @pytest.mark.parametrize("kind", [CsvSink, OtbSink])
-    def test_disk_full(self, tmp_path: Path, kind: type[CsvSink | OtbSink]) -> None:
+    @pytest.mark.parametrize("kind", [CsvWriter, OtbWriter])
+    def test_disk_full(self, tmp_path: Path, kind: type[CsvWriter | OtbWriter]) -> None:
         path = tmp_path / "out.csv"
         path.symlink_to("/dev/full")
-        with pytest.raises(SinkError, match=f"disk full: '{path}'"), kind(path) as sink:
+        with pytest.raises(OutputError, match=f"disk full: '{path}'"), kind(path) as sink:
             sink.write(ROWS[0])
 
 
 class TestOtb:
     def test_whole_text_counts_pixels_from_one(self, tmp_path: Path) -> None:
         path = tmp_path / "out.txt"
-        with OtbSink(path) as sink:
+        with OtbWriter(path) as sink:
             for row in ROWS:
                 sink.write(row)
         assert path.read_text() == (
@@ -118,7 +118,7 @@ class TestOtb:
         assert Box.from_one_based(*boxes[0]) == ROWS[0].box
 
     def test_a_second_target_has_no_place(self, tmp_path: Path) -> None:
-        with OtbSink(tmp_path / "out.txt") as sink:
+        with OtbWriter(tmp_path / "out.txt") as sink:
             sink.write(ROWS[0])
             with pytest.raises(UsageError, match="holds one target"):
                 sink.write(Row(0, 0.0, 2, None, None, Status.SKIPPED))
@@ -133,7 +133,7 @@ class TestJson:
 
     def test_whole_object(self, tmp_path: Path) -> None:
         path = tmp_path / "out.json"
-        with JsonSink(path, self.HEADER) as sink:
+        with JsonWriter(path, self.HEADER) as sink:
             for row in ROWS[1:3]:
                 sink.write(row)
             sink.finish({"stages": {"decode": 1.5}})
@@ -176,7 +176,7 @@ class TestJson:
     @pytest.mark.parametrize("header", [{}, {"a": 1}])
     def test_valid_whatever_is_in_it(self, tmp_path: Path, rows: int, header: dict[str, Any]) -> None:
         path = tmp_path / "out.json"
-        with JsonSink(path, header) as sink:
+        with JsonWriter(path, header) as sink:
             for row in ROWS[:rows]:
                 sink.write(row)
         content = json.loads(path.read_text())
@@ -187,7 +187,7 @@ class TestJson:
         path = tmp_path / "out.json"
 
         def work() -> None:
-            with JsonSink(path, {"a": 1}) as sink:
+            with JsonWriter(path, {"a": 1}) as sink:
                 sink.write(ROWS[0])
                 sink.write(ROWS[1])
                 raise KeyboardInterrupt
@@ -198,7 +198,7 @@ class TestJson:
 
     def test_valid_when_interrupted_within_a_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "out.json"
-        sink = JsonSink(path, {})
+        sink = JsonWriter(path, {})
         put = sink._put
 
         def put_and_interrupt(text: str) -> None:
@@ -216,7 +216,7 @@ class TestJson:
     def test_an_old_result_stays_until_the_new_one_is_whole(self, tmp_path: Path) -> None:
         path = tmp_path / "out.json"
         path.write_text("old")
-        sink = JsonSink(path, {})
+        sink = JsonWriter(path, {})
         sink.write(ROWS[0])
         assert path.read_text() == "old"
         sink.close()
@@ -224,7 +224,7 @@ class TestJson:
 
     def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
         (tmp_path / "link.json").symlink_to(tmp_path / "out.json")
-        with JsonSink(tmp_path / "link.json", {}) as sink:
+        with JsonWriter(tmp_path / "link.json", {}) as sink:
             sink.write(ROWS[0])
         assert (tmp_path / "link.json").is_symlink()
         assert len(json.loads((tmp_path / "out.json").read_text())["frames"]) == 1
@@ -234,22 +234,22 @@ class TestJson:
         os.mkfifo(tmp_path / "pipe")
         for path in (tmp_path / "pipe", Path(os.devnull)):
             with pytest.raises(UsageError, match="a device or a pipe"):
-                JsonSink(path, {})
+                JsonWriter(path, {})
             assert path.exists()
             assert not path.is_file()
 
     def test_a_field_is_given_once(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="'frames' is there already"):
-            JsonSink(tmp_path / "out.json", {"frames": []})
-        with JsonSink(tmp_path / "out.json", {"stages": 1}) as sink, pytest.raises(UsageError, match="'stages'"):
+            JsonWriter(tmp_path / "out.json", {"frames": []})
+        with JsonWriter(tmp_path / "out.json", {"stages": 1}) as sink, pytest.raises(UsageError, match="'stages'"):
             sink.finish({"stages": 2})
 
     def test_disk_full_at_the_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "out.json"
-        sink = JsonSink(path, {})
+        sink = JsonWriter(path, {})
         sink.write(ROWS[0])
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(SinkError, match=f"disk full: '{path}'"):
+        with pytest.raises(OutputError, match=f"disk full: '{path}'"):
             sink.close()
         assert not path.exists()
         assert '"status": "tracked"' in (tmp_path / ".out.json.partial").read_text()

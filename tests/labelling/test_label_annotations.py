@@ -20,7 +20,7 @@ def test_keys_are_in_order_and_the_last_word_on_a_frame_counts() -> None:
     assert annotations.keys == (Key(2, A), Key(7, None))  # a value
 
 
-def test_neighbours_are_found_on_both_sides_of_a_frame() -> None:
+def test_neighbors_are_found_on_both_sides_of_a_frame() -> None:
     annotations = Annotations.of([Key(2, A), Key(7, B)])
     assert [annotations.at(frame) for frame in (1, 2, 7)] == [None, Key(2, A), Key(7, B)]
     assert [annotations.before(frame) for frame in (2, 3, 7, 9)] == [None, Key(2, A), Key(2, A), Key(7, B)]

@@ -15,7 +15,7 @@ from labelled_videos import straight_on
 
 from siamtrack.boxes import Box
 from siamtrack.datasets.training_tracks import decode_frames, read_tracks
-from siamtrack.errors import DataError, SinkError, UsageError
+from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.folder import LabelFolder, Method, Piece, Video, format_keys, read_keys
 from siamtrack.training.dataset import read_training_data
@@ -93,7 +93,7 @@ def test_labelling_goes_on_with_the_key_frames_that_were_saved(tmp_path: Path) -
     assert again.read_keys() == KEYS
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SinkError("disk full")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OutputError("disk full")])
 def test_what_ends_the_writing_leaves_the_key_frames_and_the_sequence_of_before(
     tmp_path: Path, error: BaseException
 ) -> None:
@@ -158,7 +158,7 @@ def test_a_damaged_record_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_an_output_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "street").write_text("a file")
-    with pytest.raises(SinkError, match="street"):
+    with pytest.raises(OutputError, match="street"):
         LabelFolder(tmp_path, "street", VIDEO)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from labelled_videos import make_store, straight_on, write_pictures
 
-from siamtrack.errors import SinkError
+from siamtrack.errors import OutputError
 from siamtrack.io.sources import open_source
 from siamtrack.labelling.frames import FrameStore
 
@@ -27,7 +27,7 @@ def test_frames_come_in_any_order_and_nearly_as_they_were(tmp_path: Path) -> Non
             assert (cv2.imdecode(np.frombuffer(store.picture(index), np.uint8), cv2.IMREAD_COLOR) == image).all()
 
 
-def test_a_neighbour_stands_in_for_a_frame_that_cannot_be_decoded(tmp_path: Path) -> None:
+def test_a_neighbor_stands_in_for_a_frame_that_cannot_be_decoded(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "video", straight_on(6)[0])
     for bad in (0, 1, 4):
         (folder / f"{bad}.png").write_bytes(b"")
@@ -46,5 +46,5 @@ def test_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "video", straight_on(2)[0])
-    with open_source(folder) as source, pytest.raises(SinkError, match="cannot be written"):
+    with open_source(folder) as source, pytest.raises(OutputError, match="cannot be written"):
         FrameStore(source, tmp_path / "missing", lambda done: None)

@@ -12,7 +12,7 @@ from labelled_videos import COVERED, behind_a_board, straight_on, write_pictures
 
 from siamtrack.boxes import Box, iou
 from siamtrack.datasets.training_tracks import decode_frames, read_tracks
-from siamtrack.errors import BoxError, DataError, SinkError, UsageError
+from siamtrack.errors import BoxError, DataError, OutputError, UsageError
 from siamtrack.labelling import window, workflow
 from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.folder import format_keys, read_keys
@@ -224,5 +224,5 @@ def test_the_video_itself_is_never_written_over(tmp_path: Path) -> None:
 
 def test_an_output_folder_that_is_a_file_is_a_clear_error(straight: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(SinkError, match="out"):
+    with pytest.raises(OutputError, match="out"):
         run(LabelJob(str(straight), tmp_path / "out", boxes=write_keys(tmp_path / "keys.csv", 0, 9)))

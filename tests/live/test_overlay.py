@@ -117,7 +117,7 @@ def test_the_frame_is_not_changed_and_small_ones_are_enlarged() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.TRACKED, Status.UNCERTAIN, Status.LOST])
-def test_the_bar_is_as_long_as_the_score_and_in_the_colour_of_the_status(status: Status) -> None:
+def test_the_bar_is_as_long_as_the_score_and_in_the_color_of_the_status(status: Status) -> None:
     lengths = []
     for score in (0.25, 0.5, 1.0):
         picture = draw_scene(FRAME, Scene(SESSION, (row(1, Box(300, 100, 80, 80), score, status),)))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.frames import SourceInfo
 from siamtrack.live.recording import LAG, Recording, Stretch, Timeline, record
 
@@ -126,13 +126,13 @@ def test_an_error_leaves_a_video_that_plays(tmp_path: Path) -> None:
 
 def test_a_picture_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:
     def draw() -> np.ndarray:
-        raise SinkError("nothing left to draw with")
+        raise OutputError("nothing left to draw with")
 
     def fail() -> None:
         with record(tmp_path / "out.mp4", INFO) as recording:
             recording.show(0.0, draw)
 
-    with pytest.raises(SinkError, match="nothing left"):
+    with pytest.raises(OutputError, match="nothing left"):
         fail()
 
 

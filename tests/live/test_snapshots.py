@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from siamtrack.errors import SinkError
+from siamtrack.errors import OutputError
 from siamtrack.live.snapshots import save_snapshot
 
 NOW = datetime(2031, 2, 3, 4, 5, 6)
@@ -27,6 +27,6 @@ def test_pictures_of_the_same_second_have_names_of_their_own(tmp_path: Path) -> 
 
 def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(SinkError, match="file' cannot be written"):
+    with pytest.raises(OutputError, match="file' cannot be written"):
         save_snapshot(tmp_path / "file", PICTURE, NOW)
     assert (tmp_path / "file").read_text() == "kept"

@@ -20,7 +20,7 @@ from played_screen import NO_KEY, Screen, Step, drag
 from scenes import Sequence
 
 from siamtrack.boxes import Box, iou
-from siamtrack.errors import BoxError, SinkError, SourceError, UsageError
+from siamtrack.errors import BoxError, OutputError, SourceError, UsageError
 from siamtrack.io.live.base import LiveFrame
 from siamtrack.live import loop, webcam
 from siamtrack.live.loop import Summary
@@ -280,7 +280,7 @@ def test_a_click_and_a_box_that_cannot_be_tracked_are_hints(
         raise BoxError("there is nothing in it")
 
     monkeypatch.setattr("siamtrack.live.window.draw_scene", show)
-    monkeypatch.setattr("siamtrack.tracking.multi.Targets.add", refuse)
+    monkeypatch.setattr("siamtrack.tracking.multi.MultiTracker.add", refuse)
     outcome = use((DOWN, 5, 5), (UP, 6, 6), NO_KEY, *drag((10, 10), (60, 60)), NO_KEY, NO_KEY, ord("q"))
     assert outcome.rows == []
     assert any(note.startswith("that was a click") for note in notes)
@@ -312,7 +312,7 @@ def test_pictures_are_saved_beside_each_other(use: Callable[..., Outcome], two: 
 
 def test_a_picture_that_cannot_be_saved_is_a_hint(use: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> Path:
-        raise SinkError("disk full")
+        raise OutputError("disk full")
 
     monkeypatch.setattr(loop, "save_snapshot", fail)
     assert use(NO_KEY, ord("s"), NO_KEY, ord("q")).summary.frames == 4

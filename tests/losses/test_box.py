@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.boxes import Box, iou
-from siamtrack.losses.box import box_loss, generalised_iou
+from siamtrack.losses.box import box_loss, generalized_iou
 from siamtrack.losses.labels import grid_offsets
 
 sides = st.floats(1, 50)
@@ -20,18 +20,18 @@ rows = st.tuples(places, places, sides, sides)
 
 
 @given(a=rows, b=rows)
-def test_overlap_is_that_of_the_package_and_never_below_the_generalised_one(
+def test_overlap_is_that_of_the_package_and_never_below_the_generalized_one(
     a: tuple[float, ...], b: tuple[float, ...]
 ) -> None:
-    generalised, overlap = generalised_iou(*(torch.tensor([box], dtype=torch.float64) for box in (a, b)))
+    generalized, overlap = generalized_iou(*(torch.tensor([box], dtype=torch.float64) for box in (a, b)))
     expected = iou(np.array(Box.from_center(*a)), np.array(Box.from_center(*b)))
     assert float(overlap) == pytest.approx(float(expected), abs=1e-9)
-    assert -1 < float(generalised) <= float(overlap) + 1e-12
+    assert -1 < float(generalized) <= float(overlap) + 1e-12
 
 
-def test_generalised_overlap_by_hand() -> None:
+def test_generalized_overlap_by_hand() -> None:
     # Two unit squares with a gap of one: union 2, hull 3.
-    apart, _ = generalised_iou(torch.tensor([[0.5, 0.5, 1, 1]]), torch.tensor([[2.5, 0.5, 1, 1]]))
+    apart, _ = generalized_iou(torch.tensor([[0.5, 0.5, 1, 1]]), torch.tensor([[2.5, 0.5, 1, 1]]))
     assert float(apart) == pytest.approx(-1 / 3)
 
 

@@ -13,7 +13,7 @@ from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 
 
 def distance_by_hand(center: tuple[float, float], row: int, column: int, size: int, stride: int, side: int) -> float:
-    """Cell (row, column) stands for a displacement from the centre of the search crop."""
+    """Cell (row, column) stands for a displacement from the center of the search crop."""
     x = side / 2 + (column - (size - 1) / 2) * stride
     y = side / 2 + (row - (size - 1) / 2) * stride
     return math.hypot(x - center[0], y - center[1])
@@ -29,7 +29,7 @@ def test_offsets_are_the_distances_of_the_cells(size: int, stride: int, side: in
             assert float(offsets[row, column].norm()) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_centred_target_has_the_papers_thirteen_positive_cells() -> None:
+def test_a_centerd_target_has_the_papers_thirteen_positive_cells() -> None:
     offsets = grid_offsets(torch.tensor([[127.5, 127.5]]), 17, 8, 255)
     labels = disc_labels(offsets, 16.0)
     assert labels.sum() == 13  # 16 px are 2 cells of stride 8

@@ -112,7 +112,7 @@ def test_feature_size_of_a_tiny_input_is_zero(kind: type[Backbone]) -> None:
 def test_alexnet_is_fully_convolutional(kind: type[Backbone]) -> None:
     # Without padding, moving the input by strides moves the output by cells, exactly.
     backbone = kind().eval()
-    backbone.initialise(torch.Generator().manual_seed(0))
+    backbone.initialize(torch.Generator().manual_seed(0))
     image = torch.rand(1, 3, 151, 151, generator=torch.Generator().manual_seed(1))
     cell = backbone.feature_size(127)
     offset = 16 // backbone.stride
@@ -123,17 +123,17 @@ def test_alexnet_is_fully_convolutional(kind: type[Backbone]) -> None:
 
 
 @pytest.mark.parametrize("kind", [AlexNetV2, Lite0])
-def test_initialise_depends_on_the_generator_only(kind: type[Backbone]) -> None:
+def test_initialize_depends_on_the_generator_only(kind: type[Backbone]) -> None:
     first, second, other = kind(), kind(), kind()
     for backbone, seed in ((first, 3), (second, 3), (other, 4)):
-        backbone.initialise(torch.Generator().manual_seed(seed))
+        backbone.initialize(torch.Generator().manual_seed(seed))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
-def test_initialise_scales_weights_by_fan_in() -> None:
+def test_initialize_scales_weights_by_fan_in() -> None:
     backbone = AlexNetV1()
-    backbone.initialise(torch.Generator().manual_seed(0))
+    backbone.initialize(torch.Generator().manual_seed(0))
     weight = backbone.conv4[0].weight
     assert weight.std().item() == pytest.approx(math.sqrt(2 / (384 / 2 * 9)), rel=0.01)
     assert not backbone.conv4[0].bias.any()
@@ -176,7 +176,7 @@ def test_same_padding_is_tensorflows(height: int, width: int, size: int, seed: i
 
 def test_lite0_embeds_as_unit_vectors() -> None:
     backbone = Lite0().eval()
-    backbone.initialise(torch.Generator().manual_seed(0))
+    backbone.initialize(torch.Generator().manual_seed(0))
     with torch.no_grad():
         output = backbone(torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1)) * 255)
     assert output.shape == (1, 112, 8, 12)
@@ -185,7 +185,7 @@ def test_lite0_embeds_as_unit_vectors() -> None:
 
 def test_a_fresh_lite0_neck_passes_the_deepest_block_on() -> None:
     backbone = Lite0().eval()
-    backbone.initialise(torch.Generator().manual_seed(0))
+    backbone.initialize(torch.Generator().manual_seed(0))
     shallow, middle, deep = backbone.trunk(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 255)
     upsampled = F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(backbone.neck(shallow, middle, deep), upsampled)

@@ -58,6 +58,6 @@ def test_imagenet_features_find_an_exemplar_where_it_was_cut() -> None:
     coarse = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0)) * 255
     search = torch.nn.functional.interpolate(coarse, size=(256, 256), mode="bicubic").clamp(0, 255)
     with torch.no_grad():
-        response = network(search[..., 32:160, 80:208], search)[0, 0]  # 32 px up and 16 px to the right of the centre
+        response = network(search[..., 32:160, 80:208], search)[0, 0]  # 32 px up and 16 px to the right of the center
     assert divmod(int(response.argmax()), 25) == (12 - 4, 12 + 2)
     assert response.max().item() > 0.8 * 12

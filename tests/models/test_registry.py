@@ -103,6 +103,6 @@ def test_looking_up_models_and_cards_imports_no_torch(shipped: Path) -> None:
 def test_a_shipped_model_loads_and_bears_its_name(name: str) -> None:
     network, card = load_network(find_model(name))
     assert card.name == name
-    assert card.licence
+    assert card.license
     assert card.training
     assert all(torch.isfinite(tensor).all() for tensor in network.state_dict().values())

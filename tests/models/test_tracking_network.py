@@ -138,7 +138,7 @@ def test_the_response_peaks_where_the_exemplar_was_cut(network: TrackingNetwork)
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 32, 32, generator=generator) * 255
     search = nn.functional.interpolate(coarse, size=(x, x), mode="bicubic").clamp(0, 255)
-    right, down = 16, -32  # pixels off the centre
+    right, down = 16, -32  # pixels off the center
     left, top = (x - z) // 2 + right, (x - z) // 2 + down
     with torch.no_grad():
         kernels = network.embed_exemplar(search[..., top : top + z, left : left + z])
@@ -148,8 +148,8 @@ def test_the_response_peaks_where_the_exemplar_was_cut(network: TrackingNetwork)
         energy = network.head.correlate(torch.ones_like(kernels)[:, None], features.square()).sqrt()
     peak = int((response / energy).argmax())
     row, column = divmod(peak, network.response_size)
-    centre = (network.response_size - 1) // 2
-    assert (column - centre, row - centre) == (right // network.stride, down // network.stride)
+    center = (network.response_size - 1) // 2
+    assert (column - center, row - center) == (right // network.stride, down // network.stride)
 
 
 def test_prepared_network_gives_the_same_outputs(network: TrackingNetwork, small_crops: Crops) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from siamtrack.config import AdaptationSettings, TrackingSettings, UpdateSettings
+from siamtrack.config import OnlineFilterSettings, TemplateUpdateSettings, TrackingSettings
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.models.network import TrackingNetwork
@@ -29,7 +29,7 @@ def unshared() -> TrackingNetwork:
     """A network whose branches differ, as they do once they are trained."""
     network = create_network(UNSHARED, torch.Generator().manual_seed(0)).eval()
     assert network.exemplar_backbone is not None
-    network.exemplar_backbone.initialise(torch.Generator().manual_seed(1))
+    network.exemplar_backbone.initialize(torch.Generator().manual_seed(1))
     torch.nn.init.normal_(network.exemplar_branch.neck.shallow.weight, generator=torch.Generator().manual_seed(2))
     return network
 
@@ -159,8 +159,8 @@ def test_a_rendered_target_is_followed(design: Design, tmp_path: Path) -> None:
 
 def test_no_filter_is_learnt_for_another_comparison() -> None:
     network = create_network(Design("lite0", comparison="euclidean")).eval()
-    settings = TrackingSettings(scale_search="exemplar", adaptation=AdaptationSettings())
-    with pytest.raises(UsageError, match="this network compares by euclidean: track without adaptation"):
+    settings = TrackingSettings(scale_search="exemplar", online_filter=OnlineFilterSettings())
+    with pytest.raises(UsageError, match="this network compares by euclidean: track without it"):
         Tracker(network, settings)
 
 
@@ -186,8 +186,8 @@ def test_it_runs_on_pytorch_where_no_runtime_is_named(
 
 
 def test_a_template_is_renewed_with_the_weights_of_the_exemplar(unshared: TrackingNetwork) -> None:
-    update = UpdateSettings(rate=0.5, share=0.5, every=1, above=0)
-    tracker = Tracker(unshared, TrackingSettings(uncertain_below=0, lost_below=0, update=update))
+    update = TemplateUpdateSettings(learning_rate=0.5, weight=0.5, interval=1, threshold=0)
+    tracker = Tracker(unshared, TrackingSettings(uncertain_threshold=0, lost_threshold=0, template_update=update))
     seen: list[int] = []
     embed = tracker.backend.embed_exemplars
     tracker.backend.embed_exemplars = lambda images: (seen.append(len(images)), embed(images))[1]  # type: ignore[method-assign]

@@ -35,9 +35,9 @@ def card_of(architecture: str) -> ModelCard:
         architecture=architecture,
         tracking=TrackingSettings(scales=5, scale_search="exemplar"),
         description="für Tests",
-        training={"steps": 12, "data": [{"name": "clips", "licence": "CC0"}], "minutes": 1.5},
+        training={"steps": 12, "data": [{"name": "clips", "license": "CC0"}], "minutes": 1.5},
         figures={"AO": {"dev": 0.5}},
-        licence="Apache-2.0",
+        license="Apache-2.0",
         limits="all",
     )
 

@@ -19,9 +19,9 @@ from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, list_peers, opencv_threads
 from siamtrack.io.results import Row
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.models.registry import build_network, list_architectures
-from siamtrack.profiling.figures import Limit, Sample, summarise_stages, summarise_tracker
+from siamtrack.profiling.figures import Limit, Sample, summarize_stages, summarize_tracker
 from siamtrack.profiling.flops import count_flops, network_flops
 from siamtrack.profiling.measure import WARM_UP, measure
 from siamtrack.profiling.run import SYNTHETIC_RATE
@@ -93,7 +93,7 @@ def test_a_peak_is_a_positive_rate(dtype: str) -> None:
 
 def test_stages_of_known_samples() -> None:
     samples = [{"crop": 0.001 * i, "network": 0.003} for i in range(1, 101)]
-    figures = summarise_stages(samples)
+    figures = summarize_stages(samples)
     assert list(figures) == ["crop", "network"]
     assert figures["crop"].median == pytest.approx(0.0505)
     assert figures["crop"].p95 == pytest.approx(0.09505)
@@ -102,7 +102,7 @@ def test_stages_of_known_samples() -> None:
 
 
 def test_a_stage_that_comes_now_and_then() -> None:
-    figures = summarise_stages([{"crop": 1.0}, {"crop": 1.0, "learn": 2.0}, {"crop": 1.0}])
+    figures = summarize_stages([{"crop": 1.0}, {"crop": 1.0, "learn": 2.0}, {"crop": 1.0}])
     assert (figures["learn"].median, figures["learn"].share) == (0.0, pytest.approx(0.4))
 
 
@@ -111,7 +111,7 @@ seconds = st.floats(0, 1e3, allow_nan=False)
 
 @given(samples=st.lists(st.dictionaries(st.sampled_from("abcd"), seconds), min_size=1, max_size=30))
 def test_shares_sum_to_one(samples: list[dict[str, float]]) -> None:
-    figures = summarise_stages(samples)
+    figures = summarize_stages(samples)
     total = sum(sum(sample.values()) for sample in samples)
     assert sum(each.share for each in figures.values()) == pytest.approx(1.0 if total else 0.0)
     for name, each in figures.items():
@@ -120,7 +120,7 @@ def test_shares_sum_to_one(samples: list[dict[str, float]]) -> None:
 
 def test_a_tracker_beside_a_peer_of_the_same_rounds() -> None:
     own = [[Sample({"crop": 0.01, "draw": 0.03}, 0.01)] * 2, [Sample({"crop": 0.04, "draw": 0.0}, 0.04)] * 2]
-    profile = summarise_tracker("own", own, {"peer": [50.0, 25.0], "own": [1.0, 1.0]})
+    profile = summarize_tracker("own", own, {"peer": [50.0, 25.0], "own": [1.0, 1.0]})
     assert profile.frames == 4
     assert profile.round_fps == pytest.approx((100.0, 25.0))
     assert profile.median_fps == profile.mean_fps == pytest.approx(40.0)
@@ -151,7 +151,7 @@ class Slow:
 
 def write_clip(path: Path, frames: int) -> Box:
     clip = SyntheticClip(96, 64, frames)
-    with VideoSink(path, 96, 64, SYNTHETIC_RATE) as sink:
+    with VideoEncoder(path, 96, 64, SYNTHETIC_RATE) as sink:
         for image, _ in clip:
             sink.write(image)
     return clip.boxes[0][0]

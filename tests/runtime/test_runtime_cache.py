@@ -17,7 +17,7 @@ from siamtrack.runtime.autotune import probe, respond
 from siamtrack.runtime.base import Backend
 from siamtrack.runtime.measurement_cache import CACHE_VARIABLE, model_folder
 from siamtrack.runtime.pytorch import TorchBackend
-from siamtrack.runtime.runtime_cache import Preparation
+from siamtrack.runtime.runtime_cache import RuntimeCache
 
 pytest.importorskip("openvino")
 pytestmark = pytest.mark.usefixtures("own_threads")
@@ -35,12 +35,12 @@ def file() -> Path:
 
 
 @pytest.fixture
-def preparation(file: Path) -> Preparation:
-    return Preparation(model_folder(file), *load_network(file), threads=1)
+def preparation(file: Path) -> RuntimeCache:
+    return RuntimeCache(model_folder(file), *load_network(file), threads=1)
 
 
 @pytest.fixture
-def in_torch(preparation: Preparation) -> Backend:
+def in_torch(preparation: RuntimeCache) -> Backend:
     return TorchBackend(preparation.network)
 
 
@@ -49,7 +49,7 @@ def nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         pytest.fail("a model is written again")
 
-    monkeypatch.setattr(Preparation, "_write", refuse)
+    monkeypatch.setattr(RuntimeCache, "_write", refuse)
 
 
 def written(cache: Path) -> Path:
@@ -63,7 +63,7 @@ def record(cache: Path) -> Path:
 
 
 def test_it_responds_as_in_pytorch_and_is_written_once(
-    preparation: Preparation, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
+    preparation: RuntimeCache, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
 ) -> None:
     made = preparation.load("openvino", "float32")
     assert made.runtime == "openvino"
@@ -83,7 +83,7 @@ def test_other_weights_are_prepared_apart(file: Path, cache: Path, tmp_path: Pat
 
 
 def test_both_runtimes_are_measured_once(
-    preparation: Preparation, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
+    preparation: RuntimeCache, in_torch: Backend, cache: Path, request: pytest.FixtureRequest
 ) -> None:
     chosen = preparation.faster(lambda: in_torch)
     speeds = json.loads(record(cache).read_text())
@@ -97,7 +97,7 @@ def test_both_runtimes_are_measured_once(
 
 
 def test_a_missing_package_leaves_pytorch(
-    preparation: Preparation, in_torch: Backend, monkeypatch: pytest.MonkeyPatch
+    preparation: RuntimeCache, in_torch: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_cache.importlib.util, "find_spec", lambda name: None)
     assert preparation.faster(lambda: in_torch) is None
@@ -106,7 +106,7 @@ def test_a_missing_package_leaves_pytorch(
 
 
 def test_a_cache_that_cannot_be_written_is_said_and_leaves_pytorch(
-    preparation: Preparation, in_torch: Backend, cache: Path, caplog: pytest.LogCaptureFixture
+    preparation: RuntimeCache, in_torch: Backend, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache.write_text("a file in its place")
     with pytest.raises(WeightsError, match=f"set {CACHE_VARIABLE} to a folder that can be written"):
@@ -116,7 +116,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_leaves_pytorch(
     assert "siamtrack-lite runs on PyTorch, as it cannot run on openvino" in caplog.text
 
 
-def test_what_is_there_is_used_where_nothing_can_be_written(preparation: Preparation, cache: Path) -> None:
+def test_what_is_there_is_used_where_nothing_can_be_written(preparation: RuntimeCache, cache: Path) -> None:
     preparation.load("openvino")
     # No lock is taken: a folder in its place would refuse one.
     (written(cache) / "openvino.lock").unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def test_what_is_there_is_used_where_nothing_can_be_written(preparation: Prepara
 
 
 def test_what_is_damaged_is_named_and_leaves_pytorch(
-    preparation: Preparation, in_torch: Backend, cache: Path, caplog: pytest.LogCaptureFixture
+    preparation: RuntimeCache, in_torch: Backend, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     preparation.faster(lambda: in_torch)
     record(cache).write_text(json.dumps({"torch": 2.0, "other": 1.0}))
@@ -138,7 +138,7 @@ def test_what_is_damaged_is_named_and_leaves_pytorch(
 
 
 def test_what_responds_otherwise_is_not_kept(
-    preparation: Preparation, cache: Path, monkeypatch: pytest.MonkeyPatch
+    preparation: RuntimeCache, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_cache, "DIFFERENCE", -1.0)
     with pytest.raises(WeightsError, match="responds otherwise than in PyTorch"):

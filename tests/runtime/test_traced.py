@@ -20,12 +20,12 @@ from siamtrack.runtime.pytorch import TorchBackend
 from siamtrack.runtime.traced import (
     MOST,
     FusedByOneDnn,
-    Graphed,
-    GraphedBackend,
     RecordedByCuda,
+    TracedBackend,
+    TracedFunction,
+    can_trace,
     group_sizes,
     has_fusion,
-    suits_graphs,
 )
 from siamtrack.tracking.factory import load
 
@@ -53,7 +53,7 @@ class Layers(nn.Module):
 
 @pytest.mark.parametrize(("kind", "device"), KINDS)
 @torch.inference_mode()
-def test_samples_of_any_size_and_number_give_what_the_module_gives(kind: type[Graphed], device: str) -> None:
+def test_samples_of_any_size_and_number_give_what_the_module_gives(kind: type[TracedFunction], device: str) -> None:
     layers = Layers().to(device)
     graphed = kind(layers)
     for shape in ((1, 3, 16, 16), (3, 3, 16, 16), (2, 3, 9, 12)):
@@ -93,7 +93,7 @@ def test_small_samples_are_run_in_groups_of_no_more_elements_than_fit() -> None:
 
 @pytest.mark.parametrize(("kind", "device"), KINDS)
 @torch.inference_mode()
-def test_a_run_leaves_inputs_and_earlier_answers_alone(kind: type[Graphed], device: str) -> None:
+def test_a_run_leaves_inputs_and_earlier_answers_alone(kind: type[TracedFunction], device: str) -> None:
     layers, generator = Layers().to(device), torch.Generator().manual_seed(0)
     graphed = kind(layers)
     first, second = (torch.randn(1, 3, 16, 16, generator=generator).to(device) for _ in range(2))
@@ -130,7 +130,7 @@ def test_another_number_of_threads_is_another_graph_with_the_same_answer() -> No
 @torch.inference_mode()
 def test_one_trace_serves_crops_of_all_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     network = create_network("lite0_box", torch.Generator().manual_seed(0)).eval()
-    graphed, plain = GraphedBackend(network), TorchBackend(network)
+    graphed, plain = TracedBackend(network), TorchBackend(network)
     trace, traced = torch.jit.trace, []
     monkeypatch.setattr("torch.jit.trace", lambda *given, **how: (traced.append(1), trace(*given, **how))[1])
     sizes = torch.tensor([[50.0, 70.0]])
@@ -222,7 +222,7 @@ def test_graphs_of_others_are_left_as_they_are() -> None:
 
 @pytest.mark.parametrize("device", [pytest.param("cpu", marks=needs_fusion), pytest.param("cuda", marks=needs_gpu)])
 def test_the_backend_answers_as_without_graphs(network: BoxNetwork, device: str) -> None:
-    plain, graphed = TorchBackend(network, device), GraphedBackend(network, device)
+    plain, graphed = TorchBackend(network, device), TracedBackend(network, device)
     crops, exemplars = random_crops(2, 256), random_crops(2, 128)
     answers = []
     for backend in (plain, graphed):
@@ -244,7 +244,7 @@ def test_in_bfloat16_it_is_as_near_as_without_graphs(network: BoxNetwork) -> Non
         for backend in (
             TorchBackend(network),
             TorchBackend(network, precision="bfloat16"),
-            GraphedBackend(network, precision="bfloat16"),
+            TracedBackend(network, precision="bfloat16"),
         )
     )
     assert (graphed - exact).square().mean() < 1.5 * (plain - exact).square().mean()
@@ -254,14 +254,12 @@ def test_in_bfloat16_it_is_as_near_as_without_graphs(network: BoxNetwork) -> Non
 def test_networks_of_large_convolutions_gain_nothing_on_a_cpu() -> None:
     generator, cpu, gpu = torch.Generator().manual_seed(0), torch.device("cpu"), torch.device("cuda")
     lite, alexnet = create_network("lite0", generator), create_network("alexnet_v1", generator)
-    assert suits_graphs(lite, cpu)
-    assert not suits_graphs(alexnet, cpu)
-    assert suits_graphs(lite, gpu)
-    assert suits_graphs(alexnet, gpu)
+    assert can_trace(lite, cpu)
+    assert not can_trace(alexnet, cpu)
+    assert can_trace(lite, gpu)
+    assert can_trace(alexnet, gpu)
 
 
 @needs_fusion
 def test_a_shipped_model_runs_as_graphs() -> None:
-    assert isinstance(
-        load("siamtrack-lite", device="cpu", runtime="torch", precision="float32").backend, GraphedBackend
-    )
+    assert isinstance(load("siamtrack-lite", device="cpu", runtime="torch", precision="float32").backend, TracedBackend)

@@ -7,7 +7,7 @@ from siamtrack.tracking.response import FLAT, LOWEST, Peak
 
 
 def upsampling(size: int, upsample: int) -> NDArray[np.float64]:
-    """`(size * upsample, size)` matrix of cubic convolution with a = -0.75, half-pixel centres, repeated border."""
+    """`(size * upsample, size)` matrix of cubic convolution with a = -0.75, half-pixel centers, repeated border."""
     matrix = np.zeros((size * upsample, size))
     for d in range(size * upsample):
         position = (d + 0.5) / upsample - 0.5
@@ -39,13 +39,13 @@ def upsampled(responses: NDArray[np.float32], upsample: int) -> NDArray[np.float
     return matrix @ cleaned(responses) @ matrix.T
 
 
-def penalised_maxima(maps: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
+def penalized_maxima(maps: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
     """Greatest value of each scale, after the penalty for all but the middle one."""
     maxima = maps.max(axis=(1, 2))
-    penalised = np.where(maxima > 0, maxima * penalty, maxima / penalty)
+    penalized = np.where(maxima > 0, maxima * penalty, maxima / penalty)
     middle = len(maps) // 2
-    penalised[middle] = maxima[middle]
-    return penalised
+    penalized[middle] = maxima[middle]
+    return penalized
 
 
 def is_flat(response: NDArray[np.float64]) -> bool:
@@ -53,7 +53,7 @@ def is_flat(response: NDArray[np.float64]) -> bool:
 
 
 def mixture(upsampled_map: NDArray[np.float64], influence: float) -> NDArray[np.float64]:
-    """Normalised response and window."""
+    """Normalized response and window."""
     shifted = upsampled_map - upsampled_map.min()
     return (1 - influence) * shifted / (shifted.sum() + 1e-16) + influence * hann(len(shifted))
 
@@ -75,12 +75,12 @@ def find_peak_twin(
     responses: NDArray[np.float32], penalty: float, influence: float, radius: int, upsample: int
 ) -> Peak:
     maps = upsampled(responses, upsample)
-    penalised = penalised_maxima(maps, penalty)
+    penalized = penalized_maxima(maps, penalty)
     middle = len(maps) // 2
-    scale = middle if penalised[middle] == penalised.max() else int(penalised.argmax())
+    scale = middle if penalized[middle] == penalized.max() else int(penalized.argmax())
     response, top = cleaned(responses)[scale], float(maps[scale].max())
     if is_flat(response):
-        centre = (maps.shape[-1] - 1) / 2
-        return Peak(scale, centre, centre, top, top, 0.0, 0.0)
+        center = (maps.shape[-1] - 1) / 2
+        return Peak(scale, center, center, top, top, 0.0, 0.0)
     row, col = np.unravel_index(mixture(maps[scale], influence).argmax(), maps[scale].shape)
     return Peak(scale, float(row), float(col), float(maps[scale, row, col]), top, *confidence(response, radius))

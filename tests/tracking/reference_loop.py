@@ -20,7 +20,7 @@ STEP, PENALTY, DAMPING, INFLUENCE, UPSAMPLE = 1.0375, 0.9745, 0.59, 0.176, 16
 def padded_crop(image: NDArray[np.uint8], center: NDArray[np.float64], side: float, size: int) -> NDArray[np.uint8]:
     """Cut whole pixels out of a padded copy of the whole frame, then resize.
 
-    `image` is RGB, `center` is (y, x) where pixel 0's centre is 0.
+    `image` is RGB, `center` is (y, x) where pixel 0's center is 0.
     """
     whole = round(side)
     first = [round(float(c) - (whole - 1) / 2) for c in center]

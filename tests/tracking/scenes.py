@@ -15,7 +15,7 @@ from siamtrack.models.backbones import Backbone
 
 
 class PixelBackbone(Backbone):
-    """Embeds 4 x 4 pixels as these pixels, normalised: it has no weights and matches a rendered target."""
+    """Embeds 4 x 4 pixels as these pixels, normalized: it has no weights and matches a rendered target."""
 
     exemplar_size = 64
     search_size = 128
@@ -35,7 +35,7 @@ class PixelBackbone(Backbone):
 
 
 def texture(height: int, width: int, seed: int, sigma: float = 4.0) -> NDArray[np.uint8]:
-    """Coloured blobs over the whole range of grey levels, `(H, W, 3)` uint8."""
+    """Colored blobs over the whole range of gray levels, `(H, W, 3)` uint8."""
     return smooth_noise(height, width, np.random.default_rng(seed), sigma)
 
 
@@ -55,7 +55,7 @@ def render(tracks: list[list[Box]], height: int = 240, width: int = 320) -> Sequ
     for boxes in zip(*tracks, strict=True):
         frame = background.copy()
         for patch, box in zip(patches, boxes, strict=True):
-            # From the patch to the frame, continuous coordinates; OpenCV puts the centre of pixel 0 at 0.
+            # From the patch to the frame, continuous coordinates; OpenCV puts the center of pixel 0 at 0.
             sx, sy = box.width / 128, box.height / 128
             matrix = np.array([[sx, 0, box.x + sx / 2 - 0.5], [0, sy, box.y + sy / 2 - 0.5]])
             cv2.warpAffine(patch, matrix, (width, height), dst=frame, borderMode=cv2.BORDER_TRANSPARENT)

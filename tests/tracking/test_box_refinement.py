@@ -19,15 +19,15 @@ from siamtrack.config import TrackingSettings
 from siamtrack.models.heads import BoxMaps, CorrelationHead
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.runtime.pytorch import TorchBackend
-from siamtrack.tracking.box_refinement import Reading, Refinement, read_box, refine
+from siamtrack.tracking.box_refinement import BoxPrediction, BoxRefinement, decode_box, refine
 from siamtrack.tracking.tracker import Tracker
 
-TRUSTING = TrackingSettings(box_damping=1, box_size_share=1, box_center_share=1)
-KNOWN = Refinement(torch.zeros(1, 2, 2), (20.0, 10.0), (0.0, 0.0), (math.log(40), math.log(20)), Box(80, 90, 40, 20))
+TRUSTING = TrackingSettings(box_size_lr=1, box_size_weight=1, box_center_weight=1)
+KNOWN = BoxRefinement(torch.zeros(1, 2, 2), (20.0, 10.0), (0.0, 0.0), (math.log(40), math.log(20)), Box(80, 90, 40, 20))
 
 
 def maps(truth: tuple[float, float], log_size: tuple[float, float], size: int = 9) -> np.ndarray:
-    """All cells read a target whose centre lies `truth` pixels from the middle; stride 8, full expectation."""
+    """All cells read a target whose center lies `truth` pixels from the middle; stride 8, full expectation."""
     cells = (np.arange(size) - (size - 1) / 2) * 8
     x, y = np.meshgrid(cells, cells)
     planes = [
@@ -42,7 +42,7 @@ def maps(truth: tuple[float, float], log_size: tuple[float, float], size: int = 
 
 @given(column=st.floats(-3, 12), row=st.floats(-3, 12))
 def test_cells_that_agree_are_read_as_one_wherever_the_peak_is(column: float, row: float) -> None:
-    reading = read_box(maps((5.0, -11.0), (0.3, -0.2)), (column, row), 8)
+    reading = decode_box(maps((5.0, -11.0), (0.3, -0.2)), (column, row), 8)
     assert reading.center == pytest.approx((5, -11), abs=1e-4)
     assert reading.log_size == pytest.approx((0.3, -0.2), abs=1e-6)
     assert reading.quality == pytest.approx(1)
@@ -53,7 +53,7 @@ def test_cells_weigh_by_the_square_of_their_expectation() -> None:
     seen[4] = -30  # expects nothing
     seen[4, 4, 4], seen[4, 4, 5] = math.log(0.8 / 0.2), math.log(0.4 / 0.6)
     seen[2, 4, 4], seen[2, 4, 5] = 0.5, 1.0
-    reading = read_box(seen, (4, 4), 8)
+    reading = decode_box(seen, (4, 4), 8)
     assert reading.log_size[0] == pytest.approx((0.64 * 0.5 + 0.16 * 1.0) / 0.8)
     assert reading.quality == pytest.approx(0.8)
 
@@ -61,27 +61,27 @@ def test_cells_weigh_by_the_square_of_their_expectation() -> None:
 def test_cells_that_expect_nothing_are_no_division_by_zero() -> None:
     seen = maps((0.0, 0.0), (0.1, 0.1))
     seen[4] = -1e4
-    assert np.isfinite(read_box(seen, (4, 4), 8).log_size).all()
+    assert np.isfinite(decode_box(seen, (4, 4), 8).log_size).all()
 
 
 def test_a_trusted_reading_is_the_reported_box() -> None:
     found = Box.from_center(100, 100, 40, 20)
     # Two pixels of the frame in one of the crop; twice as wide and half as high as in the exemplar.
-    reading = Reading((3.0, -4.0), (math.log(2), math.log(0.5)), 1.0)
+    reading = BoxPrediction((3.0, -4.0), (math.log(2), math.log(0.5)), 1.0)
     new = refine(KNOWN, reading, found, (100.0, 100.0), 2.0, TRUSTING)
     assert new.box == pytest.approx(Box.from_center(106, 92, 80, 10))
 
 
 def test_the_bias_of_the_first_frame_is_taken_off() -> None:
     biased = replace(KNOWN, bias=(math.log(2), math.log(0.5)))
-    reading = Reading((0.0, 0.0), (math.log(2), math.log(0.5)), 1.0)
+    reading = BoxPrediction((0.0, 0.0), (math.log(2), math.log(0.5)), 1.0)
     new = refine(biased, reading, Box.from_center(100, 100, 40, 20), (100.0, 100.0), 2.0, TRUSTING)
     assert new.box == pytest.approx(Box.from_center(100, 100, 40, 20))
 
 
 def test_half_a_share_is_the_geometric_mean_and_quality_damps() -> None:
-    settings = TrackingSettings(box_damping=0.5, box_size_share=0.5, box_center_share=0.5)
-    reading = Reading((10.0, 0.0), (math.log(4), 0.0), 0.5)
+    settings = TrackingSettings(box_size_lr=0.5, box_size_weight=0.5, box_center_weight=0.5)
+    reading = BoxPrediction((10.0, 0.0), (math.log(4), 0.0), 0.5)
     new = refine(KNOWN, reading, Box.from_center(100, 100, 40, 20), (100.0, 100.0), 2.0, settings)
     # A quarter of the way from 40 to 160 in logarithms, then half of it; a quarter of 20 pixels.
     assert math.exp(new.log_size[0]) == pytest.approx(40 * 4**0.25)
@@ -89,7 +89,7 @@ def test_half_a_share_is_the_geometric_mean_and_quality_damps() -> None:
 
 
 def test_a_wild_reading_is_held_to_a_factor_of_e() -> None:
-    reading = Reading((0.0, 0.0), (2.0, -2.0), 1.0)
+    reading = BoxPrediction((0.0, 0.0), (2.0, -2.0), 1.0)
     new = refine(KNOWN, reading, Box.from_center(100, 100, 40, 20), (100.0, 100.0), 2.0, TRUSTING)
     assert (new.box.width, new.box.height) == pytest.approx((40 * math.e, 20 / math.e))
 
@@ -112,7 +112,7 @@ class ToldHead(nn.Module):
 
 def told_tracker(mode: str = "exemplar") -> Tracker:
     head = CorrelationHead(PixelBackbone.response_scale)
-    settings = TRUSTING.model_copy(update={"scale_search": mode, "box_center_share": 0.0})
+    settings = TRUSTING.model_copy(update={"scale_search": mode, "box_center_weight": 0.0})
     return Tracker(BoxNetwork(PixelBackbone(), head, ToldHead()), settings)  # type: ignore[arg-type]
 
 
@@ -141,7 +141,7 @@ def test_what_is_read_changes_the_report_and_not_the_search(network: TrackingNet
 def test_the_search_follows_a_size_that_is_read_as_far_as_it_is_told_to() -> None:
     sequence = render([growing_track(2, growth=1.0)])
     plain, following = told_tracker(), told_tracker()
-    following.settings = plain.settings.model_copy(update={"box_scale_share": 0.5})
+    following.settings = plain.settings.model_copy(update={"box_scale_lr": 0.5})
     scales = []
     for tracker in (plain, following):
         tracker.init(sequence.frames[0], sequence.boxes[0][0])

@@ -8,28 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.config import ConfidenceSettings, SignalWeights, TrackingSettings
-from siamtrack.tracking.confidence import Belief, Signals, believe, confidence, read_signals
+from siamtrack.tracking.confidence import Signals, TrackState, confidence, read_signals, update_state
 from siamtrack.tracking.response import Peak
 from siamtrack.tracking.status import Status
 
 T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST
 
 SETTINGS = TrackingSettings(
-    uncertain_below=0.5,
-    lost_below=0.2,
+    uncertain_threshold=0.5,
+    lost_threshold=0.2,
     confidence=ConfidenceSettings(
-        first_frames=3,
+        baseline_frames=3,
         smoothing=1.0,
         slow_smoothing=0.5,
-        answer_weight=0.0,
-        fall=2.0,
-        patience=2,
-        found_above=0.8,
-        proofs=2,
+        filter_weight=0.0,
+        drop=2.0,
+        lost_frames=2,
+        found_threshold=0.8,
+        confirmations=2,
     ),
 )
 """Without smoothing, so that each frame's confidence decides."""
-BY_ANSWER = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"answer_weight": 4.0})})
+BY_ANSWER = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"filter_weight": 4.0})})
 """What the filter says counts as well."""
 
 
@@ -39,9 +39,9 @@ def peak(value: float = 3.0, psr: float = 8.0, apce: float = 12.0) -> Peak:
 
 def said(sure: list[float], settings: TrackingSettings = SETTINGS) -> list[Status]:
     """What is said about frames of this confidence, one after the other."""
-    belief, statuses = Belief(), []
+    belief, statuses = TrackState(), []
     for each in sure:
-        belief, status = believe(belief, Signals(), each, settings)
+        belief, status = update_state(belief, Signals(), each, settings)
         statuses.append(status)
     return statuses
 
@@ -61,15 +61,20 @@ def test_signals_and_confidence_are_finite_whatever_is_seen(
 ) -> None:
     signals = read_signals(peak(value, psr, apce), 0.0, 0.0, quality)
     assert all(isfinite(each) for each in signals)
-    heavy = ConfidenceSettings(level=SignalWeights(response=100, psr=100, quality=100))
+    heavy = ConfidenceSettings(level_weights=SignalWeights(response=100, psr=100, box_quality=100))
     assert 0 < confidence(signals, None, heavy) < 1
 
 
 def test_the_confidence_is_a_logistic_regression_on_the_signals_and_their_change() -> None:
     settings = ConfidenceSettings(
-        intercept=-1.0, level=SignalWeights(response=0.5, answer=2.0), change=SignalWeights(psr=3.0)
+        intercept=-1.0,
+        level_weights=SignalWeights(response=0.5, filter_response=2.0),
+        change_weights=SignalWeights(psr=3.0),
     )
-    now, usual = Signals(response=4.0, psr=1.0, answer=0.25), Signals(response=9.0, psr=1.5, answer=1.0)
+    now, usual = (
+        Signals(response=4.0, psr=1.0, filter_response=0.25),
+        Signals(response=9.0, psr=1.5, filter_response=1.0),
+    )
     logit = -1.0 + 0.5 * 4.0 + 2.0 * 0.25 + 3.0 * (1.0 - 1.5)
     assert confidence(now, usual, settings) == pytest.approx(1 / (1 + exp(-logit)))
     # Nothing is known yet: nothing has changed.
@@ -93,24 +98,26 @@ def test_a_confidence_that_was_always_low_or_falls_slowly_is_uncertain_and_not_l
     assert said([0.1] * 9) == [U] * 9
     slowly = [1 / (1 + exp(-logit)) for logit in (2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0)]
     assert said(slowly) == [T] * 5 + [U] * 6
-    assert said(slowly[::5]) == [T, U, U]  # 2, -0.5 and -3: the first fall is not below lost_below
+    assert said(slowly[::5]) == [T, U, U]  # 2, -0.5 and -3: the first fall is not below lost_threshold
     assert said([*slowly[::5], slowly[-1]]) == [T, U, U, L]
 
 
 def test_what_falls_stays_compared_with_what_was_before() -> None:
-    patient = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"patience": 20})})
+    patient = SETTINGS.model_copy(update={"confidence": SETTINGS.confidence.model_copy(update={"lost_frames": 20})})
     assert said([0.9, *[0.1] * 19], patient)[-1] is U
     assert said([0.9, *[0.1] * 20], patient)[-1] is L
 
 
 def test_the_filter_that_no_longer_answers_makes_a_fall_of_a_small_one() -> None:
     sure = [0.3, 0.18, 0.18]  # a fall of 0.7
-    falling, steady = ([Signals(answer=each) for each in answers] for answers in ((1.0, 0.5, 0.5), (1.0, 1.0, 1.0)))
+    falling, steady = (
+        [Signals(filter_response=each) for each in answers] for answers in ((1.0, 0.5, 0.5), (1.0, 1.0, 1.0))
+    )
 
     def last(signals: list[Signals], settings: TrackingSettings) -> Status:
-        belief, status = Belief(), U
+        belief, status = TrackState(), U
         for each, probability in zip(signals, sure, strict=True):
-            belief, status = believe(belief, each, probability, settings)
+            belief, status = update_state(belief, each, probability, settings)
         return status
 
     assert last(falling, BY_ANSWER) is L
@@ -125,34 +132,34 @@ def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
 
 
 def test_the_usual_signals_are_the_mean_of_the_first_frames_whatever_comes_later() -> None:
-    belief = Belief()
+    belief = TrackState()
     for response in (1.0, 2.0, 6.0, 100.0, 100.0):
-        belief, _ = believe(belief, Signals(response=response), 0.9, SETTINGS)
+        belief, _ = update_state(belief, Signals(response=response), 0.9, SETTINGS)
     assert belief.frames == 3
     assert belief.usual == pytest.approx(Signals(response=3.0))
 
 
 def test_what_was_usual_outlives_a_loss() -> None:
-    known = Belief(usual=Signals(psr=2.0), frames=1, lost=1)
+    known = TrackState(usual=Signals(psr=2.0), frames=1, lost=1)
     for sure in (0.1, 0.0, 0.9):
-        known, _ = believe(known, Signals(psr=-1.0), sure, SETTINGS)
+        known, _ = update_state(known, Signals(psr=-1.0), sure, SETTINGS)
         assert (known.usual, known.frames) == (Signals(psr=2.0), 1)
     assert known.lost == 4
 
 
 def test_a_belief_is_a_value() -> None:
-    known = Belief(usual=Signals(psr=2.0), frames=5, smoothed=0.3)
+    known = TrackState(usual=Signals(psr=2.0), frames=5, smoothed=0.3)
     before = replace(known)
-    believe(known, Signals(), 0.9, SETTINGS)
+    update_state(known, Signals(), 0.9, SETTINGS)
     assert known == before
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_lost_targets_count_their_frames_and_followed_ones_none(sure: list[float]) -> None:
-    belief = Belief()
+    belief = TrackState()
     for each in sure:
         before = belief
-        belief, status = believe(belief, Signals(), each, SETTINGS)
+        belief, status = update_state(belief, Signals(), each, SETTINGS)
         assert (status is T) <= (belief.lost == 0)
         assert (status is L) <= (belief.lost > 0)
         assert belief.lost in (0, before.lost + 1)

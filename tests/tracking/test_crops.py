@@ -26,7 +26,7 @@ BORDER = (10.0, 120.0, 240.0)
 def slow_crop(
     image: NDArray[np.uint8], center: tuple[float, float], side: float, size: int, border: tuple[float, float, float]
 ) -> NDArray[np.float64]:
-    """One pixel after the other, from the definition: bilinear between pixel centres, border colour outside."""
+    """One pixel after the other, from the definition: bilinear between pixel centers, border color outside."""
 
     def pixel(column: int, row: int) -> NDArray[np.float64]:
         inside = 0 <= column < image.shape[1] and 0 <= row < image.shape[0]
@@ -35,7 +35,7 @@ def slow_crop(
     out = np.empty((size, size, 3))
     for i in range(size):
         for j in range(size):
-            # Continuous position in the frame; pixel n has its centre at n + 0.5.
+            # Continuous position in the frame; pixel n has its center at n + 0.5.
             x = center[0] - side / 2 + (j + 0.5) * side / size - 0.5
             y = center[1] - side / 2 + (i + 0.5) * side / size - 0.5
             column, row = math.floor(x), math.floor(y)
@@ -167,5 +167,5 @@ def test_reference_crop_is_the_whole_pixel_crop() -> None:
     image = texture(90, 80, 7)
     reference_loop.padded_crop.color = [*BORDER[::-1]]
     rgb = reference_loop.padded_crop(np.ascontiguousarray(image[..., ::-1]), np.array([40.2, 70.6]), 61.4, 127)
-    # Row and column of the centre count from the middle of pixel 0: 40.2 - 30 rounds to 10, 70.6 - 30 to 41.
+    # Row and column of the center count from the middle of pixel 0: 40.2 - 30 rounds to 10, 70.6 - 30 to 41.
     np.testing.assert_array_equal(rgb[..., ::-1], whole(image, Square(41, 10, 61), 127))

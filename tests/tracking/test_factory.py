@@ -12,7 +12,7 @@ from siamtrack.boxes import iou
 from siamtrack.errors import UsageError
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.runtime.measurement_cache import CACHE_VARIABLE
-from siamtrack.runtime.runtime_cache import Preparation
+from siamtrack.runtime.runtime_cache import RuntimeCache
 from siamtrack.runtime.traced import FusedByOneDnn, has_fusion
 from siamtrack.tracking import factory
 from siamtrack.tracking.factory import RUNTIME_VARIABLE
@@ -33,14 +33,14 @@ def test_auto_takes_the_one_that_was_measured_to_be_faster(
 ) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
-    monkeypatch.setattr(Preparation, "faster", lambda self, in_torch: chosen and self.load(chosen))
+    monkeypatch.setattr(RuntimeCache, "faster", lambda self, in_torch: chosen and self.load(chosen))
     tracker = siamtrack.load("siamtrack-lite", device="cpu")
     assert tracker.backend.runtime == (chosen or "torch")
 
 
 def test_a_named_precision_stays_with_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
-    monkeypatch.setattr(Preparation, "faster", lambda self, in_torch: pytest.fail("another runtime was tried"))
+    monkeypatch.setattr(RuntimeCache, "faster", lambda self, in_torch: pytest.fail("another runtime was tried"))
     assert siamtrack.load("siamtrack-lite", device="cpu", precision="float32").backend.runtime == "torch"
 
 
@@ -61,7 +61,7 @@ def test_a_graph_is_made_when_the_model_is_loaded_not_in_a_frame(monkeypatch: py
     made: list[torch.Tensor] = []
     make = FusedByOneDnn._make
     monkeypatch.setattr(FusedByOneDnn, "_make", lambda self, inputs: (made.append(inputs[0]), make(self, inputs))[1])
-    settings = {"adaptation": None, "recovery": None}  # with them, the first frame would have it made
+    settings = {"online_filter": None, "redetection": None}  # with them, the first frame would have it made
     tracker = siamtrack.load("siamtrack-lite", device="cpu", runtime="torch", precision="float32", settings=settings)
     assert [inputs.shape[-1] for inputs in made] == [256, 160]  # of the usual search crop and of the near one
     assert all(inputs.std() > 50 for inputs in made)  # a blank crop would not show what a graph does to it

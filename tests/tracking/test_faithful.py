@@ -22,7 +22,7 @@ from siamtrack.tracking.factory import load
         ("bikes.mp4", 100, Box(580, 160, 40, 42)),  # a helmet at the border of a frame that moves
     ],
 )
-@pytest.mark.parametrize("changes", [{"near": None}, {}], ids=["usual crops", "as shipped"])
+@pytest.mark.parametrize("changes", [{"local_search": None}, {}], ids=["usual crops", "as shipped"])
 def test_paths_agree(demo: Path, clip: str, start: int, box: Box, changes: dict[str, object]) -> None:
     with open_source(str(demo / clip), start, start + 40) as source:
         frames = [frame.image for frame in source if frame.image is not None]

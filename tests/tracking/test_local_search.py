@@ -13,19 +13,29 @@ from numpy.typing import NDArray
 from scenes import Sequence, render
 
 from siamtrack.boxes import Box, iou
-from siamtrack.config import AdaptationSettings, ConfidenceSettings, NearSettings, SignalWeights, TrackingSettings
+from siamtrack.config import (
+    ConfidenceSettings,
+    LocalSearchSettings,
+    OnlineFilterSettings,
+    SignalWeights,
+    TrackingSettings,
+)
 from siamtrack.errors import UsageError
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.runtime.base import Embedding
-from siamtrack.tracking.local_search import Around, is_calm, is_due
+from siamtrack.tracking.local_search import ResponseContext, is_stationary, needs_full_search
 from siamtrack.tracking.state import TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
-BY_RESPONSE = ConfidenceSettings(intercept=-8.0, level=SignalWeights(response=1.0), change=SignalWeights())
+BY_RESPONSE = ConfidenceSettings(
+    intercept=-8.0, level_weights=SignalWeights(response=1.0), change_weights=SignalWeights()
+)
 """The target's own response is 12 here, and that of the background 5 at the most."""
 WIDE = TrackingSettings(scale_search="exemplar", confidence=BY_RESPONSE)
-NEAR = WIDE.model_copy(update={"near": NearSettings(size=96, within=0.25, above=0.5, every=4)})
+NEAR = WIDE.model_copy(
+    update={"local_search": LocalSearchSettings(search_size=96, max_displacement=0.25, threshold=0.5, interval=4)}
+)
 USUAL, SMALL = 128, 96
 
 
@@ -102,9 +112,14 @@ def test_a_target_that_disappears_is_searched_in_the_usual_crop(network: Trackin
 def test_a_filter_learns_from_usual_crops_alone(network: TrackingNetwork) -> None:
     sequence = walk([(2, 1)] * 12)
     # Pixels make a poor filter, which is not what is looked at here.
-    sure = ConfidenceSettings(intercept=9.0, level=SignalWeights(), change=SignalWeights())
-    near, adaptation = NearSettings(size=96, within=0.5, every=4), AdaptationSettings(every=3, above=0.0)
-    watched = Watched(network, NEAR.model_copy(update={"near": near, "adaptation": adaptation, "confidence": sure}))
+    sure = ConfidenceSettings(intercept=9.0, level_weights=SignalWeights(), change_weights=SignalWeights())
+    near, adaptation = (
+        LocalSearchSettings(search_size=96, max_displacement=0.5, interval=4),
+        OnlineFilterSettings(interval=3, min_response=0.0),
+    )
+    watched = Watched(
+        network, NEAR.model_copy(update={"local_search": near, "online_filter": adaptation, "confidence": sure})
+    )
     results = watched.follow(sequence)
     assert watched.sides == [[USUAL if frame in (1, 3, 4, 6, 8, 9, 12) else SMALL] for frame in range(1, 13)]
     filters = [result.state.filter for result in results]
@@ -117,7 +132,12 @@ def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwor
     tracks = [np.cumsum([start, *steps], axis=0) for start, steps in (((40, 40), calm), ((120, 150), jumps))]
     sequence = render([[Box(x, y, 40, 40) for x, y in track] for track in tracks])
     tracker = Tracker(
-        network, NEAR.model_copy(update={"near": NearSettings(size=96, within=0.25, above=0.5, every=50)})
+        network,
+        NEAR.model_copy(
+            update={
+                "local_search": LocalSearchSettings(search_size=96, max_displacement=0.25, threshold=0.5, interval=50)
+            }
+        ),
     )
     states = [tracker.start(sequence.frames[0], boxes[0]) for boxes in sequence.boxes]
     for index, frame in enumerate(sequence.frames[1:], 1):
@@ -133,18 +153,23 @@ def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwor
 @pytest.mark.parametrize(
     ("near", "message"),
     [
-        ({"size": 100}, "a search crop of 100 pixels does not fit this network"),
-        ({"size": 96, "within": 2.0}, "near.within 2 is more than crops of near.size 96 show: give 1 or less"),
+        ({"search_size": 100}, "a search crop of 100 pixels does not fit this network"),
+        (
+            {"search_size": 96, "max_displacement": 2.0},
+            "local_search.max_displacement 2 is more than crops of local_search.search_size 96 show: give 1 or less",
+        ),
     ],
 )
 def test_a_near_crop_that_cannot_be(network: TrackingNetwork, near: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Tracker(network, TrackingSettings.model_validate({"scale_search": "exemplar", "near": near}))
+        Tracker(network, TrackingSettings.model_validate({"scale_search": "exemplar", "local_search": near}))
 
 
 @pytest.mark.parametrize("size", [USUAL, USUAL + 32])
 def test_a_near_crop_that_is_no_smaller_saves_nothing(network: TrackingNetwork, size: int) -> None:
-    watched = Watched(network, TrackingSettings.model_validate({"scale_search": "exemplar", "near": {"size": size}}))
+    watched = Watched(
+        network, TrackingSettings.model_validate({"scale_search": "exemplar", "local_search": {"search_size": size}})
+    )
     watched.follow(walk([(2, 1)] * 5))
     assert {side for sides in watched.sides for side in sides} == {USUAL}
 
@@ -163,7 +188,7 @@ def around(seed: int, size: int) -> NDArray[np.float32]:
 @given(st.integers(1, 6), st.integers(0, 4))
 def test_the_middle_is_replaced_and_what_is_around_it_stays(half: int, margin: int) -> None:
     whole, part = around(0, 2 * (half + margin) + 1), around(1, 2 * half + 1)
-    made = Around(whole, whole[0]).with_middle(part, part[0])
+    made = ResponseContext(whole, whole[0]).with_middle(part, part[0])
     inner = slice(margin, margin + part.shape[-1])
     np.testing.assert_array_equal(made.responses[:, inner, inner], part)
     assert made.learnt is not None
@@ -171,13 +196,13 @@ def test_the_middle_is_replaced_and_what_is_around_it_stays(half: int, margin: i
     outside = np.ones(whole.shape[1:], bool)
     outside[inner, inner] = False
     np.testing.assert_array_equal(made.responses[:, outside], whole[:, outside])
-    assert Around(whole, None).with_middle(part, None).learnt is None
+    assert ResponseContext(whole, None).with_middle(part, None).learnt is None
 
 
 def test_what_is_calm_and_what_is_due() -> None:
-    settings = NearSettings(within=0.2, above=0.8, every=4)
-    assert is_calm((0.2, -0.2), 0.8, settings)
-    assert not is_calm((0.0, -0.21), 0.9, settings)
-    assert not is_calm((0.0, 0.0), 0.79, settings)
-    assert [age for age in range(1, 13) if is_due(age, settings, None)] == [4, 8, 12]
-    assert [age for age in range(1, 13) if is_due(age, settings, 5)] == [4, 5, 8, 10, 12]
+    settings = LocalSearchSettings(max_displacement=0.2, threshold=0.8, interval=4)
+    assert is_stationary((0.2, -0.2), 0.8, settings)
+    assert not is_stationary((0.0, -0.21), 0.9, settings)
+    assert not is_stationary((0.0, 0.0), 0.79, settings)
+    assert [age for age in range(1, 13) if needs_full_search(age, settings, None)] == [4, 8, 12]
+    assert [age for age in range(1, 13) if needs_full_search(age, settings, 5)] == [4, 5, 8, 10, 12]

@@ -8,7 +8,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.tracking.factory import load
-from siamtrack.tracking.multi import Targets
+from siamtrack.tracking.multi import MultiTracker
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
@@ -33,7 +33,7 @@ def alone(tracker: Tracker, clip: SyntheticClip, target: int, first: int, stop: 
 
 
 def test_a_target_has_the_same_boxes_as_alone_whatever_comes_and_goes(tracker: Tracker, clip: SyntheticClip) -> None:
-    targets = Targets(tracker)
+    targets = MultiTracker(tracker)
     boxes: dict[int, list[Box]] = {1: [], 2: [], 3: []}
     for index, (image, truth) in enumerate(clip):
         for target, result in targets.step(image).items():
@@ -51,8 +51,8 @@ def test_a_target_has_the_same_boxes_as_alone_whatever_comes_and_goes(tracker: T
 
 
 def test_a_target_that_is_lost_does_not_disturb_the_others(clip: SyntheticClip) -> None:
-    tracker = load("siamtrack-lite", device="cpu", precision="float32", settings={"recovery": {}})
-    targets = Targets(tracker)
+    tracker = load("siamtrack-lite", device="cpu", precision="float32", settings={"redetection": {}})
+    targets = MultiTracker(tracker)
     boxes: dict[int, list[Box]] = {1: [], 2: [], 3: []}
     said: list[Status] = []
     for index, (image, truth) in enumerate(clip):
@@ -72,7 +72,7 @@ def test_a_target_that_is_lost_does_not_disturb_the_others(clip: SyntheticClip) 
 
 
 def test_ids_are_not_used_again(tracker: Tracker, clip: SyntheticClip) -> None:
-    targets = Targets(tracker)
+    targets = MultiTracker(tracker)
     image, truth = next(iter(clip))
     targets.add(image, truth[0])
     targets.drop(1)
@@ -81,7 +81,7 @@ def test_ids_are_not_used_again(tracker: Tracker, clip: SyntheticClip) -> None:
 
 
 def test_a_target_that_is_shown_anew_keeps_its_id(tracker: Tracker, clip: SyntheticClip) -> None:
-    targets = Targets(tracker)
+    targets = MultiTracker(tracker)
     image, truth = next(iter(clip))
     targets.add(image, truth[0])
     targets.restart(1, image, truth[1])
@@ -90,7 +90,7 @@ def test_a_target_that_is_shown_anew_keeps_its_id(tracker: Tracker, clip: Synthe
 
 
 def test_a_box_that_cannot_be_tracked_changes_nothing(tracker: Tracker, clip: SyntheticClip) -> None:
-    targets = Targets(tracker)
+    targets = MultiTracker(tracker)
     image, truth = next(iter(clip))
     targets.add(image, truth[0])
     with pytest.raises(BoxError):
@@ -103,4 +103,4 @@ def test_a_box_that_cannot_be_tracked_changes_nothing(tracker: Tracker, clip: Sy
 
 def test_a_target_that_is_not_there_is_named(tracker: Tracker) -> None:
     with pytest.raises(UsageError, match=r"no target 4 \(there are: none\)"):
-        Targets(tracker).drop(4)
+        MultiTracker(tracker).drop(4)

@@ -55,11 +55,11 @@ def test_the_maps_are_those_that_the_choice_is_made_from(network: TrackingNetwor
     settings, peak = tracker.settings, result.peak
     maps = peak_twin.upsampled(seen.responses, settings.upsample)
     np.testing.assert_allclose(seen.maps, maps, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(seen.penalised, peak_twin.penalised_maxima(maps, settings.scale_penalty), rtol=1e-9)
+    np.testing.assert_allclose(seen.penalized, peak_twin.penalized_maxima(maps, settings.scale_penalty), rtol=1e-9)
     np.testing.assert_allclose(seen.window, peak_twin.hann(len(maps[0])), rtol=1e-9, atol=1e-15)
     mixture = peak_twin.mixture(maps[peak.scale], settings.window_influence)
     np.testing.assert_allclose(seen.mixture, mixture, rtol=1e-9, atol=1e-15)
-    assert np.argmax(seen.penalised) == peak.scale
+    assert np.argmax(seen.penalized) == peak.scale
     assert seen.factors[peak.scale] == pytest.approx(settings.scale_step)  # the target grows
     assert seen.maps[peak.scale].max() == pytest.approx(peak.peak)
     assert np.unravel_index(seen.mixture.argmax(), seen.mixture.shape) == (peak.row, peak.col)
@@ -93,9 +93,9 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     state = tracker.start(frame, growing_track(1)[0])
     responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
     responses[:, 2, 3] = np.nan
-    looker = tracker._looker
-    (sight,) = looker.look([state], looker.cut_searches(frame, [state]))
-    monkeypatch.setattr(looker, "look", lambda states, crops: [sight._replace(responses=responses)])
+    extractor = tracker._extractor
+    (search_response,) = extractor.look([state], extractor.cut_searches(frame, [state]))
+    monkeypatch.setattr(extractor, "look", lambda states, crops: [search_response._replace(responses=responses)])
     seen = tracker.observe(frame, state)
     np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
     assert np.isfinite(seen.mixture).all()
@@ -116,7 +116,7 @@ def test_the_box_read_is_the_one_that_is_trusted(mode: str) -> None:
     assert_same(seen.result, tracker.step(sequence.frames[1], [state])[0])
     assert seen.quality == pytest.approx(1)
     assert seen.box_read is not None
-    # This tracker takes the whole size from the reading, and the centre from the scale search.
+    # This tracker takes the whole size from the reading, and the center from the scale search.
     reported = seen.result.box
     assert (seen.box_read.width, seen.box_read.height) == pytest.approx((reported.width, reported.height))
     assert log(seen.box_read.width / seen.box_read.height) == pytest.approx(0.8 + log(40 / 48), abs=0.02)

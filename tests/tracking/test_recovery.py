@@ -9,7 +9,7 @@ from scenes import Sequence, render
 from test_observe import assert_same
 
 from siamtrack.boxes import Box, iou
-from siamtrack.config import ConfidenceSettings, RecoverySettings, SignalWeights, TrackingSettings
+from siamtrack.config import ConfidenceSettings, RedetectionSettings, SignalWeights, TrackingSettings
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.runtime.base import Embedding
 from siamtrack.tracking.state import TargetState, TrackResult
@@ -18,10 +18,12 @@ from siamtrack.tracking.tracker import Tracker
 
 T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST
 
-BY_RESPONSE = ConfidenceSettings(intercept=-8.0, level=SignalWeights(response=1.0), change=SignalWeights(), patience=2)
+BY_RESPONSE = ConfidenceSettings(
+    intercept=-8.0, level_weights=SignalWeights(response=1.0), change_weights=SignalWeights(), lost_frames=2
+)
 """The target's own response is 12 here, and that of the background 5 at the most."""
-SEARCHES = TrackingSettings(scale_search="exemplar", confidence=BY_RESPONSE, recovery=RecoverySettings(crops=3))
-STAYS = SEARCHES.model_copy(update={"recovery": None})
+SEARCHES = TrackingSettings(scale_search="exemplar", confidence=BY_RESPONSE, redetection=RedetectionSettings(crops=3))
+STAYS = SEARCHES.model_copy(update={"redetection": None})
 
 HERE, NOWHERE, THERE = Box(40, 50, 40, 40), Box(-900, -900, 40, 40), Box(250, 170, 40, 40)
 GONE, BACK, END = 6, 14, 26
@@ -129,9 +131,10 @@ def test_to_observe_is_to_step_while_a_target_is_lost_and_when_it_is_found(
 
 def test_nothing_is_learnt_while_it_is_lost(network: TrackingNetwork, away: Sequence) -> None:
     # Where this filter sees the target its response is 4, and elsewhere 1.
-    rules = BY_RESPONSE.model_copy(update={"intercept": -2.0, "smoothing": 1.0, "patience": 4})
+    rules = BY_RESPONSE.model_copy(update={"intercept": -2.0, "smoothing": 1.0, "lost_frames": 4})
     settings = TrackingSettings.model_validate(
-        SEARCHES.model_dump() | {"confidence": rules, "lost_below": 0.4, "adaptation": {"every": 1, "above": 0.0}}
+        SEARCHES.model_dump()
+        | {"confidence": rules, "lost_threshold": 0.4, "online_filter": {"interval": 1, "min_response": 0.0}}
     )
     tracker = Tracker(network, settings)
     state = tracker.start(away.frames[0], HERE)
@@ -150,7 +153,7 @@ def test_nothing_is_learnt_while_it_is_lost(network: TrackingNetwork, away: Sequ
 def test_what_is_believed_of_a_target_moves_no_path_without_recovery(
     network: TrackingNetwork, away: Sequence, mode: str
 ) -> None:
-    never = ConfidenceSettings(intercept=-12.0, level=SignalWeights(), change=SignalWeights())
+    never = ConfidenceSettings(intercept=-12.0, level_weights=SignalWeights(), change_weights=SignalWeights())
     always = never.model_copy(update={"intercept": 12.0})
     paths = []
     for rules in (never, always):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.boxes import Box
-from siamtrack.tracking.redetection import best_of, places
+from siamtrack.tracking.redetection import places, select_candidate
 
 SIZE = (426, 240)
 
@@ -70,10 +70,10 @@ def test_a_search_crop_that_sees_the_whole_frame_looks_once() -> None:
 )
 def test_a_target_is_at_the_surest_place_where_it_may_be(sure: list[float], there: list[bool], index: int) -> None:
     apart = [Box(100.0 * number, 50, 40, 30) for number in range(len(sure))]
-    assert best_of(sure, there, apart) == index
+    assert select_candidate(sure, there, apart) == index
 
 
 @pytest.mark.parametrize(("there", "shift", "index"), [(True, 4, 0), (True, 30, 1), (False, 4, 1)])
 def test_the_same_box_seen_in_another_crop_is_no_other_place(there: bool, shift: float, index: int) -> None:
     boxes = [Box(60, 50, 40, 30), Box(60 + shift, 50, 40, 30)]
-    assert best_of([0.85, 0.95], [there, True], boxes) == index
+    assert select_candidate([0.85, 0.95], [there, True], boxes) == index

@@ -33,14 +33,14 @@ def same(found: Peak, responses: NDArray[np.float32], penalty: float, influence:
     assert np.isfinite(found).all()
     maps = peak_twin.upsampled(responses, upsample)
     magnitude = np.abs(maps).max()
-    penalised = peak_twin.penalised_maxima(maps, penalty)
-    assert penalised[found.scale] >= penalised.max() - 1e-11 * magnitude
+    penalized = peak_twin.penalized_maxima(maps, penalty)
+    assert penalized[found.scale] >= penalized.max() - 1e-11 * magnitude
     map_ = maps[found.scale]
     assert found.peak == pytest.approx(map_.max(), abs=1e-11 * magnitude)
     response = peak_twin.cleaned(responses)[found.scale]
     if peak_twin.is_flat(response):
-        centre = (len(map_) - 1) / 2
-        assert found[1:] == (centre, centre, found.peak, found.peak, 0.0, 0.0)
+        center = (len(map_) - 1) / 2
+        assert found[1:] == (center, center, found.peak, found.peak, 0.0, 0.0)
         return
     row, col = int(found.row), int(found.col)
     assert (row, col) == (found.row, found.col)
@@ -111,8 +111,8 @@ def test_first_of_equal_positions_in_raster_order(responses: NDArray[np.float32]
 @pytest.mark.parametrize("upsample", [1, 5, 16])
 def test_constant_maps_hold_position_and_size(value: float, upsample: int) -> None:
     found = kernel(np.full((3, 17, 17), value, np.float32), upsample=upsample)
-    centre = (17 * upsample - 1) / 2
-    assert (found.scale, found.row, found.col, found.psr, found.apce) == (1, centre, centre, 0.0, 0.0)
+    center = (17 * upsample - 1) / 2
+    assert (found.scale, found.row, found.col, found.psr, found.apce) == (1, center, center, 0.0, 0.0)
     assert found.peak == found.value == pytest.approx(np.float32(value), rel=1e-12)
 
 
@@ -126,7 +126,7 @@ def test_single_peak_in_a_corner(corner: tuple[int, int]) -> None:
     assert found[3:] == pytest.approx(peak_twin.find_peak_twin(responses, PENALTY, INFLUENCE, RADIUS, 16)[3:])
 
 
-def test_negative_responses_are_penalised_not_rewarded() -> None:
+def test_negative_responses_are_penalized_not_rewarded() -> None:
     responses = np.full((3, 17, 17), -9.0, np.float32)
     responses[:, 8, 8] = [-1.0, -1.01, -1.0]
     # -1 is better than -1.01, but not by as much as the penalty; multiplying would have made it better still.

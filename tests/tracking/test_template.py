@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 from scenes import Sequence, render, texture
 
 from siamtrack.boxes import Box
-from siamtrack.config import ConfidenceSettings, SignalWeights, TrackingSettings, UpdateSettings
+from siamtrack.config import ConfidenceSettings, SignalWeights, TemplateUpdateSettings, TrackingSettings
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.state import TrackResult
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template, renew
 from siamtrack.tracking.tracker import Tracker
 
-BY_RESPONSE = ConfidenceSettings(intercept=-8.0, level=SignalWeights(response=1.0), change=SignalWeights(), patience=2)
+BY_RESPONSE = ConfidenceSettings(
+    intercept=-8.0, level_weights=SignalWeights(response=1.0), change_weights=SignalWeights(), lost_frames=2
+)
 """The target's own response is 12 here, and that of the background 5 at the most."""
 KEEPS = TrackingSettings(scale_search="exemplar", confidence=BY_RESPONSE)
-FOLLOWS = KEEPS.model_copy(update={"update": UpdateSettings(every=2, rate=0.5, share=0.5, above=0.6)})
+FOLLOWS = KEEPS.model_copy(
+    update={"template_update": TemplateUpdateSettings(interval=2, learning_rate=0.5, weight=0.5, threshold=0.6)}
+)
 PLACE = Box(120, 90, 44, 40)
 GONE = 9
 """Frame from which the target is away."""
@@ -53,7 +57,7 @@ def follow(network: TrackingNetwork, settings: TrackingSettings, sequence: Seque
 def test_it_is_the_first_exemplar_and_a_running_mean_of_the_others(
     seen: list[float], rate: float, share: float
 ) -> None:
-    settings = UpdateSettings(rate=rate, share=share)
+    settings = TemplateUpdateSettings(learning_rate=rate, weight=share)
     first = torch.tensor([0.5], dtype=torch.float64)
     template, mean = None, 0.5
     for value in seen:
@@ -86,7 +90,7 @@ def test_it_is_left_alone_while_the_target_is_not_tracked(network: TrackingNetwo
 
 
 def test_only_frames_that_are_due_are_learnt_from(network: TrackingNetwork) -> None:
-    settings = FOLLOWS.model_copy(update={"update": UpdateSettings(every=4, above=0.0)})
+    settings = FOLLOWS.model_copy(update={"template_update": TemplateUpdateSettings(interval=4, threshold=0.0)})
     results = follow(network, settings, render([[PLACE] * 14]))
     templates = [None, *(result.state.template for result in results)]
     changed = [age for age in range(1, len(templates)) if templates[age] is not templates[age - 1]]

@@ -143,7 +143,7 @@ def test_target_that_hangs_over_the_border(network: TrackingNetwork, mode: str) 
 
 
 @BOTH_MODES
-def test_target_that_leaves_keeps_a_centre_in_the_frame(network: TrackingNetwork, mode: str) -> None:
+def test_target_that_leaves_keeps_a_center_in_the_frame(network: TrackingNetwork, mode: str) -> None:
     track = [Box(240.0 + 6 * i, 90.0, 50, 50) for i in range(25)]
     results = follow(Tracker(network, settings_for(mode)), render([track]))
     for result in results:
@@ -347,7 +347,7 @@ def test_load_takes_settings_from_the_card_unless_told(tmp_path: Path, monkeypat
     [
         ({"scale_serach": "search"}, "these settings cannot be: scale_serach: Extra inputs are not permitted"),
         ({"scales": 4}, "these settings cannot be: scales must be odd"),
-        ({"scale_search": "search"}, "these settings cannot be: adaptation learns from one search crop a frame"),
+        ({"scale_search": "search"}, "these settings cannot be: online_filter learns from one search crop a frame"),
     ],
 )
 def test_settings_that_cannot_be(changes: dict[str, object], message: str) -> None:

@@ -24,7 +24,7 @@ def only(**strengths: float) -> PhotometricSettings:
     return PhotometricSettings(**{**dict.fromkeys(NAMES, 0), **strengths})
 
 
-def colours(seed: int = 0, low: int = 0, high: int = 256) -> Image:
+def colors(seed: int = 0, low: int = 0, high: int = 256) -> Image:
     return np.random.default_rng(seed).integers(low, high, (48, 64, 3), np.uint8)
 
 
@@ -52,7 +52,7 @@ def stripes(width: int = 64) -> Image:
     ).copy()
 
 
-def test_gray_of_pure_colours_is_their_luminance() -> None:
+def test_gray_of_pure_colors_is_their_luminance() -> None:
     image = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)]], np.uint8)
     np.testing.assert_array_equal(to_gray(image)[0, :, 0], [29, 150, 76, 255, 0])  # 0.114, 0.587, 0.299 of 255
 
@@ -88,7 +88,7 @@ def test_motion_blur_at_45_degrees_goes_down_to_the_right() -> None:
 
 @settings(deadline=None)
 @given(length=st.floats(3, 15), angle=st.floats(0, math.pi))
-def test_motion_blur_keeps_the_light_and_its_centre(length: float, angle: float) -> None:
+def test_motion_blur_keeps_the_light_and_its_center(length: float, angle: float) -> None:
     image = white_pixel()
     blurred = motion_blur(image, length, angle)[:, :, 0].astype(float)
     lit = np.count_nonzero(blurred)
@@ -161,7 +161,7 @@ def test_without_any_strength_a_picture_stays(seed: int) -> None:
 @settings(deadline=None)
 @given(SEEDS, st.sampled_from([0.5, 1.0]))
 def test_the_same_generator_gives_the_same_picture(seed: int, chance: float) -> None:
-    image = colours()
+    image = colors()
     light = PhotometricSettings(
         blur=chance, motion_blur=chance, low_resolution=chance, noise=chance, jpeg=chance
     )  # and some of each tone
@@ -172,21 +172,21 @@ def test_the_same_generator_gives_the_same_picture(seed: int, chance: float) -> 
     assert (first != other).any()
     assert first.shape == image.shape
     assert first.dtype == np.uint8
-    np.testing.assert_array_equal(image, colours())  # what came in is not changed
+    np.testing.assert_array_equal(image, colors())  # what came in is not changed
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_strength_changes_the_picture_by_itself(name: str) -> None:
-    image = colours()
+    image = colors()
     changed = photometric(image, only(**{name: 1.0}), np.random.default_rng(0))
     assert np.abs(changed.astype(int) - image).mean() > 1
-    np.testing.assert_array_equal(image, colours())
+    np.testing.assert_array_equal(image, colors())
 
 
 @settings(deadline=None)
 @given(SEEDS)
 def test_brightness_adds_the_same_everywhere(seed: int) -> None:
-    image = colours(low=60, high=190)
+    image = colors(low=60, high=190)
     added = photometric(image, only(brightness=0.2), np.random.default_rng(seed)).astype(int) - image
     assert np.ptp(added) == 0
     assert abs(added).max() <= 0.2 * 255 + 1
@@ -195,7 +195,7 @@ def test_brightness_adds_the_same_everywhere(seed: int) -> None:
 @settings(deadline=None)
 @given(SEEDS)
 def test_contrast_turns_about_the_middle(seed: int) -> None:
-    image = colours(low=40, high=216)
+    image = colors(low=40, high=216)
     changed = photometric(image, only(contrast=0.2), np.random.default_rng(seed))
     slope, offset = np.polyfit(image.ravel() - 127.5, changed.ravel() - 127.5, 1)
     assert 0.79 < slope < 1.21
@@ -217,8 +217,8 @@ def test_gamma_keeps_black_white_and_the_order_between(seed: int) -> None:
 
 @settings(deadline=None)
 @given(SEEDS)
-def test_saturation_moves_colours_to_gray_or_away_and_keeps_their_luminance(seed: int) -> None:
-    image = colours(low=90, high=166)
+def test_saturation_moves_colors_to_gray_or_away_and_keeps_their_luminance(seed: int) -> None:
+    image = colors(low=90, high=166)
     changed = photometric(image, only(saturation=0.3), np.random.default_rng(seed))
     assert np.abs(luminance(changed) - luminance(image)).max() <= 1.1
     gray = to_gray(image).astype(float)
@@ -245,11 +245,11 @@ def test_noise_has_the_strength_of_a_sensor(seed: int) -> None:
 def test_what_removes_detail_leaves_a_constant_picture_and_makes_noise_smaller(name: str) -> None:
     constant = np.full((48, 64, 3), (30, 130, 230), np.uint8)
     np.testing.assert_array_equal(photometric(constant, only(**{name: 1.0}), np.random.default_rng(5)), constant)
-    assert photometric(colours(), only(**{name: 1.0}), np.random.default_rng(5)).std() < 0.8 * colours().std()
+    assert photometric(colors(), only(**{name: 1.0}), np.random.default_rng(5)).std() < 0.8 * colors().std()
 
 
 def test_probabilities_are_how_often_it_happens() -> None:
-    image = colours()
+    image = colors()
     rng = np.random.default_rng(0)
     changed = [bool((photometric(image, only(noise=0.3), rng) != image).any()) for _ in range(400)]
     assert 0.2 < np.mean(changed) < 0.4  # 4 standard deviations

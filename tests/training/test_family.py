@@ -1,4 +1,4 @@
-"""Training of other members of the Siamese family: what a run starts with, and what it minimises."""
+"""Training of other members of the Siamese family: what a run starts with, and what it minimizes."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def test_the_recipes_of_the_family_differ_in_what_they_compare_only() -> None:
         for section in ("run", "tracking", "mix", "geometry", "light"):
             assert getattr(other, section) == getattr(first, section)
         assert other.model.init == first.model.init == "imagenet"
-        assert other.optimiser.model_copy(update={"rate_factors": {}}) == first.optimiser.model_copy(
+        assert other.optimizer.model_copy(update={"rate_factors": {}}) == first.optimizer.model_copy(
             update={"rate_factors": {}}
         )
-        assert other.tracking.adaptation is None
+        assert other.tracking.online_filter is None
 
 
 def batch(scales: int = 1) -> Batch:

@@ -35,7 +35,7 @@ def test_figures_of_one_pair() -> None:
     )
 
 
-def test_pairs_without_the_target_have_no_box_and_gray_ones_no_colour() -> None:
+def test_pairs_without_the_target_have_no_box_and_gray_ones_no_color() -> None:
     found = measure_pairs([SAMPLE, ELSEWHERE, ELSEWHERE])
     assert (found.pairs, found.groups, found.negatives, found.gray) == (3, 2, 2, 2)
     assert found.most == (("boat", 2), ("bicycle", 1))

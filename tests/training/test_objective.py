@@ -116,7 +116,7 @@ def test_boxes_are_read_from_the_middle_exemplar() -> None:
     assert float(found.overlap) == pytest.approx(float(expected.overlap), rel=1e-4)
 
 
-def test_centre_error_is_in_pixels_of_the_search_crop(network: torch.nn.Module) -> None:
+def test_center_error_is_in_pixels_of_the_search_crop(network: torch.nn.Module) -> None:
     batch = random_batch([1], [1])
     logits = network(batch.exemplars.float(), batch.searches.float())[0, 0]
     row, column = divmod(int(logits.argmax()), logits.shape[-1])

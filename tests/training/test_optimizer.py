@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from siamtrack.errors import RecipeError
-from siamtrack.training.optimizer import freeze, make_optimiser, rate_at, training_mode, update_average
-from siamtrack.training.recipe import ModelSettings, OptimiserSettings
+from siamtrack.training.optimizer import freeze, make_optimizer, rate_at, training_mode, update_average
+from siamtrack.training.recipe import ModelSettings, OptimizerSettings
 
 
 class Toy(nn.Module):
@@ -20,8 +20,8 @@ class Toy(nn.Module):
         self.neck = nn.Conv2d(4, 2, 1)
 
 
-def settings(**changes: object) -> OptimiserSettings:
-    return OptimiserSettings.model_validate(changes)
+def settings(**changes: object) -> OptimizerSettings:
+    return OptimizerSettings.model_validate(changes)
 
 
 def test_the_papers_schedule_falls_geometrically() -> None:
@@ -44,7 +44,7 @@ def test_cosine_falls_from_one_to_the_final_rate_after_the_warm_up() -> None:
 def test_groups_follow_the_longest_prefix_and_only_weights_decay() -> None:
     toy = Toy()
     plan = settings(rate=1.0, weight_decay=0.5, rate_factors={"trunk": 0.1, "trunk.1": 0.01})
-    groups = make_optimiser(toy, plan).param_groups
+    groups = make_optimizer(toy, plan).param_groups
     found = {id(p): (group["initial_lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     assert found[id(toy.trunk[0].weight)] == (0.1, 0.5)
     assert found[id(toy.trunk[0].bias)] == (0.1, 0.0)
@@ -80,4 +80,4 @@ def test_the_average_moves_by_its_decay_and_copies_counters() -> None:
 
 def test_a_rate_factor_that_fits_nothing_is_refused() -> None:
     with pytest.raises(RecipeError, match="'trunc' is the beginning of no parameter"):
-        make_optimiser(Toy(), settings(rate_factors={"trunc": 0.1}))
+        make_optimizer(Toy(), settings(rate_factors={"trunc": 0.1}))

@@ -67,7 +67,7 @@ def red_center(image: NDArray[np.uint8]) -> tuple[float, float]:
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000), warp=st.booleans())
-def test_the_target_is_at_the_given_centre(seed: int, warp: bool) -> None:
+def test_the_target_is_at_the_given_center(seed: int, warp: bool) -> None:
     pair = ScenePair(red_dot((150, 110), (40, 30)), red_dot((170, 130), (44, 33)), "dot", warp, sizes=(1, 1))
     geometry = GeometrySettings(shift=60, scale_jitter=1, turn=20, stretch=0.1, gray=0, surround=0)
     sample = maker(pair, geometry).make(np.random.default_rng(seed))
@@ -197,7 +197,7 @@ def test_pairs_are_a_function_of_the_generator() -> None:
     assert first.center == again.center != other.center
 
 
-def test_negatives_show_another_group_and_have_no_centre() -> None:
+def test_negatives_show_another_group_and_have_no_center() -> None:
     class Two:
         def draw(self, rng: np.random.Generator) -> ScenePair:
             scene = red_dot((160, 120), (60, 40))
@@ -354,7 +354,7 @@ def test_a_rival_is_shown_without_the_target(seed: int) -> None:
     assert math.isnan(made.center[0])
     assert made.group == made.search_group == "discs"
     middle = made.exemplars[1][64, 64].astype(int)
-    red = middle[2] > middle[1]  # also without colours: red is darker than green then
+    red = middle[2] > middle[1]  # also without colors: red is darker than green then
     if made.search.std(axis=2).max() > 0:
         strong = np.abs(made.search.astype(int) - 90).max(axis=2) > 60
         assert strong.any()
@@ -396,7 +396,7 @@ def test_search_crops_show_no_more_than_their_area(
 def test_a_rival_that_the_search_crop_may_show_with_the_target_is_none() -> None:
     image = np.full((100, 200, 3), 90, np.uint8)
     tracks = [Track(f"near.{x}", Path("near"), np.array([[x, 40.0, 20.0, 20.0]])) for x in (40.0, 90.0)]
-    # The exemplar's side is 40 pixels: from the centre of one to the side of the other it is as far.
+    # The exemplar's side is 40 pixels: from the center of one to the side of the other it is as far.
     RivalScenes((), tracks, Pictures([image]), 5, SearchArea(0.5, 0.99))
     with pytest.raises(DataError, match="far enough from each other"):
         RivalScenes((), tracks, Pictures([image]), 5, SearchArea(0.5, 1.01))

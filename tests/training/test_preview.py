@@ -34,7 +34,7 @@ NOT_HERE = replace(SAMPLE, center=(math.nan, math.nan))
 
 
 def green(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a picture has the colour of the box, up to what resizing does to a line."""
+    """Where a picture has the color of the box, up to what resizing does to a line."""
     return np.abs(image.astype(int) - GREEN).max(2) < 40
 
 
@@ -112,7 +112,7 @@ def test_every_tile_of_the_sheet_shows_a_box(recipe: Recipe, training_folder: Pa
     assert 4 * TILE[0] <= width < 5 * TILE[0]  # one row of the run's four pairs
     assert TILE[1] <= height < 2 * TILE[1]
     for tile in np.array_split(green(sheet), 4, axis=1):
-        # A box is some 80 pixels wide here. What the texture has of this colour is never in a line of 30.
+        # A box is some 80 pixels wide here. What the texture has of this color is never in a line of 30.
         assert max(tile.sum(0).max(), tile.sum(1).max()) > 50
 
 

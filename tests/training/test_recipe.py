@@ -28,7 +28,7 @@ def test_shipped_recipes_are_valid(name: str) -> None:
     assert recipe.model.architecture in list_architectures()
     assert recipe.card.description
     assert recipe.card.data
-    assert recipe.card.licence
+    assert recipe.card.license
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -44,7 +44,7 @@ def test_what_is_fine_tuned_tracks_as_what_it_was_made_of() -> None:
 
 def test_defaults_are_the_papers() -> None:
     recipe = parse_recipe(SMALLEST, "mine")
-    assert (recipe.run.batch, recipe.loss.radius, recipe.optimiser.rate, recipe.optimiser.momentum) == (
+    assert (recipe.run.batch, recipe.loss.radius, recipe.optimizer.rate, recipe.optimizer.momentum) == (
         8,
         16,
         1e-2,
@@ -66,7 +66,7 @@ def test_defaults_are_the_papers() -> None:
         ("[geometry]\ncontext = 0.25", "geometry.context is 0.25 and tracking.context 0.5: they must be equal"),
         ("batch =", "is not TOML"),
         ("[light]\nblur = 7.5", "light.blur = 7.5"),
-        ("[optimiser]\nrate = inf", "optimiser.rate = inf"),
+        ("[optimizer]\nrate = inf", "optimizer.rate = inf"),
     ],
 )
 def test_mistakes_are_named(addition: str, message: str) -> None:

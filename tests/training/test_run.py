@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from siamtrack.errors import DataError, RecipeError, SiamTrackError, SinkError, UsageError, WeightsError
+from siamtrack.errors import DataError, OutputError, RecipeError, SiamTrackError, UsageError, WeightsError
 from siamtrack.models.weights import load_network, read_card
 from siamtrack.training import loop
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
@@ -47,7 +47,7 @@ ranking = 0.5
 batch_negatives = 0.5
 hardest = 2
 
-[optimiser]
+[optimizer]
 kind = "adamw"
 rate = 1e-3
 schedule = "cosine"
@@ -125,7 +125,7 @@ def test_training_lowers_the_loss(training_folder: Path, tmp_path: Path) -> None
 def test_another_recipe_is_refused_on_resuming(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
     run(recipe, training_folder, tmp_path, should_stop=stop_after(1))
     other = parse_recipe(TINY.replace("rate = 1e-3", "rate = 2e-3"), "tiny")
-    with pytest.raises(RecipeError, match=r"optimiser\.rate = 0\.001, the recipe says 0\.002"):
+    with pytest.raises(RecipeError, match=r"optimizer\.rate = 0\.001, the recipe says 0\.002"):
         resume_run(tmp_path / FILE_NAME, other)
     longer = parse_recipe(TINY.replace("steps = 4", "steps = 9"), "tiny")
     assert resume_run(tmp_path / FILE_NAME, longer).recipe.run.steps == 9
@@ -168,7 +168,7 @@ def test_a_checkpoint_survives_a_failed_save(recipe: Recipe, tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SinkError, match=r"No space left on device.*untouched"):
+    with pytest.raises(OutputError, match=r"No space left on device.*untouched"):
         save_checkpoint(tmp_path, dataclasses.replace(first, step=3))
     assert load_checkpoint(tmp_path / FILE_NAME).step == 0
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]

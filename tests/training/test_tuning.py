@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from siamtrack.config import AdaptationSettings, TrackingSettings
-from siamtrack.errors import DataError, SinkError, UsageError
+from siamtrack.config import OnlineFilterSettings, TrackingSettings
+from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.models.registry import create_network
 from siamtrack.models.weights import ModelCard, load_network, save_network
 from siamtrack.training.tuning import (
@@ -22,7 +22,7 @@ from siamtrack.training.tuning import (
     with_settings,
 )
 
-ADAPTING = TrackingSettings(scale_search="exemplar", adaptation=AdaptationSettings(rate=0.5))
+ADAPTING = TrackingSettings(scale_search="exemplar", online_filter=OnlineFilterSettings(learning_rate=0.5))
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def model(tmp_path: Path) -> Path:
     figures = {"elsewhere": {"AO": 0.5}}
     card = ModelCard(name="plain", architecture="lite0", tracking=ADAPTING, figures=figures)
     network = create_network("lite0")
-    network.initialise(torch.Generator().manual_seed(0))
+    network.initialize(torch.Generator().manual_seed(0))
     save_network(path, network, card)
     return path
 
@@ -41,7 +41,7 @@ def test_only_what_has_an_effect_is_searched() -> None:
     names = set(SEARCH_SPANS)
     assert set(spans_for(lite, TrackingSettings())) == names
     assert set(spans_for(box, TrackingSettings())) == names | set(BOX_SPANS)
-    assert set(spans_for(lite, ADAPTING)) == names | {f"adaptation.{name}" for name in FILTER_SPANS}
+    assert set(spans_for(lite, ADAPTING)) == names | {f"online_filter.{name}" for name in FILTER_SPANS}
 
 
 def test_every_end_of_every_span_is_a_possible_setting() -> None:
@@ -52,14 +52,14 @@ def test_every_end_of_every_span_is_a_possible_setting() -> None:
 
 
 def test_a_present_value_beyond_its_span_can_be_tried() -> None:
-    low, high = spans_for(create_network("lite0"), ADAPTING)["adaptation.rate"]
+    low, high = spans_for(create_network("lite0"), ADAPTING)["online_filter.learning_rate"]
     assert (low, high) == (FILTER_SPANS["rate"][0], 0.5)
 
 
 def test_replacing_a_setting_leaves_the_others(model: Path) -> None:
-    changed = with_settings(ADAPTING, {"window_influence": 0.3, "adaptation.rate": 0.02})
-    assert changed.adaptation == AdaptationSettings(rate=0.02)
-    assert changed == ADAPTING.model_copy(update={"window_influence": 0.3, "adaptation": changed.adaptation})
+    changed = with_settings(ADAPTING, {"window_influence": 0.3, "online_filter.learning_rate": 0.02})
+    assert changed.online_filter == OnlineFilterSettings(learning_rate=0.02)
+    assert changed == ADAPTING.model_copy(update={"window_influence": 0.3, "online_filter": changed.online_filter})
 
 
 def test_the_same_weights_are_written_with_the_best_settings(model: Path, training_folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_settings_that_are_not_better_change_nothing(model: Path, training_folde
     [
         ({"minutes": 0.0}, UsageError, "no time to search"),
         ({"output": Path("tuned.pt")}, UsageError, "ends in .safetensors"),
-        ({"output": Path("nowhere/tuned.safetensors")}, SinkError, "nowhere does not exist"),
+        ({"output": Path("nowhere/tuned.safetensors")}, OutputError, "nowhere does not exist"),
         ({"model": "siamtrack-lit"}, UsageError, "did you mean 'siamtrack-lite'"),
         ({"data": Path("nowhere")}, DataError, "nowhere does not exist"),
     ],

@@ -25,7 +25,7 @@ def test_patches_of_any_size_become_unit_vectors(channels: int, size: int) -> No
 
 
 def test_patches_keep_their_length_when_asked() -> None:
-    branch = PatchBranch(size=16, dimension=16, normalise=False)
+    branch = PatchBranch(size=16, dimension=16, normalize=False)
     unit = PatchBranch(size=16, dimension=16)
     unit.load_state_dict(branch.state_dict())
     found = branch(images(3, 3, 16, 16))
@@ -74,7 +74,7 @@ def test_other_sequences_are_refused(shape: tuple[int, ...]) -> None:
 def test_every_trunk_becomes_a_branch(network: TrackingNetwork) -> None:
     backbone = network.backbone
     pictures = images(2, 3, 96, 96)
-    plain, projected = TrunkBranch(backbone, normalise=False), TrunkBranch(backbone, dimension=10)
+    plain, projected = TrunkBranch(backbone, normalize=False), TrunkBranch(backbone, dimension=10)
     with torch.no_grad():
         torch.testing.assert_close(plain(pictures), backbone(pictures).flatten(2).mean(2))
         assert projected(pictures).shape == (2, 10)
@@ -103,13 +103,13 @@ def make(kind: str) -> PatchBranch | SequenceBranch | TrunkBranch:
 def test_weights_come_from_the_generator_alone(kind: str) -> None:
     a, b, c = make(kind), make(kind), make(kind)
     for branch, seed in ((a, 1), (b, 1), (c, 2)):
-        branch.initialise(torch.Generator().manual_seed(seed))
+        branch.initialize(torch.Generator().manual_seed(seed))
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
     assert not all(torch.equal(x, y) for x, y in zip(a.parameters(), c.parameters(), strict=True))
 
 
 def test_an_lstm_is_drawn_within_its_bound() -> None:
     branch = SequenceBranch(5, dimension=16)
-    branch.initialise(torch.Generator().manual_seed(0))
+    branch.initialize(torch.Generator().manual_seed(0))
     drawn = torch.cat([parameter.flatten() for parameter in branch.parameters()])
     assert 0.2 < float(drawn.detach().abs().max()) <= 0.25

@@ -55,7 +55,7 @@ def test_the_name_of_a_folder_is_the_class_and_pictures_become_rgb_patches(folde
     assert data.patches[:, :, 0, 0].tolist() == [[0, 150, 0], [0, 150, 0], [77, 77, 77], [200, 0, 0], [200, 0, 0]]
 
 
-def test_coloured_pictures_become_gray_where_one_channel_is_asked_for(folder: Path) -> None:
+def test_colored_pictures_become_gray_where_one_channel_is_asked_for(folder: Path) -> None:
     data = read_class_folders(folder, size=4, channels=1)
     assert data.patches.shape == (5, 1, 4, 4)
     assert data.patches[2].max() == data.patches[2].min() == 77

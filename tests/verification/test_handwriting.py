@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from siamtrack.errors import UsageError
-from siamtrack.verification.handwriting import DIRECTIONS, StrokeBranch, upright
+from siamtrack.verification.handwriting import DIRECTIONS, HandwritingBranch, upright
 
 SIDE = 24
 
@@ -55,7 +55,7 @@ def test_upright_strokes_are_in_the_middle_and_do_not_slant() -> None:
     "other", [stroke(slant=0.3), stroke(shift=(0.08, 0.04)), 0.4 * stroke() + 60], ids=["slanted", "moved", "pale"]
 )
 def test_slant_place_and_light_matter_less_than_the_shape(other: Tensor) -> None:
-    branch = StrokeBranch(size=SIDE)
+    branch = HandwritingBranch(size=SIDE)
     same = branch.gradients(upright(torch.cat([stroke(), other]) / 255))
     mirrored = branch.gradients(upright(torch.cat([stroke(), stroke().flip(-1)]) / 255))
     assert (same[0] - same[1]).norm() < 0.5 * (mirrored[0] - mirrored[1]).norm()
@@ -66,17 +66,17 @@ def test_a_ramp_has_gradients_of_its_own_direction(direction: int) -> None:
     angle = direction * 2 * math.pi / DIRECTIONS
     places = torch.arange(16.0)
     ramp = 0.5 + 0.02 * (places[None, :] * math.cos(angle) + places[:, None] * math.sin(angle))
-    found = StrokeBranch(size=16).gradients(ramp[None, None])
+    found = HandwritingBranch(size=16).gradients(ramp[None, None])
     assert found.shape == (1, DIRECTIONS, 8, 8)
     assert float(found.norm()) == pytest.approx(1)
-    # Inside, where no border is seen; a gradient is seen by its neighbours as well, by the cosine to the third, rooted.
+    # Inside, where no border is seen; a gradient is seen by its neighbors as well, by the cosine to the third, rooted.
     inside = found[0, :, 2:6, 2:6].mean((1, 2))
     around = torch.tensor([max(math.cos(angle - k * 2 * math.pi / DIRECTIONS), 0.0) ** 1.5 for k in range(DIRECTIONS)])
     torch.testing.assert_close(inside / inside.max(), around, atol=2e-3, rtol=0)
 
 
 def test_an_empty_patch_is_embedded_as_well() -> None:
-    branch = StrokeBranch(dimension=8).eval()
+    branch = HandwritingBranch(dimension=8).eval()
     found = branch(torch.stack([torch.zeros(1, 16, 16), torch.full((1, 16, 16), 255.0)]))
     assert found.isfinite().all()
     torch.testing.assert_close(found[0], found[1])
@@ -84,9 +84,9 @@ def test_an_empty_patch_is_embedded_as_well() -> None:
 
 def test_fresh_weights_keep_distances_and_come_from_the_generator() -> None:
     patches = 255 * torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    branch, again = (StrokeBranch(3, 16, 512, normalise=False).eval() for _ in range(2))
+    branch, again = (HandwritingBranch(3, 16, 512, normalize=False).eval() for _ in range(2))
     for each in (branch, again):
-        each.initialise(torch.Generator().manual_seed(3))
+        each.initialize(torch.Generator().manual_seed(3))
     assert torch.equal(branch.embed.weight, again.embed.weight)
     features = branch.gradients(upright(patches.mean(1, keepdim=True) / 255)).flatten(1) / math.sqrt(1.01)
     torch.testing.assert_close(torch.pdist(branch(patches)), torch.pdist(features))
@@ -94,6 +94,6 @@ def test_fresh_weights_keep_distances_and_come_from_the_generator() -> None:
 
 def test_patches_of_other_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="give an even number of 8 or more"):
-        StrokeBranch(size=15)
+        HandwritingBranch(size=15)
     with pytest.raises(UsageError, match=r"give \(B, 1, 16, 16\)"):
-        StrokeBranch()(torch.zeros(2, 3, 16, 16))
+        HandwritingBranch()(torch.zeros(2, 3, 16, 16))

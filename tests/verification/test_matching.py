@@ -24,7 +24,7 @@ def verifier() -> Verifier:
 
 @pytest.fixture(scope="module")
 def picture() -> Image:
-    """Smooth random colours, with a different object drawn twice: as it is, and half as large again."""
+    """Smooth random colors, with a different object drawn twice: as it is, and half as large again."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(60, 190, (8, 12, 3), dtype=np.uint8)
     image = cv2.resize(coarse, (360, 240), interpolation=cv2.INTER_CUBIC)

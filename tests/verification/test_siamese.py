@@ -21,7 +21,7 @@ def patches(seed: int, channels: int = 3) -> Tensor:
 
 def patch_branch(seed: int = 0, channels: int = 3) -> PatchBranch:
     branch = PatchBranch(channels=channels, size=16, dimension=8)
-    branch.initialise(torch.Generator().manual_seed(seed))
+    branch.initialize(torch.Generator().manual_seed(seed))
     return branch.eval()
 
 
@@ -111,7 +111,7 @@ def test_two_channels_see_both_patches_at_once() -> None:
 
 
 def test_two_channels_of_a_patch_branch() -> None:
-    network = TwoChannelNetwork(PatchBranch(channels=6, size=16, dimension=1, normalise=False))
+    network = TwoChannelNetwork(PatchBranch(channels=6, size=16, dimension=1, normalize=False))
     logits = network(patches(1), patches(2))
     assert logits.shape == (4,)
     assert not torch.allclose(logits, network(patches(2), patches(1)))

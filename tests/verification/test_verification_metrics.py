@@ -164,7 +164,7 @@ def test_pixels_are_compared_by_their_euclidean_distance() -> None:
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_clusters_stay_apart_in_the_plane(method: str) -> None:
     rng = np.random.default_rng(0)
-    embeddings = np.concatenate([rng.normal(centre, 0.1, (20, 8)) for centre in (-1, 1)])
+    embeddings = np.concatenate([rng.normal(center, 0.1, (20, 8)) for center in (-1, 1)])
     plane = project(embeddings, method)  # type: ignore[arg-type]
     assert plane.shape == (40, 2)
     near = np.linalg.norm(plane[:, None] - plane[None], axis=2) + 1e9 * np.eye(40)

@@ -11,7 +11,7 @@ from siamtrack.verification.metrics import reliability
 from siamtrack.verification.plots import draw_reliability
 
 
-def colours(path: Path) -> int:
+def colors(path: Path) -> int:
     """How many kinds of saturated pixels a picture has: the lines, but for the diagonal."""
     hsv = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2HSV)
     hues, counts = np.unique(hsv[..., 0][hsv[..., 1] > 120] // 20, return_counts=True)
@@ -25,4 +25,4 @@ def test_every_name_has_a_line(tmp_path: Path) -> None:
     assert good.error < bad.error
     draw_reliability(tmp_path / "one.png", {"good": good}, "one")
     draw_reliability(tmp_path / "two.png", {"good": good, "bad": bad}, "two")
-    assert (colours(tmp_path / "one.png"), colours(tmp_path / "two.png")) == (1, 2)
+    assert (colors(tmp_path / "one.png"), colors(tmp_path / "two.png")) == (1, 2)

@@ -15,7 +15,7 @@ from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network, read_any_card, read_card
 from siamtrack.verification.branches import PatchBranch
-from siamtrack.verification.handwriting import StrokeBranch
+from siamtrack.verification.handwriting import HandwritingBranch
 from siamtrack.verification.model import (
     BranchVerifier,
     build_branch,
@@ -39,7 +39,7 @@ PATCHES = np.random.default_rng(0).integers(0, 256, (5, 1, 12, 12), dtype=np.uin
 @pytest.fixture
 def branch() -> PatchBranch:
     made = PatchBranch(1, 12, 8)
-    made.initialise(torch.Generator().manual_seed(0))
+    made.initialize(torch.Generator().manual_seed(0))
     return made.eval()
 
 
@@ -59,7 +59,7 @@ def test_a_verifier_survives_the_round_trip(branch: PatchBranch, saved: Path) ->
 
 def test_strokes_survive_the_round_trip(tmp_path: Path) -> None:
     card = CARD.model_copy(update={"branch": BranchSettings(kind="strokes", dimension=8)})
-    branch = StrokeBranch(1, 12, 8).eval()
+    branch = HandwritingBranch(1, 12, 8).eval()
     save_verifier(tmp_path / "strokes.safetensors", branch, card)
     loaded = load_verifier(tmp_path / "strokes.safetensors")
     assert torch.equal(loaded.embed(PATCHES), BranchVerifier(branch, card).embed(PATCHES))
@@ -110,7 +110,7 @@ def test_a_card_that_lacks_something_is_named(saved: Path) -> None:
         load_verifier(saved)
 
 
-def test_a_trunk_sees_colours() -> None:
+def test_a_trunk_sees_colors() -> None:
     with pytest.raises(UsageError, match="a trunk sees RGB: 1 channels"):
         build_branch(BranchSettings(kind="trunk"), 32, 1)
 
@@ -151,6 +151,6 @@ def test_scanning_with_a_tracking_model_finds_the_patch() -> None:
     image = np.kron(rng.integers(0, 256, (3, 40, 48)), np.ones((1, 8, 8))).astype(np.uint8)
     scan = verifier.scan(image[:, 64 : 64 + verifier.size, 128 : 128 + verifier.size], image)
     row, column = np.unravel_index(scan.values.argmax(), scan.values.shape)
-    centre = scan.first[0] + scan.stride * column, scan.first[1] + scan.stride * row
-    assert centre == pytest.approx((128 + verifier.size / 2, 64 + verifier.size / 2), abs=scan.stride / 2)
+    center = scan.first[0] + scan.stride * column, scan.first[1] + scan.stride * row
+    assert center == pytest.approx((128 + verifier.size / 2, 64 + verifier.size / 2), abs=scan.stride / 2)
     assert verifier.says_same(scan.values[row, column])

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from siamtrack.errors import SinkError, SourceError, UsageError, WeightsError
+from siamtrack.errors import OutputError, SourceError, UsageError, WeightsError
 from siamtrack.io.synthetic import SyntheticClip, smooth_noise
 from siamtrack.models.registry import find_model
 from siamtrack.runtime.exportable import CorrelationGraph
@@ -96,11 +96,11 @@ def test_crops_are_spread_over_the_frames(frames: Path) -> None:
 
 class TestRefused:
     def test_eight_bits_in_another_format(self, tmp_path: Path, frames: Path) -> None:
-        with pytest.raises(UsageError, match="--int8 quantises OpenVINO models, not onnx: take --format openvino"):
+        with pytest.raises(UsageError, match="--int8 quantizes OpenVINO models, not onnx: take --format openvino"):
             export(ExportJob("siamtrack-lite", "onnx", tmp_path / "lite", frames))
 
     def test_too_few_frames(self, frames: Path) -> None:
-        with pytest.raises(SourceError, match="has 1 frames: quantising needs 10 or more"):
+        with pytest.raises(SourceError, match="has 1 frames: quantizing needs 10 or more"):
             sample_crops(frames / "0.png", 64)
 
     def test_a_folder_with_other_things(self, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ class TestRefused:
 
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         pytest.importorskip("openvino")
-        with pytest.raises(SinkError, match="cannot be written: No such file or directory"):
+        with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
             export(ExportJob("siamtrack-lite", "openvino", tmp_path / "missing" / "lite"))
 
     def test_what_is_exported_already(self, tmp_path: Path) -> None:

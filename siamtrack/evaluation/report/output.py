@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from siamtrack.errors import SinkError
+from siamtrack.errors import OutputError
 from siamtrack.evaluation.report.contents import Report
 from siamtrack.evaluation.report.page import render_page
 from siamtrack.evaluation.report.palette import styles
@@ -36,7 +36,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         The files: the page, the tables, and a PNG file a plot.
 
     Raises:
-        SinkError: when one cannot be written.
+        OutputError: when one cannot be written.
     """
     written = []
     for name, data in _files(report):
@@ -45,7 +45,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             replace_file(path, data)
         except OSError as error:
-            raise SinkError(f"{path} cannot be written: {error.strerror or error}; choose another --out") from error
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another --out") from error
         written.append(path)
     return written
 

@@ -1,4 +1,4 @@
-"""Colours: one a tracker, the same in plots, tables and pictures; and a scale for figures from 0 to 1."""
+"""Colors: one a tracker, the same in plots, tables and pictures; and a scale for figures from 0 to 1."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 COLORS = ("#1f7fd6", "#d96a0b", "#0b9a6b", "#c9439a", "#7f62d9", "#8a7d1a", "#0b93a8", "#d33a3a")
 """Each is seen on a light and on a dark page (contrast above 3, WCAG 2.1 section 1.4.11), and told from the others by
-most of those who see fewer colours; dashes help where it is not."""
+most of those who see fewer colors; dashes help where it is not."""
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 3))
 """Lengths of dashes and gaps in pixels, by turns; none is a full line."""
 FULL_LINES = 4
 """Trackers with full lines; the next as many get the next dashes."""
 
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
-"""Grows lighter at an even rate, in all kinds of colour vision (Nuñez, Anderton and Renslow 2018)."""
+"""Grows lighter at an even rate, in all kinds of color vision (Nuñez, Anderton and Renslow 2018)."""
 UNKNOWN = "#80808033"
 """Of a cell without a figure."""
 
@@ -35,7 +35,7 @@ class Style:
 
     @property
     def bgr(self) -> tuple[int, int, int]:
-        """The colour for pictures."""
+        """The color for pictures."""
         red, green, blue = _channels(self.color)
         return blue, green, red
 
@@ -59,14 +59,14 @@ def heat(value: float) -> str:
 
 
 def ink_on(color: str) -> str:
-    """Black or white: what is read better on a colour; the page's own ink on `UNKNOWN`."""
+    """Black or white: what is read better on a color; the page's own ink on `UNKNOWN`."""
     if color == UNKNOWN:
         return "inherit"
     return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, color))
 
 
 def contrast(a: str, b: str) -> float:
-    """Contrast of two colours `#rrggbb`, from 1 to 21 (WCAG 2.1, "contrast ratio")."""
+    """Contrast of two colors `#rrggbb`, from 1 to 21 (WCAG 2.1, "contrast ratio")."""
     dark, light = sorted((_luminance(a), _luminance(b)))
     return (light + 0.05) / (dark + 0.05)
 

@@ -77,7 +77,7 @@ def find_window(boxes: NDArray[np.float64], frame_width: int, frame_height: int)
 
 
 def take_picture(number: int, frame: Image, drawn: Drawn, looks: Mapping[str, Style]) -> Picture:
-    """Draw the boxes of a frame into a part of it: trackers in their colours, the truth in dashed white on top.
+    """Draw the boxes of a frame into a part of it: trackers in their colors, the truth in dashed white on top.
 
     Args:
         number: of the frame.

@@ -77,10 +77,10 @@ SHARE = Axis("share of frames", 0, 1, tuple((tick / 5, f"{tick / 5:.1f}") for ti
 
 
 def curve_plots(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> tuple[Plot, ...]:
-    """The success, precision and normalised precision curves of trackers; each legend has the best first."""
+    """The success, precision and normalized precision curves of trackers; each legend has the best first."""
     overlap = Axis("overlap threshold", 0, 1, SHARE.ticks)
-    pixels = Axis("centre error threshold in pixels", 0, 50, tuple((tick, str(tick)) for tick in range(0, 51, 10)))
-    sizes = Axis("centre error threshold in target sizes", 0, 0.5, tuple((t / 10, f"{t / 10:.1f}") for t in range(6)))
+    pixels = Axis("center error threshold in pixels", 0, 50, tuple((tick, str(tick)) for tick in range(0, 51, 10)))
+    sizes = Axis("center error threshold in target sizes", 0, 0.5, tuple((t / 10, f"{t / 10:.1f}") for t in range(6)))
 
     def lines(curve: str, figure: str, low: float, high: float) -> tuple[Line, ...]:
         found = []
@@ -94,7 +94,7 @@ def curve_plots(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> t
     return (
         Plot("success", "Success", overlap, SHARE, lines("success", "auc", 0, 1)),
         Plot("precision", "Precision", pixels, SHARE, lines("precision", "precision", 0, 50)),
-        Plot("norm_precision", "Normalised precision", sizes, SHARE, lines("norm_precision", "norm_precision", 0, 0.5)),
+        Plot("norm_precision", "Normalized precision", sizes, SHARE, lines("norm_precision", "norm_precision", 0, 0.5)),
     )
 
 

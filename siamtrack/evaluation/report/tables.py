@@ -64,8 +64,8 @@ COLUMNS = (
     _accuracy("sr50", "SR 0.5", "share of the scored frames with an IoU above 0.5"),
     _accuracy("sr75", "SR 0.75", "share of the scored frames with an IoU above 0.75"),
     _accuracy("auc", "AUC", "mean of the success curve; a perfect tracker stays below 1, as no overlap is above 1"),
-    _accuracy("precision", "P@20", "share of the scored frames with a centre error of at most 20 pixels"),
-    _accuracy("norm_precision", "NP", "mean of the normalised precision curve"),
+    _accuracy("precision", "P@20", "share of the scored frames with a center error of at most 20 pixels"),
+    _accuracy("norm_precision", "NP", "mean of the normalized precision curve"),
     Column(
         "failures",
         "failures",
@@ -119,7 +119,7 @@ def sequences_csv(report: Report) -> str:
 
 
 def curves_csv(report: Report) -> str:
-    """A line a point of the success, precision and normalised precision curves."""
+    """A line a point of the success, precision and normalized precision curves."""
     rows = [
         [plot.key, line.name, threshold, value]
         for plot in curve_plots(report.scores, styles(report.trackers))

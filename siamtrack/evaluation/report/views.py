@@ -1,4 +1,4 @@
-"""What the page's template loops over: figures with their texts, marks and colours, plots, pictures and records."""
+"""What the page's template loops over: figures with their texts, marks and colors, plots, pictures and records."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def drawing_of(plot: Plot) -> Drawing:
 
 
 def heat_row(name: str, values: Sequence[float]) -> Row:
-    """Figures from 0 to 1 on their colours."""
+    """Figures from 0 to 1 on their colors."""
     texts = [figure_text(value, 2) for value in values]
     best = figure_text(max((value for value in values if not math.isnan(value)), default=math.nan), 2)
     return Row(

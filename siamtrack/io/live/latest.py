@@ -23,7 +23,7 @@ WAKE = 1.0
 """Seconds after which a wait without end begins anew: on Windows, Ctrl-C is heard only between two waits."""
 
 
-class NewestFrames(LiveSource):
+class LatestFrames(LiveSource):
     """Reads a capture on a thread of its own and keeps its newest picture; made by `open_live`.
 
     Every picture is either given out, once, or counted as dropped when the next one comes first. The capture is closed

@@ -15,8 +15,8 @@ from siamtrack.io.frames import Source
 from siamtrack.io.live.addresses import scheme_of, shown_address
 from siamtrack.io.live.base import LiveFrame, LiveSource
 from siamtrack.io.live.camera import is_camera, open_camera
-from siamtrack.io.live.latest import NewestFrames
-from siamtrack.io.live.reconnect import ReopenedCapture
+from siamtrack.io.live.latest import LatestFrames
+from siamtrack.io.live.reconnect import ReconnectingCapture
 from siamtrack.io.live.stream import open_stream
 from siamtrack.io.sources import open_source
 
@@ -59,15 +59,15 @@ def open_live(source: str | Path, *, timeout: float = TIMEOUT, tries: int = TRIE
     if scheme is not None:
         return _open_address(source, timeout, tries)
     if is_camera(source):
-        return NewestFrames(f"camera {source}", open_camera(source, timeout))
+        return LatestFrames(f"camera {source}", open_camera(source, timeout))
     return FileFrames(open_source(source))
 
 
 def _open_address(address: str, timeout: float, tries: int) -> LiveSource:
     name, stream = shown_address(address), open_stream(address, timeout)
     if stream.recorded:
-        return NewestFrames(name, stream)  # its end is its end
-    return NewestFrames(name, ReopenedCapture(stream, partial(open_stream, address, timeout), tries))
+        return LatestFrames(name, stream)  # its end is its end
+    return LatestFrames(name, ReconnectingCapture(stream, partial(open_stream, address, timeout), tries))
 
 
 class FileFrames(LiveSource):

@@ -25,7 +25,7 @@ def wait_before(tries: int) -> float:
     return min(FIRST_WAIT * 2.0 ** min(tries, 60), LONGEST_WAIT)  # no overflow, however often it is tried
 
 
-class ReopenedCapture(Capture):
+class ReconnectingCapture(Capture):
     """A capture that is opened again when it ends, with more and more time between the tries.
 
     Args:

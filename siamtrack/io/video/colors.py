@@ -1,4 +1,4 @@
-"""From a picture's colours to those of a video: BT.709, limited range, one pair of chroma values for four pixels.
+"""From a picture's colors to those of a video: BT.709, limited range, one pair of chroma values for four pixels.
 
 FFmpeg's conversion takes four times as long, half of it for the rounding that keeps white from coming back with a tint.
 """
@@ -36,7 +36,7 @@ HALF = np.float32(0.5)
 BLACK = np.float32(16)
 """Luma of black."""
 GRAY = np.float32(128)
-"""Chroma of everything without colour."""
+"""Chroma of everything without color."""
 
 
 def into_yuv420(

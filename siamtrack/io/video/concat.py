@@ -12,11 +12,11 @@ import av.error
 from siamtrack.io.results import write_failure
 
 REORDERED = 4
-"""Frames that are decoded at most before they are shown, with any encoder of `VideoSink`."""
+"""Frames that are decoded at most before they are shown, with any encoder of `VideoEncoder`."""
 
 
 def join_videos(parts: Sequence[Path], output: Path, rate: Fraction) -> None:
-    """Join videos of the same encoder, size and constant rate, each written by `VideoSink`.
+    """Join videos of the same encoder, size and constant rate, each written by `VideoEncoder`.
 
     Args:
         parts: at least one, in their order.
@@ -24,7 +24,7 @@ def join_videos(parts: Sequence[Path], output: Path, rate: Fraction) -> None:
         rate: frames per second of all of them.
 
     Raises:
-        SinkError: when it cannot be written; nothing is left of it then.
+        OutputError: when it cannot be written; nothing is left of it then.
     """
     try:
         with av.open(str(output), "w", options={"movflags": "+faststart"}) as joined:

@@ -1,4 +1,4 @@
-"""What a video file and a stream share: what to decode, at which rate, in which colours, and which side is up."""
+"""What a video file and a stream share: what to decode, at which rate, in which colors, and which side is up."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Upright:
         """The picture of a frame: `(H, W, 3)` uint8 BGR, contiguous."""
         if not self._known:
             self._matrix, self._known = _display_matrix(frame), True
-        # Without ACCURATE_RND, which takes twice as long here and comes no closer: colours are at most 2 levels off.
+        # Without ACCURATE_RND, which takes twice as long here and comes no closer: colors are at most 2 levels off.
         pixels = self._reformatter.reformat(frame, format="bgr24", interpolation=Interpolation.BILINEAR).to_ndarray()
         image = np.asarray(pixels, np.uint8)
         return np.ascontiguousarray(image if self._matrix is None else apply_display_matrix(image, self._matrix))
@@ -88,7 +88,7 @@ def apply_display_matrix(image: NDArray[np.uint8], matrix: NDArray[np.int32]) ->
     """Turn and mirror an image by quarter turns.
 
     Args:
-        image: `(H, W, C)`, any colour order.
+        image: `(H, W, C)`, any color order.
         matrix: the nine numbers `a b u c d v x y w` of ISO/IEC 14496-12, 8.3.2 (`x' = a x + c y`, `y' = b x + d y`).
             Other angles than quarter turns go to the nearest; the shift is without meaning for a single picture.
 

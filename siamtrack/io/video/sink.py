@@ -21,7 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.images import letterbox, to_bgr8
 from siamtrack.io.results import checked_output, close_after, write_failure
 from siamtrack.system.machine import usable_cores
@@ -43,7 +43,7 @@ MOST_THREADS = 8
 _BT709 = 1  # ISO/IEC 23091-2: the same number for primaries, transfer and matrix
 
 
-class VideoSink:
+class VideoEncoder:
     """An H.264 video (yuv420p, BT.709, crf 23) at an exact frame rate.
 
     The file is opened at once, so that a path that cannot be written is known before the work. Odd sizes are padded to
@@ -60,7 +60,7 @@ class VideoSink:
 
     Raises:
         UsageError: for another extension, an empty size or a rate that is not positive.
-        SinkError: when the file or no encoder can be opened.
+        OutputError: when the file or no encoder can be opened.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class VideoSink:
             )
         if encoder is None:
             shown = f"{size[0]}x{size[1]}"
-            raise SinkError(f"no encoder for {shown} video in this build of PyAV (tried {', '.join(ENCODERS)})")
+            raise OutputError(f"no encoder for {shown} video in this build of PyAV (tried {', '.join(ENCODERS)})")
         try:
             container = av.open(str(self.path), mode="w", options=options)
             stream = cast(VideoStream, container.add_stream(encoder, rate=rate))
@@ -114,7 +114,7 @@ class VideoSink:
             image: `(H, W, 3)` uint8 BGR, or what `to_bgr8` takes; it is not changed.
 
         Raises:
-            SinkError: when it cannot be written, for example because the disk is full.
+            OutputError: when it cannot be written, for example because the disk is full.
         """
         self.encode(self.convert(image))
 
@@ -138,10 +138,10 @@ class VideoSink:
         """The second half of `write`: append what `convert` gave.
 
         Raises:
-            SinkError: when it cannot be written, for example because the disk is full.
+            OutputError: when it cannot be written, for example because the disk is full.
         """
         if self._closed:
-            raise SinkError(f"output '{self.path}' is closed: no frame can be added")
+            raise OutputError(f"output '{self.path}' is closed: no frame can be added")
         frame.pts = self.written
         frame.time_base = self._stream.codec_context.time_base
         try:
@@ -156,7 +156,7 @@ class VideoSink:
         """Flush the encoder, finish the file and count its frames.
 
         Raises:
-            SinkError: when the file does not hold as many frames as were written. A file without frames is removed.
+            OutputError: when the file does not hold as many frames as were written. A file without frames is removed.
         """
         if self._closed:
             return
@@ -170,10 +170,10 @@ class VideoSink:
             raise write_failure(self.path, error) from error
         if not self.written:
             self.path.unlink(missing_ok=True)
-            raise SinkError(f"no frame was written to '{self.path}': the empty file was removed")
+            raise OutputError(f"no frame was written to '{self.path}': the empty file was removed")
         held = count_frames(self.path)
         if held != self.written:
-            raise SinkError(
+            raise OutputError(
                 f"'{self.path}' holds {held} of the {self.written} frames written: check the disk, then run it again"
             )
 
@@ -191,7 +191,7 @@ def checked_video(path: str | Path) -> Path:
 
     Raises:
         UsageError: for an extension that is none of `VIDEO_EXTENSIONS`.
-        SinkError: for a folder, or where its own folder does not exist.
+        OutputError: for a folder, or where its own folder does not exist.
     """
     target = checked_output(path)
     if target.suffix.lower() not in VIDEO_EXTENSIONS:

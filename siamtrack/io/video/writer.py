@@ -1,4 +1,4 @@
-"""The public face of `VideoSink`: a video whose size is that of its first frame, or of a source."""
+"""The public face of `VideoEncoder`: a video whose size is that of its first frame, or of a source."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.frames import DEFAULT_RATE, Source
 from siamtrack.io.images import to_bgr8
 from siamtrack.io.live.base import LiveSource
 from siamtrack.io.results import close_after, refuse_inputs
-from siamtrack.io.video.sink import VideoSink, checked_video
+from siamtrack.io.video.sink import VideoEncoder, checked_video
 
 
 class VideoWriter:
@@ -38,7 +38,7 @@ class VideoWriter:
 
     Raises:
         UsageError: for another extension, a rate that cannot be, or a path that `like` reads.
-        SinkError: when the file cannot be written. Without `like`, it is opened with the first frame.
+        OutputError: when the file cannot be written. Without `like`, it is opened with the first frame.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class VideoWriter:
         self.path = checked_video(path)
         self._rate = _exact(rate, DEFAULT_RATE if like is None else like.info.rate)
         self._closed = False
-        self._sink: VideoSink | None = None
+        self._sink: VideoEncoder | None = None
         if like is not None:
             refuse_inputs(self.path, like.info.files)
             self._sink = self._open(like.info.width, like.info.height)
 
-    def _open(self, width: int, height: int) -> VideoSink:
-        return VideoSink(self.path, width, height, self._rate)
+    def _open(self, width: int, height: int) -> VideoEncoder:
+        return VideoEncoder(self.path, width, height, self._rate)
 
     def write(self, image: NDArray[Any]) -> None:
         """Append a frame.
@@ -63,11 +63,11 @@ class VideoWriter:
 
         Raises:
             UsageError: for an array that is no picture.
-            SinkError: when it cannot be written, for example because the disk is full.
+            OutputError: when it cannot be written, for example because the disk is full.
         """
         if self._sink is None:
             if self._closed:
-                raise SinkError(f"output '{self.path}' is closed: no frame can be added")
+                raise OutputError(f"output '{self.path}' is closed: no frame can be added")
             height, width = to_bgr8(image).shape[:2]
             self._sink = self._open(width, height)
         self._sink.write(image)
@@ -76,13 +76,13 @@ class VideoWriter:
         """Finish the video.
 
         Raises:
-            SinkError: when no frame was written, or the file does not hold all of them.
+            OutputError: when no frame was written, or the file does not hold all of them.
         """
         if self._sink is not None:
             self._sink.close()
         elif not self._closed:
             self._closed = True
-            raise SinkError(f"no frame was written to '{self.path}': there is no video")
+            raise OutputError(f"no frame was written to '{self.path}': there is no video")
 
     def __enter__(self) -> Self:
         return self

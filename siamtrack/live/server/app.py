@@ -25,7 +25,7 @@ from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import Problem
 from siamtrack.live.server.security import Access, Guard
 from siamtrack.live.server.session import Session
-from siamtrack.live.server.single_flight import BusyError, Turn
+from siamtrack.live.server.single_flight import BusyError, SingleFlight
 from siamtrack.live.server.uploads import check_upload_size, receive
 from siamtrack.live.server.worker import Worker
 from siamtrack.runtime.memory import give_back_freed_memory
@@ -188,7 +188,9 @@ def build_app(service: Service) -> FastAPI:
             raise OverError("this session is over: reload the page")
         return session
 
-    async def download(turn: Turn, export: Callable[[], Awaitable[Path]], media_type: str, name: str) -> Download:
+    async def download(
+        turn: SingleFlight, export: Callable[[], Awaitable[Path]], media_type: str, name: str
+    ) -> Download:
         with ExitStack() as held:
             held.enter_context(turn)
             path = await export()

@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame
-from siamtrack.io.results import CsvSink, Row, write_failure
+from siamtrack.io.results import CsvWriter, Row, write_failure
 from siamtrack.io.video.concat import join_videos
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 
 LIVE_RATE = Fraction(20)
 """Frames per second of the video of a webcam or a camera, whose own come as they come."""
@@ -73,7 +73,7 @@ class Recording:
         pace: of the source.
 
     Raises:
-        SinkError: when its files cannot be made.
+        OutputError: when its files cannot be made.
     """
 
     def __init__(self, folder: Path, pace: Pace) -> None:
@@ -83,9 +83,9 @@ class Recording:
             raise write_failure(folder, error) from error
         self._folder = folder
         self._pace = pace
-        self._csv = CsvSink(folder / "boxes.csv")
+        self._csv = CsvWriter(folder / "boxes.csv")
         self._parts: list[Path] = []
-        self._sink: VideoSink | None = None
+        self._sink: VideoEncoder | None = None
         self._size: tuple[int, int] | None = None
         self._picture: NDArray[np.uint8] | None = None
 
@@ -93,7 +93,7 @@ class Recording:
         """Add a frame; one that could not be decoded shows the picture before it.
 
         Raises:
-            SinkError: when it cannot be written.
+            OutputError: when it cannot be written.
         """
         for row in rows:
             self._csv.write(row)
@@ -111,7 +111,7 @@ class Recording:
         """Copy the table up to now to a file.
 
         Raises:
-            SinkError: when it cannot be written; nothing is left of it then.
+            OutputError: when it cannot be written; nothing is left of it then.
         """
         try:
             shutil.copyfile(self._csv.path, path)
@@ -124,7 +124,7 @@ class Recording:
 
         Raises:
             UsageError: when there is no frame yet.
-            SinkError: when it cannot be written, or its last part could not be finished: that is told once, and the
+            OutputError: when it cannot be written, or its last part could not be finished: that is told once, and the
                 next video goes without.
         """
         self._end_part()
@@ -137,11 +137,11 @@ class Recording:
         self._csv.close()
         self._end_part()
 
-    def _begin_part(self, image: NDArray[np.uint8]) -> VideoSink:
+    def _begin_part(self, image: NDArray[np.uint8]) -> VideoEncoder:
         self._size = self._size or (image.shape[1], image.shape[0])
         path = self._folder / f"part-{len(self._parts)}.mp4"
         # One thread: those of other sessions and of the tracker need the cores too.
-        self._sink = VideoSink(path, *self._size, self._pace.rate, threads=1)
+        self._sink = VideoEncoder(path, *self._size, self._pace.rate, threads=1)
         return self._sink
 
     def _end_part(self) -> None:
@@ -150,9 +150,9 @@ class Recording:
             return
         try:
             sink.close()
-        except SinkError as error:
+        except OutputError as error:
             sink.path.unlink(missing_ok=True)
-            raise SinkError(
+            raise OutputError(
                 f"the last {float(sink.written / self._pace.rate):.1f} seconds of the video are lost: {error}"
             ) from error
         self._parts.append(sink.path)

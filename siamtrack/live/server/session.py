@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SiamTrackError, SinkError, UsageError
+from siamtrack.errors import OutputError, SiamTrackError, UsageError
 from siamtrack.io.frames import Frame
 from siamtrack.io.results import Row
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import HELD, Coordinates
 from siamtrack.live.server.recording import Pace, Recording
-from siamtrack.live.server.single_flight import Turn
+from siamtrack.live.server.single_flight import SingleFlight
 from siamtrack.live.server.worker import Worker
-from siamtrack.tracking.multi import Targets
+from siamtrack.tracking.multi import MultiTracker
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
@@ -64,16 +64,16 @@ class Session:
 
     def __init__(self, tracker: Tracker, worker: Worker, limits: Limits, folder: Path) -> None:
         folder.mkdir()
-        self.uploading = Turn("a video is being uploaded already: wait for its end, or reload the page")
+        self.uploading = SingleFlight("a video is being uploaded already: wait for its end, or reload the page")
         """Of whoever writes or opens the uploaded video."""
-        self.saving_table = Turn("the table is being downloaded already: wait for its end")
-        self.saving_video = Turn("the video is being downloaded already: wait for its end")
+        self.saving_table = SingleFlight("the table is being downloaded already: wait for its end")
+        self.saving_video = SingleFlight("the video is being downloaded already: wait for its end")
         self.id = secrets.token_urlsafe(16)
         self.folder = folder
         self._tracker = tracker
         self._worker = worker
         self._limits = limits
-        self._targets = Targets(tracker)
+        self._targets = MultiTracker(tracker)
         self._held: deque[_Held] = deque()
         self._behind: _RecordBehind | None = None
         self._downloads = folder / "downloads"
@@ -86,11 +86,11 @@ class Session:
         """Begin with another source: no targets, no frames, and a recording of its own; that of the last is removed.
 
         Raises:
-            SinkError: when it cannot be recorded.
+            OutputError: when it cannot be recorded.
         """
         await self._end_recording()
         await asyncio.to_thread(shutil.rmtree, self._recorded, ignore_errors=True)
-        self._targets = Targets(self._tracker)
+        self._targets = MultiTracker(self._tracker)
         self._held.clear()
         self._seen = 0
         self._begun += 1
@@ -108,7 +108,7 @@ class Session:
 
         Raises:
             UsageError: when the source is over its limits.
-            SinkError: when it can no longer be recorded, once.
+            OutputError: when it can no longer be recorded, once.
         """
         self._seen += 1
         self._limits.check_length(frame.time, self._seen)
@@ -166,7 +166,7 @@ class Session:
 
         Raises:
             UsageError: when nothing is recorded yet.
-            SinkError: when it cannot be written.
+            OutputError: when it cannot be written.
         """
         return await self._export(Recording.export_csv, ".csv")
 
@@ -175,7 +175,7 @@ class Session:
 
         Raises:
             UsageError: when nothing is recorded yet.
-            SinkError: when it cannot be written.
+            OutputError: when it cannot be written.
         """
         return await self._export(Recording.export_video, ".mp4")
 
@@ -250,11 +250,11 @@ class _RecordBehind:
         """Have a frame written; waits when `BEHIND` frames do.
 
         Raises:
-            SinkError: what went wrong with an earlier one, once; nothing is written after it.
+            OutputError: what went wrong with an earlier one, once; nothing is written after it.
         """
         error, self._error = self._error, None
         if error is not None:
-            raise SinkError(f"the recording has stopped: {error}")
+            raise OutputError(f"the recording has stopped: {error}")
         await self._room.acquire()
         task = asyncio.create_task(self._write(frame, rows))  # tasks begin, and get the lock, in their order
         self._writing.add(task)
@@ -269,7 +269,7 @@ class _RecordBehind:
         """Write what waits and let go of the files."""
         try:
             await self.call(Recording.close)
-        except SinkError as error:
+        except OutputError as error:
             logger.debug("closing a recording: %s", error)
 
     async def _write(self, frame: Frame, rows: list[Row]) -> None:
@@ -296,7 +296,7 @@ def _size(folder: Path) -> int:
     return size
 
 
-def _step(targets: Targets, frame: Frame) -> list[Row]:
+def _step(targets: MultiTracker, frame: Frame) -> list[Row]:
     if frame.image is None:
         return [Row(frame.index, frame.time, target, None, None, Status.SKIPPED) for target in targets.ids]
     return [

@@ -11,7 +11,7 @@ class BusyError(UsageError):
     """Something that is being done already."""
 
 
-class Turn:
+class SingleFlight:
     """Held by one at a time; whoever comes meanwhile is refused, not kept waiting. A context manager.
 
     Args:

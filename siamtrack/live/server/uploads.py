@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import av.error
 
-from siamtrack.errors import SinkError, SourceError, UsageError
+from siamtrack.errors import OutputError, SourceError, UsageError
 from siamtrack.live.server.limits import Limits
 
 NAME = "upload"
@@ -47,7 +47,7 @@ async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits, us
 
     Raises:
         UsageError: when it is larger than allowed, alone or with what is there.
-        SinkError: when it cannot be written.
+        OutputError: when it cannot be written.
     """
     path = folder / f"{NAME}.partial"
     size = 0
@@ -60,7 +60,7 @@ async def receive(chunks: AsyncIterable[bytes], folder: Path, limits: Limits, us
                 await asyncio.to_thread(file.write, chunk)
         return path.replace(folder / NAME)
     except OSError as error:
-        raise SinkError(f"the video cannot be kept: {error.strerror or error}; make room and try again") from error
+        raise OutputError(f"the video cannot be kept: {error.strerror or error}; make room and try again") from error
     finally:
         path.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from siamtrack.config import AdaptationSettings
+from siamtrack.config import OnlineFilterSettings
 from siamtrack.tracking.online_filter.fourier import Array, spectra_of
 from siamtrack.tracking.online_filter.solver import descend, respond
 
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AdaptiveFilter:
+class OnlineFilter:
     """A filter and what it was fitted to; a value. A sample has `(C, H, H)` features, `(R, R)` responses.
 
     The filter is zero outside the target's box: what it does not see of a sample is left out. Features are kept as
@@ -85,8 +85,8 @@ class AdaptiveFilter:
 
 
 def begin(
-    kernel: Tensor, features: Tensor, cells: tuple[float, float], sigma: float, settings: AdaptationSettings
-) -> AdaptiveFilter:
+    kernel: Tensor, features: Tensor, cells: tuple[float, float], sigma: float, settings: OnlineFilterSettings
+) -> OnlineFilter:
     """Fit a filter to the first frame.
 
     Args:
@@ -107,7 +107,7 @@ def begin(
     start = np.ascontiguousarray((kernel.cpu().float() - mean).numpy()[:, *part]) * support
     answers = respond(start, spectra, size)
     scale = max(answers[:, size // 2, size // 2].mean(), np.float32(1e-6))
-    made = AdaptiveFilter(
+    made = OnlineFilter(
         weights=start / scale,
         part=part,
         size=len(whole),
@@ -119,17 +119,17 @@ def begin(
         shares=np.full(count, 1 / count, np.float32),
         first=count,
     )
-    return fit(made, settings.regularisation, settings.first_steps)
+    return fit(made, settings.regularization, settings.init_iterations)
 
 
 def learn(
-    known: AdaptiveFilter,
+    known: OnlineFilter,
     features: Tensor,
     answer: Array,
     cell: tuple[float, float],
     sigma: float,
-    settings: AdaptationSettings,
-) -> AdaptiveFilter:
+    settings: OnlineFilterSettings,
+) -> OnlineFilter:
     """Take another frame into account, unless the filter answers to it as it should (`settings.tolerance`).
 
     Args:
@@ -143,20 +143,20 @@ def learn(
     label = gaussian(len(answer), cell, sigma)
     if squared_error(answer, label) <= settings.tolerance * np.square(label).sum():
         return known
-    shares, first = known.shares * np.float32(1 - settings.rate), known.first
+    shares, first = known.shares * np.float32(1 - settings.learning_rate), known.first
     kept = list(range(len(shares)))
-    if len(shares) - first >= settings.samples:
+    if len(shares) - first >= settings.max_samples:
         del kept[first + int(shares[first:].argmin())]
-    shares = np.append(shares[kept], np.float32(settings.rate))
+    shares = np.append(shares[kept], np.float32(settings.learning_rate))
     seen = spectra_of(known.part.reach(features, len(answer)).cpu().float() - known.mean)
     grown = replace(
         known,
         spectra=(*(known.spectra[index] for index in kept), seen),
         labels=np.concatenate([known.labels[kept], label[None]]),
         answers=np.concatenate([known.answers[kept], answer[None]]),
-        shares=_at_least(shares / shares.sum(), first, settings.first_share),
+        shares=_at_least(shares / shares.sum(), first, settings.first_sample_weight),
     )
-    return fit(grown, settings.regularisation, settings.steps)
+    return fit(grown, settings.regularization, settings.iterations)
 
 
 def squared_error(answer: Array, label: Array) -> float:
@@ -164,7 +164,7 @@ def squared_error(answer: Array, label: Array) -> float:
     return float(np.square(answer - label, where=(label >= BACKGROUND) | (answer > 0), out=np.zeros_like(answer)).sum())
 
 
-def fit(known: AdaptiveFilter, regularisation: float, steps: int) -> AdaptiveFilter:
+def fit(known: OnlineFilter, regularization: float, steps: int) -> OnlineFilter:
     """Some steps of the conjugate gradient from the present weights."""
     weights, answers = descend(
         known.weights,
@@ -173,7 +173,7 @@ def fit(known: AdaptiveFilter, regularisation: float, steps: int) -> AdaptiveFil
         known.labels,
         known.shares,
         known.support,
-        regularisation,
+        regularization,
         BACKGROUND,
         steps,
     )

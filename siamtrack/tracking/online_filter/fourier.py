@@ -25,7 +25,7 @@ Array = NDArray[Any]
 """Of float32, or of float64 where rounding is to be kept out."""
 
 
-class Waves(NamedTuple):
+class FourierBasis(NamedTuple):
     """The matrices that transform the corner `(h, w)` of a map that is zero elsewhere, there and back."""
 
     along: Array
@@ -37,7 +37,7 @@ class Waves(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def waves_of(corner: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]) -> Waves:
+def fourier_basis(corner: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]) -> FourierBasis:
     """The matrices of a corner `(h, w)` of a map `(H, W)`.
 
     `exp(-i (k u + y v))` is summed along the rows first, as `cos(y v)` and `sin(y v)`, so that all products are real.
@@ -56,7 +56,7 @@ def waves_of(corner: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[An
     if rows % 2 == 0:
         counts[-1] = 1
     back = down.T * np.tile(counts, 2) / (rows * columns)
-    return Waves(*(np.ascontiguousarray(each, dtype) for each in (along, down, back)))
+    return FourierBasis(*(np.ascontiguousarray(each, dtype) for each in (along, down, back)))
 
 
 def spectra_of(maps: Tensor) -> Array:
@@ -67,7 +67,7 @@ def spectra_of(maps: Tensor) -> Array:
 
 
 # The products are PyTorch's: the threads of NumPy's BLAS spin when they are done, and take the network's cores.
-def into_spectra(corners: Array, waves: Waves) -> Array:
+def into_spectra(corners: Array, waves: FourierBasis) -> Array:
     """The spectra of maps that are zero but for a corner: `(N, h, w)` to `(N, 2, F)`; waves are of this corner."""
     count, height, width = corners.shape
     along, down, _ = map(torch.from_numpy, waves)
@@ -76,7 +76,7 @@ def into_spectra(corners: Array, waves: Waves) -> Array:
     return spectra
 
 
-def into_corners(spectra: Array, waves: Waves) -> Array:
+def into_corners(spectra: Array, waves: FourierBasis) -> Array:
     """The corners of the maps of spectra: `(N, 2, F)` to `(N, h, w)`; waves are of this corner."""
     along, _, back = map(torch.from_numpy, waves)
     width, double = along.shape

@@ -9,12 +9,12 @@ import numpy as np
 
 from siamtrack.tracking.online_filter.fourier import (
     Array,
-    Waves,
+    FourierBasis,
     add_over_channels,
     add_to_channels,
+    fourier_basis,
     into_corners,
     into_spectra,
-    waves_of,
 )
 
 
@@ -40,13 +40,13 @@ def descend(
     labels: Array,
     shares: Array,
     support: Array,
-    regularisation: float,
+    regularization: float,
     background: float,
     steps: int,
 ) -> tuple[Array, Array]:
     """Some steps of the conjugate gradient (Polak-Ribiere) towards the filter that answers with the labels.
 
-    It minimises `sum(shares * (answers - labels)^2) + regularisation * sum(weights^2)`, where a label below
+    It minimizes `sum(shares * (answers - labels)^2) + regularization * sum(weights^2)`, where a label below
     `background` asks for no more than an answer below zero.
 
     Args:
@@ -56,7 +56,7 @@ def descend(
         labels: `(M, R, R)`.
         shares: `(M,)` how much each sample counts.
         support: `(h, w)` what the gradient of the answers is multiplied by.
-        regularisation: weight of the squared filter.
+        regularization: weight of the squared filter.
         background: labels below this are of the background.
         steps: of the descent.
 
@@ -64,7 +64,7 @@ def descend(
         The weights, and what the samples answer to them.
     """
     kind = weights.dtype.type
-    ridge = kind(regularisation)
+    ridge = kind(regularization)
     direction, previous = np.zeros_like(weights), np.zeros_like(weights)
     small, large = _waves(weights, answers.shape[-1])
     for _ in range(steps):
@@ -88,20 +88,20 @@ def _inner(a: Array, b: Array) -> Any:
     return (a * b).sum()
 
 
-def compile_descent() -> None:
+def compile_solver() -> None:
     """Compile, or load from numba's cache, before the first frame."""
     cell = np.zeros((1, 1, 1), np.float32)
     descend(cell, cell, [np.zeros((1, 2, 1), np.float32)], cell, cell[0, 0], cell[0], 0.0, 0.0, 1)
 
 
-def _waves(weights: Array, size: int) -> tuple[Waves, Waves]:
+def _waves(weights: Array, size: int) -> tuple[FourierBasis, FourierBasis]:
     """Those of the weights and of answers of this size, in the maps of the samples."""
     height, width = weights.shape[1:]
     shape = size + height - 1, size + width - 1
-    return waves_of((height, width), shape, weights.dtype), waves_of((size, size), shape, weights.dtype)
+    return fourier_basis((height, width), shape, weights.dtype), fourier_basis((size, size), shape, weights.dtype)
 
 
-def _respond(weights: Array, spectra: Sequence[Array], small: Waves, large: Waves) -> Array:
+def _respond(weights: Array, spectra: Sequence[Array], small: FourierBasis, large: FourierBasis) -> Array:
     """`respond`, with the waves of the weights and of the answers."""
     turned = into_spectra(weights, small)
     filtered = np.zeros((len(spectra), *turned.shape[1:]), weights.dtype)
@@ -110,7 +110,7 @@ def _respond(weights: Array, spectra: Sequence[Array], small: Waves, large: Wave
     return into_corners(filtered, large)
 
 
-def _correlate_back(answers: Array, spectra: Sequence[Array], small: Waves, large: Waves) -> Array:
+def _correlate_back(answers: Array, spectra: Sequence[Array], small: FourierBasis, large: FourierBasis) -> Array:
     """The adjoint of `_respond`, summed over samples: `(M, R, R)` to `(C, h, w)`."""
     totals = np.zeros_like(spectra[0])
     for sample, answer in zip(spectra, into_spectra(answers, large), strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_up import GOOD, report, tracker_score
 
-from siamtrack.errors import SinkError
+from siamtrack.errors import OutputError
 from siamtrack.evaluation.report.output import write_report
 from siamtrack.evaluation.report.palette import styles
 from siamtrack.evaluation.report.plots import curve_plots
@@ -52,11 +52,11 @@ def test_without_times_there_is_no_plot_of_speed(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match=r"file/report/report\.html cannot be written: .*--out"):
+    with pytest.raises(OutputError, match=r"file/report/report\.html cannot be written: .*--out"):
         write_report(report(), tmp_path / "file" / "report")
 
 
-def test_curves_of_a_png_are_in_the_colours_of_their_trackers() -> None:
+def test_curves_of_a_png_are_in_the_colors_of_their_trackers() -> None:
     before = plt.get_fignums()
     names = ["good", r"a $formula$ that \is none"]
     looks = styles(names)

@@ -1,4 +1,4 @@
-"""Colours that can be told apart, on both pages."""
+"""Colors that can be told apart, on both pages."""
 
 from __future__ import annotations
 

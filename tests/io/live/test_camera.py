@@ -18,7 +18,7 @@ from rendering import index_of, numbered
 from siamtrack.errors import SourceError
 from siamtrack.io.live import camera
 from siamtrack.io.live.camera import CameraCapture, is_camera, open_camera, sensible_rate
-from siamtrack.io.live.latest import NewestFrames
+from siamtrack.io.live.latest import LatestFrames
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="device files are Linux's")
 EMPTY = np.zeros((0, 0, 3), np.uint8)
@@ -83,7 +83,7 @@ class TestPictures:
 class TestTheEnd:
     def test_an_unplugged_camera_ends_at_once(self) -> None:
         device = Device(0)
-        with NewestFrames("camera 0", CameraCapture("camera 0", device, gone, 10)) as source:
+        with LatestFrames("camera 0", CameraCapture("camera 0", device, gone, 10)) as source:
             assert [frame.index for frame in source] == [0]
             assert source.ended == "camera 0 gives no more pictures: it was unplugged, or its driver stopped"
         assert device.released
@@ -101,7 +101,7 @@ class TestTheEnd:
 
     def test_empty_pictures_are_told(self) -> None:
         with pytest.raises(SourceError, match="camera 0 gives empty pictures: unplug it"):
-            NewestFrames("camera 0", CameraCapture("camera 0", Device(*[EMPTY] * 10), there, 10))
+            LatestFrames("camera 0", CameraCapture("camera 0", Device(*[EMPTY] * 10), there, 10))
 
 
 class TestRate:

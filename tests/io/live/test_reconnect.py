@@ -12,8 +12,8 @@ from rendering import index_of
 from siamtrack.errors import SourceError
 from siamtrack.io.live import reconnect
 from siamtrack.io.live.capture import Capture
-from siamtrack.io.live.latest import NewestFrames
-from siamtrack.io.live.reconnect import ReopenedCapture, wait_before
+from siamtrack.io.live.latest import LatestFrames
+from siamtrack.io.live.reconnect import ReconnectingCapture, wait_before
 
 
 def one_after_the_other(*captures: Capture | SourceError) -> Callable[[], Capture]:
@@ -58,7 +58,7 @@ def test_no_wait_is_longer(tries: int) -> None:
 class TestReopening:
     def test_the_pictures_go_on_and_the_notice_goes(self) -> None:
         first, second = Scripted(1, SourceError("it stalled")), Scripted(2, SourceError("over"))
-        capture = ReopenedCapture(first, one_after_the_other(second), tries=1)
+        capture = ReconnectingCapture(first, one_after_the_other(second), tries=1)
         first_image = capture.read()
         assert first_image is not None
         assert capture.read() is None
@@ -73,7 +73,7 @@ class TestReopening:
 
     def test_it_gives_up_in_the_end(self) -> None:
         down = SourceError("refused")
-        capture = ReopenedCapture(Scripted(1, SourceError("ended")), one_after_the_other(down, down), tries=2)
+        capture = ReconnectingCapture(Scripted(1, SourceError("ended")), one_after_the_other(down, down), tries=2)
         assert steps(capture) == [
             1,
             "ended; opening it again in 0.001 s (try 1 of 2)",
@@ -83,17 +83,17 @@ class TestReopening:
 
     def test_a_try_without_a_picture_is_in_vain(self) -> None:
         silent = Scripted(SourceError("silent"))
-        capture = ReopenedCapture(Scripted(1, SourceError("ended")), one_after_the_other(silent), tries=1)
+        capture = ReconnectingCapture(Scripted(1, SourceError("ended")), one_after_the_other(silent), tries=1)
         assert steps(capture)[-1] == "end: silent; given up after 1 try to open it again"
         assert silent.closed.is_set()
 
     def test_a_picture_makes_up_for_the_tries_before_it(self) -> None:
         captures = [Scripted(number, SourceError("ended")) for number in range(5)]
-        capture = ReopenedCapture(captures[0], one_after_the_other(*captures[1:], SourceError("off")), tries=1)
+        capture = ReconnectingCapture(captures[0], one_after_the_other(*captures[1:], SourceError("off")), tries=1)
         assert [step for step in steps(capture) if isinstance(step, int)] == [0, 1, 2, 3, 4]
 
     def test_what_never_showed_anything_is_not_opened_again(self) -> None:
-        capture = ReopenedCapture(Scripted(SourceError("no picture")), one_after_the_other(), tries=9)
+        capture = ReconnectingCapture(Scripted(SourceError("no picture")), one_after_the_other(), tries=9)
         assert steps(capture) == ["end: no picture"]
 
     def test_each_try_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -101,7 +101,7 @@ class TestReopening:
         back = Scripted(2, SourceError("off"))
         reopen = one_after_the_other(down, back, down, down)
         with caplog.at_level(logging.INFO, "siamtrack"):
-            steps(ReopenedCapture(Scripted(1, SourceError("ended")), reopen, tries=2))
+            steps(ReconnectingCapture(Scripted(1, SourceError("ended")), reopen, tries=2))
         assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
             "ended",
             "refused",
@@ -115,7 +115,7 @@ def test_closing_ends_a_long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "FIRST_WAIT", 3600.0)
     monkeypatch.setattr(reconnect, "LONGEST_WAIT", 3600.0)
     first = Scripted(1)
-    source = NewestFrames("stream", ReopenedCapture(first, one_after_the_other(), tries=1))
+    source = LatestFrames("stream", ReconnectingCapture(first, one_after_the_other(), tries=1))
     next(source)
     first._put(SourceError("ended"))
     assert first.closed.wait(PATIENCE)

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siamtrack.errors import SinkError
+from siamtrack.errors import OutputError
 from siamtrack.io.sources import open_source
 from siamtrack.io.video.concat import join_videos
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 
 RATE = Fraction(24000, 1001)
 
 
 def write_part(path: Path, shades: range) -> Path:
-    with VideoSink(path, 64, 48, RATE, threads=1) as sink:
+    with VideoEncoder(path, 64, 48, RATE, threads=1) as sink:
         for shade in shades:
             sink.write(np.full((48, 64, 3), 4 * shade, np.uint8))
     return path
@@ -41,13 +41,13 @@ def test_every_frame_is_there_in_order_and_on_time(tmp_path: Path, cuts: tuple[i
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     part = write_part(tmp_path / "part.mp4", range(3))
-    with pytest.raises(SinkError, match=r"joined\.mp4"):
+    with pytest.raises(OutputError, match=r"joined\.mp4"):
         join_videos([part], tmp_path / "nowhere" / "joined.mp4", RATE)
 
 
 def test_nothing_is_left_of_a_join_that_fails(tmp_path: Path) -> None:
     part, damaged = write_part(tmp_path / "part.mp4", range(3)), tmp_path / "damaged.mp4"
     damaged.write_bytes(b"This is no video.")
-    with pytest.raises(SinkError, match=r"joined\.mp4"):
+    with pytest.raises(OutputError, match=r"joined\.mp4"):
         join_videos([part, damaged], tmp_path / "joined.mp4", RATE)
     assert not (tmp_path / "joined.mp4").exists()

@@ -1,4 +1,4 @@
-"""The colours of a video against the standard's formulas, in floating point."""
+"""The colors of a video against the standard's formulas, in floating point."""
 
 from __future__ import annotations
 

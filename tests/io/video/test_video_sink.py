@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rendering import index_of, numbered
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.sources import open_source
 from siamtrack.io.video import sink as video_sink
-from siamtrack.io.video.sink import VideoSink, count_frames
+from siamtrack.io.video.sink import VideoEncoder, count_frames
 
 NTSC = Fraction(30000, 1001)
 
@@ -24,7 +24,7 @@ class TestVideo:
     @pytest.mark.parametrize("rate", [Fraction(25), NTSC, Fraction(24000, 1001), Fraction(15, 2)])
     def test_rate_size_and_every_frame_come_back(self, tmp_path: Path, extension: str, rate: Fraction) -> None:
         path = tmp_path / f"out.{extension}"
-        with VideoSink(path, 96, 64, rate) as sink:
+        with VideoEncoder(path, 96, 64, rate) as sink:
             for index in range(20):
                 sink.write(numbered(index))
             assert sink.written == 20
@@ -39,7 +39,7 @@ class TestVideo:
     @pytest.mark.parametrize("threads", [1, 3])
     def test_a_number_of_threads_changes_no_frame(self, tmp_path: Path, threads: int) -> None:
         path = tmp_path / "out.mp4"
-        with VideoSink(path, 96, 64, NTSC, threads=threads) as sink:
+        with VideoEncoder(path, 96, 64, NTSC, threads=threads) as sink:
             for index in range(20):
                 sink.write(numbered(index))
             assert sink._stream.codec_context.thread_count == threads
@@ -48,7 +48,7 @@ class TestVideo:
 
     def test_it_is_h264_that_plays_everywhere(self, tmp_path: Path) -> None:
         path = tmp_path / "out.mp4"
-        with VideoSink(path, 96, 64, NTSC) as sink:
+        with VideoEncoder(path, 96, 64, NTSC) as sink:
             sink.write(numbered(0))
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
@@ -57,10 +57,10 @@ class TestVideo:
         content = path.read_bytes()
         assert content.index(b"moov") < content.index(b"mdat")  # plays before it is loaded to the end
 
-    def test_colours_are_stored_as_in_the_standard(self, tmp_path: Path) -> None:
+    def test_colors_are_stored_as_in_the_standard(self, tmp_path: Path) -> None:
         """ITU-R BT.709, limited range."""
         colors = [*product((0, 255), repeat=3), *np.random.default_rng(0).integers(0, 256, (100, 3)).tolist()]
-        with VideoSink(tmp_path / "out.mp4", 47, 31, Fraction(30)) as sink:
+        with VideoEncoder(tmp_path / "out.mp4", 47, 31, Fraction(30)) as sink:
             for b, g, r in colors:
                 luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
                 u, v = (b - luma) / 1.8556, (r - luma) / 1.5748
@@ -71,24 +71,22 @@ class TestVideo:
                     np.testing.assert_allclose(stored.astype(float), value, atol=1)
                 sink.encode(frame)
 
-    def test_colours_come_back(self, tmp_path: Path) -> None:
-        colours = np.array(
-            [(0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255), (0, 0, 0), (30, 200, 220)], np.uint8
-        )
-        image = np.repeat(np.repeat(colours[None], 64, 0), 32, 1)
+    def test_colors_come_back(self, tmp_path: Path) -> None:
+        colors = np.array([(0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255), (0, 0, 0), (30, 200, 220)], np.uint8)
+        image = np.repeat(np.repeat(colors[None], 64, 0), 32, 1)
         path = tmp_path / "out.mp4"
-        with VideoSink(path, image.shape[1], 64, Fraction(25)) as sink:
+        with VideoEncoder(path, image.shape[1], 64, Fraction(25)) as sink:
             sink.write(image)
         with open_source(path) as source:
             played = next(source).image
         assert played is not None
-        np.testing.assert_allclose(played[32, 16::32].astype(int), colours, atol=4)
+        np.testing.assert_allclose(played[32, 16::32].astype(int), colors, atol=4)
 
     @pytest.mark.parametrize(("width", "height"), [(97, 64), (96, 63), (33, 31), (2, 2), (1, 1)])
     def test_odd_sizes_are_padded(self, tmp_path: Path, width: int, height: int) -> None:
         image = np.full((height, width, 3), (40, 120, 200), np.uint8)
         path = tmp_path / "out.mp4"
-        with VideoSink(path, width, height, Fraction(25)) as sink:
+        with VideoEncoder(path, width, height, Fraction(25)) as sink:
             sink.write(image)
         with open_source(path) as source:
             played = next(source).image
@@ -99,7 +97,7 @@ class TestVideo:
 
     def test_other_sizes_are_letterboxed_and_other_kinds_converted(self, tmp_path: Path) -> None:
         path = tmp_path / "out.mp4"
-        with VideoSink(path, 96, 64, Fraction(25)) as sink:
+        with VideoEncoder(path, 96, 64, Fraction(25)) as sink:
             sink.write(np.full((64, 96, 3), 200, np.uint8))
             sink.write(np.full((300, 100, 3), 200, np.uint8))
             sink.write(np.full((64, 96), 200, np.uint8))
@@ -115,7 +113,7 @@ class TestVideo:
 
     def test_its_input_is_not_changed(self, tmp_path: Path) -> None:
         image = numbered(3)
-        with VideoSink(tmp_path / "out.mp4", 96, 64, Fraction(25)) as sink:
+        with VideoEncoder(tmp_path / "out.mp4", 96, 64, Fraction(25)) as sink:
             sink.write(image)
         np.testing.assert_array_equal(image, numbered(3))
 
@@ -124,7 +122,7 @@ class TestVideo:
         path = tmp_path / "out.mp4"
 
         def work() -> None:
-            with VideoSink(path, 96, 64, Fraction(25)) as sink:
+            with VideoEncoder(path, 96, 64, Fraction(25)) as sink:
                 for index in range(9):
                     sink.write(numbered(index))
                 raise error
@@ -135,27 +133,27 @@ class TestVideo:
             assert [index_of(frame.image) for frame in source if frame.image is not None] == list(range(9))
 
     def test_closing_twice_is_fine_and_writing_after_it_is_not(self, tmp_path: Path) -> None:
-        sink = VideoSink(tmp_path / "out.mp4", 96, 64, Fraction(25))
+        sink = VideoEncoder(tmp_path / "out.mp4", 96, 64, Fraction(25))
         sink.write(numbered(0))
         sink.close()
         sink.close()
-        with pytest.raises(SinkError, match="is closed"):
+        with pytest.raises(OutputError, match="is closed"):
             sink.write(numbered(1))
 
     def test_no_frame_is_an_error_and_leaves_no_file(self, tmp_path: Path) -> None:
         path = tmp_path / "out.mp4"
-        with pytest.raises(SinkError, match="no frame was written"):
-            VideoSink(path, 96, 64, Fraction(25)).close()
+        with pytest.raises(OutputError, match="no frame was written"):
+            VideoEncoder(path, 96, 64, Fraction(25)).close()
         assert not path.exists()
 
     def test_an_error_before_the_first_frame_is_the_one_told(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="mine"), VideoSink(tmp_path / "out.mp4", 96, 64, Fraction(25)):
+        with pytest.raises(ValueError, match="mine"), VideoEncoder(tmp_path / "out.mp4", 96, 64, Fraction(25)):
             raise ValueError("mine")
         assert list(tmp_path.iterdir()) == []
 
     def test_missing_frames_are_noticed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "out.mkv"
-        sink = VideoSink(path, 96, 64, Fraction(25))
+        sink = VideoEncoder(path, 96, 64, Fraction(25))
         for index in range(30):
             sink.write(numbered(index))
 
@@ -164,7 +162,7 @@ class TestVideo:
             return count_frames(target)
 
         monkeypatch.setattr(video_sink, "count_frames", cut_and_count)
-        with pytest.raises(SinkError, match=r"holds \d+ of the 30 frames written"):
+        with pytest.raises(OutputError, match=r"holds \d+ of the 30 frames written"):
             sink.close()
 
     @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
@@ -175,17 +173,17 @@ class TestVideo:
         noise = np.random.default_rng(0).integers(0, 256, (90, 240, 320, 3), np.uint8)
 
         def work() -> None:
-            with VideoSink(path, 320, 240, Fraction(25)) as sink:
+            with VideoEncoder(path, 320, 240, Fraction(25)) as sink:
                 for image in noise:
                     sink.write(image)
 
-        with pytest.raises(SinkError, match=f"disk full: '{path}' could not be written"):
+        with pytest.raises(OutputError, match=f"disk full: '{path}' could not be written"):
             work()
 
     def test_mpeg4_takes_over_where_h264_is_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(video_sink, "ENCODERS", ("no_such_encoder", "h264_nvenc", "mpeg4"))
         path = tmp_path / "out.mp4"
-        with VideoSink(path, 96, 64, NTSC) as sink:
+        with VideoEncoder(path, 96, 64, NTSC) as sink:
             for index in range(12):
                 sink.write(numbered(index))
         with open_source(path) as source:
@@ -194,19 +192,19 @@ class TestVideo:
 
     def test_no_encoder_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(video_sink, "ENCODERS", ("no_such_encoder",))
-        with pytest.raises(SinkError, match=r"no encoder for 96x64 video .*no_such_encoder"):
-            VideoSink(tmp_path / "out.mp4", 96, 64, Fraction(25))
+        with pytest.raises(OutputError, match=r"no encoder for 96x64 video .*no_such_encoder"):
+            VideoEncoder(tmp_path / "out.mp4", 96, 64, Fraction(25))
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("name", ["out.txt", "out", "out.webm"])
     def test_unknown_extension(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(UsageError, match=r"\.mp4 \.mkv \.mov \.avi"):
-            VideoSink(tmp_path / name, 96, 64, Fraction(25))
+            VideoEncoder(tmp_path / name, 96, 64, Fraction(25))
 
     @pytest.mark.parametrize(("width", "height", "rate"), [(0, 64, 25), (96, -1, 25), (96, 64, 0)])
     def test_impossible_size_and_rate(self, tmp_path: Path, width: int, height: int, rate: int) -> None:
         with pytest.raises(UsageError, match="must be positive"):
-            VideoSink(tmp_path / "out.mp4", width, height, Fraction(rate))
+            VideoEncoder(tmp_path / "out.mp4", width, height, Fraction(rate))
 
     @given(st.fractions(min_value=Fraction(1, 10**6), max_value=1000))
     def test_rates_that_no_container_holds_become_the_nearest(self, rate: Fraction) -> None:

@@ -176,7 +176,7 @@ class TestVideo:
 
     @pytest.mark.parametrize(("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (5, 0.299, 0.114)])  # BT.709, BT.601
     @given(st.tuples(*3 * [st.integers(0, 255)]))
-    def test_colours_are_those_of_the_standard(
+    def test_colors_are_those_of_the_standard(
         self, matrix: int, red: float, blue: float, color: tuple[int, int, int]
     ) -> None:
         b, g, r = color
@@ -187,11 +187,11 @@ class TestVideo:
             plane.update(bytes([round(value)]) * plane.buffer_size)
         frame.colorspace, frame.color_range = matrix, 1
         picture = Upright()(frame)
-        # Rounding what is stored moves a colour by one level, and showing it by as much as two.
+        # Rounding what is stored moves a color by one level, and showing it by as much as two.
         np.testing.assert_allclose(picture.astype(int), np.broadcast_to(color, picture.shape), atol=3)
         assert np.ptp(picture, axis=(0, 1)).max() == 0
 
-    def test_full_range_and_10_bit_video_have_the_same_colours(self, tmp_path: Path) -> None:
+    def test_full_range_and_10_bit_video_have_the_same_colors(self, tmp_path: Path) -> None:
         means = []
         for name, pixels in (("a.mkv", "yuv420p"), ("b.mkv", "yuvj420p"), ("c.mkv", "yuv420p10le")):
             with av.open(str(tmp_path / name), "w") as container:

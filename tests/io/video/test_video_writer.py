@@ -1,4 +1,4 @@
-"""The public writer: where its size and rate come from. That the video plays is tested with `VideoSink`."""
+"""The public writer: where its size and rate come from. That the video plays is tested with `VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rendering import Render, index_of, numbered
 
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.sources import open_source
 from siamtrack.io.video.writer import VideoWriter
 
@@ -62,7 +62,7 @@ def test_a_rate_that_cannot_be_is_named(tmp_path: Path, rate: float) -> None:
 def test_a_wrong_path_is_told_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"out\.gif.* has no video extension"):
         VideoWriter(tmp_path / "out.gif")
-    with pytest.raises(SinkError, match="missing' does not exist"):
+    with pytest.raises(OutputError, match="missing' does not exist"):
         VideoWriter(tmp_path / "missing" / "out.mp4")
 
 
@@ -85,11 +85,11 @@ def test_what_is_no_picture_is_refused_and_writing_goes_on(tmp_path: Path, pictu
 
 def test_no_frame_is_an_error_and_leaves_no_file(tmp_path: Path, render: Render) -> None:
     path = tmp_path / "out.mp4"
-    with pytest.raises(SinkError, match=f"no frame was written to '{path}'"), VideoWriter(path):
+    with pytest.raises(OutputError, match=f"no frame was written to '{path}'"), VideoWriter(path):
         pass
     with open_source(render()) as source:
         video = VideoWriter(path, like=source)
-    with pytest.raises(SinkError, match=f"no frame was written to '{path}'"):
+    with pytest.raises(OutputError, match=f"no frame was written to '{path}'"):
         video.close()
     assert not path.exists()
 
@@ -106,8 +106,8 @@ def test_closing_twice_is_fine_and_writing_after_it_is_not(tmp_path: Path, frame
         video.write(numbered(0))
         video.close()
     else:
-        with pytest.raises(SinkError, match="no frame"):
+        with pytest.raises(OutputError, match="no frame"):
             video.close()
     video.close()
-    with pytest.raises(SinkError, match="is closed"):
+    with pytest.raises(OutputError, match="is closed"):
         video.write(numbered(1))

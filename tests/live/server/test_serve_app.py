@@ -20,7 +20,7 @@ from siamtrack.errors import UsageError
 from siamtrack.io.live.base import LiveFrame, LiveSource
 from siamtrack.io.results import CSV_HEADER
 from siamtrack.io.sources import open_source
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.live.server import feeds
 from siamtrack.live.server.app import build_app
 from siamtrack.live.server.limits import FASTEST, LimitError, Limits
@@ -39,7 +39,7 @@ def webcam(page: Page) -> Page:
 
 
 def write_video(path: Path, frames: int = 6, width: int = 64, height: int = 48) -> bytes:
-    with VideoSink(path, width, height, Fraction(25), threads=1) as sink:
+    with VideoEncoder(path, width, height, Fraction(25), threads=1) as sink:
         for index in range(frames):
             sink.write(picture(width, height, 20 * index))
     return path.read_bytes()
@@ -353,7 +353,7 @@ def large(path: Path) -> bytes:
 
 
 def long(path: Path) -> bytes:
-    with VideoSink(path / "long.mp4", 64, 48, Fraction(1, 2), threads=1) as sink:
+    with VideoEncoder(path / "long.mp4", 64, 48, Fraction(1, 2), threads=1) as sink:
         for _ in range(40):
             sink.write(picture())
     return (path / "long.mp4").read_bytes()

@@ -11,11 +11,11 @@ import pytest
 from serving_clients import picture
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SinkError, UsageError
+from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.frames import Frame
 from siamtrack.io.results import CSV_HEADER, Row
 from siamtrack.io.sources import open_source
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.live.server.recording import ByTheClock, EachOnce, Recording
 from siamtrack.tracking.status import Status
 
@@ -32,7 +32,7 @@ def write(recording: Recording, *indices: int) -> None:
 
 
 def shades(path: Path) -> tuple[list[int], Fraction]:
-    """The colour of each frame's corner."""
+    """The color of each frame's corner."""
     with open_source(path) as source:
         return [
             round(float(frame.image[-8:, -8:].mean())) for frame in source if frame.image is not None
@@ -101,16 +101,16 @@ def test_without_a_frame_there_is_no_video(tmp_path: Path) -> None:
 
 
 def test_a_part_that_cannot_be_finished_is_told_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: VideoSink) -> None:
-        raise SinkError("disk full")
+    def fail(_: VideoEncoder) -> None:
+        raise OutputError("disk full")
 
     recording = Recording(tmp_path / "recording", EachOnce(Fraction(10)))
     write(recording, 0, 1)
     recording.export_video(tmp_path / "video.mp4")
     write(recording, 2, 3, 4)
     with monkeypatch.context() as context:
-        context.setattr(VideoSink, "close", fail)
-        with pytest.raises(SinkError, match=r"last 0\.3 seconds of the video are lost: disk full"):
+        context.setattr(VideoEncoder, "close", fail)
+        with pytest.raises(OutputError, match=r"last 0\.3 seconds of the video are lost: disk full"):
             recording.export_video(tmp_path / "video.mp4")
     recording.export_video(tmp_path / "video.mp4")
     assert shades(tmp_path / "video.mp4")[0] == [pytest.approx(10 * index, abs=4) for index in (0, 1)]
@@ -121,10 +121,10 @@ def test_a_part_that_cannot_be_finished_is_told_and_left_out(tmp_path: Path, mon
 
 
 def test_files_that_cannot_be_made_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match="nowhere"):
+    with pytest.raises(OutputError, match="nowhere"):
         Recording(tmp_path / "nowhere" / "recording", ByTheClock())
     recording = Recording(tmp_path / "recording", ByTheClock())
-    with pytest.raises(SinkError, match=r"boxes\.csv"):
+    with pytest.raises(OutputError, match=r"boxes\.csv"):
         recording.export_csv(tmp_path / "nowhere" / "boxes.csv")
     recording.close()
 

@@ -11,13 +11,13 @@ import pytest
 from serving_clients import picture
 
 from siamtrack.errors import SourceError
-from siamtrack.io.video.sink import VideoSink
+from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.live.server.limits import LimitError, Limits
 from siamtrack.live.server.uploads import NAME, check_video
 
 
 def write(path: Path, rate: Fraction = Fraction(25), frames: int = 5) -> Path:
-    with VideoSink(path, 64, 48, rate, threads=1) as sink:
+    with VideoEncoder(path, 64, 48, rate, threads=1) as sink:
         for _ in range(frames):
             sink.write(picture())
     return path

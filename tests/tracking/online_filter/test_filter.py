@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from scenes import PixelBackbone, growing_track, render
 
 from siamtrack.boxes import Box, iou
-from siamtrack.config import AdaptationSettings, TrackingSettings
+from siamtrack.config import OnlineFilterSettings, TrackingSettings
 from siamtrack.models.heads import CorrelationHead
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.online_filter.filter import (
     BACKGROUND,
-    AdaptiveFilter,
+    OnlineFilter,
     Part,
     begin,
     covered,
@@ -34,7 +34,7 @@ from siamtrack.tracking.tracker import Tracker
 
 
 class ColorBackbone(PixelBackbone):
-    """Embeds 4 x 4 pixels as their mean shares of six grey levels in each colour: smooth, as learnt features are."""
+    """Embeds 4 x 4 pixels as their mean shares of six gray levels in each color: smooth, as learnt features are."""
 
     out_channels = 18
 
@@ -49,10 +49,12 @@ def network() -> TrackingNetwork:
     return TrackingNetwork(ColorBackbone(), CorrelationHead(ColorBackbone.response_scale))
 
 
-ADAPTING = TrackingSettings(scale_search="exemplar", adaptation=AdaptationSettings(every=2, samples=3, tolerance=0))
+ADAPTING = TrackingSettings(
+    scale_search="exemplar", online_filter=OnlineFilterSettings(interval=2, max_samples=3, tolerance=0)
+)
 
 
-def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: int = 5) -> AdaptiveFilter:
+def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: int = 5) -> OnlineFilter:
     """A small regression in double precision; labels of noise about 0.5, where the hinge is idle."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -62,7 +64,7 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
     shares = draw(count).square() + 0.1
     weights, features = draw(channels, size, size), draw(count, channels, side, side)
     labels = 0.5 + 0.1 * draw(count, side - size + 1, side - size + 1).clamp(-2, 2)
-    return AdaptiveFilter(
+    return OnlineFilter(
         weights=weights.numpy(),
         part=Part(slice(size), slice(size)),
         size=size,
@@ -76,7 +78,7 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
     )
 
 
-def features_of(known: AdaptiveFilter) -> torch.Tensor:
+def features_of(known: OnlineFilter) -> torch.Tensor:
     """What the spectra are made of, without the mean: `(M, C, H, W)` of what the filter sees."""
     _, size, _ = known.labels.shape
     rows, columns = (size + side - 1 for side in known.support.shape)
@@ -92,7 +94,7 @@ def test_the_filter_is_correlated_with_every_sample(seed: int, count: int, size:
     np.testing.assert_allclose(respond(known.weights, known.spectra, more + 1), expected, atol=1e-9)
 
 
-def slow_fit(known: AdaptiveFilter, regularisation: float, steps: int) -> torch.Tensor:
+def slow_fit(known: OnlineFilter, regularization: float, steps: int) -> torch.Tensor:
     """The descent with gradients that PyTorch works out and answers of convolutions, `(C, a, b)`."""
     features, labels, shares = features_of(known), torch.from_numpy(known.labels), torch.from_numpy(known.shares)
     weights, support = torch.from_numpy(known.weights), torch.from_numpy(known.support)
@@ -102,11 +104,11 @@ def slow_fit(known: AdaptiveFilter, regularisation: float, steps: int) -> torch.
         answers = F.conv2d(features, leaf[None])[:, 0]
         counted = shares[:, None, None] * ((labels >= BACKGROUND) | (answers > 0))
         (gradient,) = torch.autograd.grad((counted * (answers - labels).square()).sum() / 2, leaf)
-        gradient = support * gradient + regularisation * weights
+        gradient = support * gradient + regularization * weights
         bend = ((gradient - previous) * gradient).sum() / previous.square().sum() if previous.any() else torch.zeros(())
         direction = bend.clamp(min=0) * direction - gradient
         change = F.conv2d(features, direction[None])[:, 0]
-        curvature = (counted * change.square()).sum() + regularisation * direction.square().sum()
+        curvature = (counted * change.square()).sum() + regularization * direction.square().sum()
         weights = weights - (gradient * direction).sum() / curvature * direction
         previous = gradient
     return weights
@@ -127,12 +129,12 @@ def test_a_fit_is_the_conjugate_gradient(seed: int, count: int, steps: int) -> N
 
 
 def test_a_long_fit_is_the_ridge_regression_in_closed_form() -> None:
-    known, regularisation = problem(5), 0.3
+    known, regularization = problem(5), 0.3
     rows = F.unfold(features_of(known), known.weights.shape[-1]).transpose(1, 2).reshape(-1, known.weights.size).numpy()
     shares = known.shares.repeat(known.labels[0].size)
-    normal = (rows.T * shares) @ rows + regularisation * np.eye(rows.shape[1])
+    normal = (rows.T * shares) @ rows + regularization * np.eye(rows.shape[1])
     expected = np.linalg.solve(normal, rows.T @ (shares * known.labels.flatten()))
-    np.testing.assert_allclose(fit(known, regularisation, 60).weights.flatten(), expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(fit(known, regularization, 60).weights.flatten(), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_background_below_zero_is_left_alone() -> None:
@@ -167,7 +169,9 @@ def test_more_steps_never_fit_worse(seed: int) -> None:
 @settings(deadline=None)
 @given(st.integers(1, 12), st.floats(0.01, 0.9), st.floats(0, 0.9))
 def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, least: float) -> None:
-    settings = AdaptationSettings(rate=rate, samples=3, first_share=least, steps=1, first_steps=1, tolerance=0)
+    settings = OnlineFilterSettings(
+        learning_rate=rate, max_samples=3, first_sample_weight=least, iterations=1, init_iterations=1, tolerance=0
+    )
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(2, 4, 9, 9, generator=generator)
     known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
@@ -185,7 +189,7 @@ def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, l
 def test_nothing_is_learnt_from_an_answer_that_is_right() -> None:
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(2, 4, 9, 9, generator=generator)
-    settings = AdaptationSettings(tolerance=0.1)
+    settings = OnlineFilterSettings(tolerance=0.1)
     known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
     right = gaussian(7, (2.0, 3.0), 1.0)
     below = right - (right < BACKGROUND)  # the background may be below zero
@@ -200,14 +204,14 @@ def test_nothing_is_learnt_from_an_answer_that_is_right() -> None:
 def test_the_support_is_the_area_of_the_box_in_cells(size: int, width: float, height: float) -> None:
     support = covered(size, (width, height))
     fine = 200
-    centres = (np.arange(size * fine) + 0.5) / fine - size / 2
-    inside = [np.abs(centres) <= max(length, 1) / 2 for length in (height, width)]
+    centers = (np.arange(size * fine) + 0.5) / fine - size / 2
+    inside = [np.abs(centers) <= max(length, 1) / 2 for length in (height, width)]
     counted = np.outer(*inside).reshape(size, fine, size, fine).mean((1, 3))
     np.testing.assert_allclose(support, counted, atol=0.02)
 
 
 def test_what_stands_beside_the_box_is_not_part_of_the_filter() -> None:
-    settings = AdaptationSettings(first_steps=10)
+    settings = OnlineFilterSettings(init_iterations=10)
     generator = torch.Generator().manual_seed(0)
     kernel, features = torch.randn(4, 8, 8, generator=generator), torch.randn(3, 4, 16, 16, generator=generator)
     known = begin(kernel, features, (2.0, 8.0), 1.0, settings)
@@ -328,8 +332,8 @@ def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetw
 
 
 def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
-    with pytest.raises(ValidationError, match="adaptation learns from one search crop a frame"):
-        TrackingSettings(scale_search="search", adaptation=AdaptationSettings())
+    with pytest.raises(ValidationError, match="online_filter learns from one search crop a frame"):
+        TrackingSettings(scale_search="search", online_filter=OnlineFilterSettings())
 
 
 @settings(deadline=None)
@@ -337,6 +341,6 @@ def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
 def test_kernel_and_offset_are_the_filter_for_features_as_they_are(seed: int, width: float, height: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(4, 9, 9, generator=generator) + 0.1 * torch.randn(3, 4, 9, 9, generator=generator)
-    known = begin(features[0, :, 3:6, 3:6], features, (width, height), 1.0, AdaptationSettings(first_steps=3))
+    known = begin(features[0, :, 3:6, 3:6], features, (width, height), 1.0, OnlineFilterSettings(init_iterations=3))
     answers = F.conv2d(features, known.kernel[None])[:, 0] - known.offset
     np.testing.assert_allclose(answers, known.answers, atol=1e-4)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from siamtrack.tracking.online_filter.fourier import (
     Array,
     add_product,
+    fourier_basis,
     into_corners,
     into_spectra,
     spectra_of,
-    waves_of,
 )
 
 Kind = np.dtype[np.float32 | np.float64]
@@ -45,7 +45,7 @@ def test_the_spectrum_of_a_corner_is_that_of_the_map_which_is_zero_elsewhere(
     (height, down), (width, along) = rows, columns
     whole = np.zeros((down, along), kind)
     corner = whole[:height, :width] = random_map((height, width), kind)
-    found, _ = into_spectra(np.stack([corner, -corner]), waves_of((height, width), (down, along), kind))
+    found, _ = into_spectra(np.stack([corner, -corner]), fourier_basis((height, width), (down, along), kind))
     np.testing.assert_allclose(found, spectrum_of(whole), atol=1e-4, rtol=1e-5)
 
 
@@ -55,7 +55,7 @@ def test_the_corner_of_a_map_comes_back(rows: tuple[int, int], columns: tuple[in
     (height, down), (width, along) = rows, columns
     whole = random_map((down, along), kind)
     spectrum = spectrum_of(whole)
-    found, _ = into_corners(np.stack([spectrum, -spectrum]), waves_of((height, width), (down, along), kind))
+    found, _ = into_corners(np.stack([spectrum, -spectrum]), fourier_basis((height, width), (down, along), kind))
     np.testing.assert_allclose(found, whole[:height, :width], atol=1e-4, rtol=1e-5)
 
 
