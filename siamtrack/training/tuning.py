@@ -164,7 +164,10 @@ def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) 
 
 
 def spans_for(network: TrackingNetwork, settings: TrackingSettings) -> dict[str, Span]:
-    """Return the settings that matter, each range widened to its present value; the filter's are `online_filter.NAME`."""
+    """Return the ranges of the settings that matter, widened to the present values.
+
+    Those of the filter are named `online_filter.NAME`.
+    """
     spans = dict(SEARCH_SPANS)
     if isinstance(network, BoxNetwork):
         spans |= BOX_SPANS
