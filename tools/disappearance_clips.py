@@ -238,7 +238,7 @@ def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
         np.array(shown),
         np.nan_to_num(overlap),
         tuple(result.status for result in results),
-        np.array([result.signals.quality or result.signals.response for result in results]),
+        np.array([result.signals.box_quality or result.signals.response for result in results]),
         np.array([result.score for result in results]),
         tuple(result.signals for result in results),
     )

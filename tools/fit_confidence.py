@@ -69,14 +69,16 @@ def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
     usual = np.concatenate([history(run, settings)[run.judged] for run in runs])
     right = np.concatenate([run.right[run.judged] for run in runs])
     features = np.hstack([signals, signals - usual])
-    names = [(kind, name) for kind in ("level", "change") for name in Signals._fields]
-    fitted = [index for index, (_, name) in enumerate(names) if name != "answer" and features[:, index].std() > FLAT]
+    names = [(kind, name) for kind in ("level_weights", "change_weights") for name in Signals._fields]
+    fitted = [
+        index for index, (_, name) in enumerate(names) if name != "filter_response" and features[:, index].std() > FLAT
+    ]
     intercept, weights = fit(features[:, fitted], right)
     while weights.min() < 0:
         del fitted[int(weights.argmin())]
         intercept, weights = fit(features[:, fitted], right)
     print(f"[tracking.confidence]\nintercept = {intercept:.3f}")
-    for kind in ("level", "change"):
+    for kind in ("level_weights", "change_weights"):
         chosen = [(names[i][1], weight) for i, weight in zip(fitted, weights, strict=True) if names[i][0] == kind]
         print(f"{kind} = {{ {', '.join(f'{name} = {weight:.3f}' for name, weight in chosen)} }}")
     logit = np.concatenate([run.logit[run.judged] for run in runs])

@@ -42,9 +42,9 @@ class Signals(NamedTuple):
     """Logarithm of the peak-to-sidelobe ratio of the response."""
     apce: float = 0.0
     """Logarithm of the average peak-to-correlation energy of the response."""
-    answer: float = 0.0
+    filter_response: float = 0.0
     """Greatest answer of the filter that is learnt, about 1 at the target; 0 without one."""
-    quality: float = 0.0
+    box_quality: float = 0.0
     """Logit of the overlap with the truth that a box head expects; 0 without one."""
 
 
@@ -92,7 +92,7 @@ def read_signals(peak: Peak, bias: float, answer: float, quality: float | None) 
     response = min(max(peak.value + bias, -MOST), MOST)
     signals = Signals(response, _ratio(peak.psr), _ratio(peak.apce), answer)
     if quality is not None:
-        signals = signals._replace(quality=_logit(quality))
+        signals = signals._replace(box_quality=_logit(quality))
     return signals
 
 
@@ -131,10 +131,13 @@ def update_state(
         What is believed now, and what is said.
     """
     rules, logit = settings.confidence, _logit(sure)
-    now = logit + rules.filter_weight * signals.answer
+    now = logit + rules.filter_weight * signals.filter_response
     if known.lost:
         usual = known.usual or signals
-        again = sure >= rules.found_threshold and signals.answer >= rules.found_filter_ratio * usual.answer
+        again = (
+            sure >= rules.found_threshold
+            and signals.filter_response >= rules.found_filter_ratio * usual.filter_response
+        )
         proofs = known.proofs + 1 if again else 0
         if proofs < rules.confirmations:
             said = Status.UNCERTAIN if proofs else Status.LOST

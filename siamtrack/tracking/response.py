@@ -74,7 +74,7 @@ class _Aim(NamedTuple):
 def needs_compiling() -> bool:
     """Whether the kernels are not in numba's cache yet; compiling them takes some seconds."""
     folder = find_peak.stats.cache_path
-    return folder is None or not any(Path(folder).glob("kernels.find_peak-*.nbi"))
+    return folder is None or not any(Path(folder).glob(f"{Path(__file__).stem}.find_peak-*.nbi"))
 
 
 def make_tables(size: int, upsample: int) -> PeakTables:

@@ -133,7 +133,7 @@ def test_what_is_read_changes_the_report_and_not_the_search(network: TrackingNet
     for frame in sequence.frames[1:]:
         searched, reported = plain.update(frame), told.update(frame)
         assert reported.state.searched_box == pytest.approx(searched.box)
-        assert reported.signals.quality > 5  # the head is sure of the overlap
+        assert reported.signals.box_quality > 5  # the head is sure of the overlap
         assert reported.box.width > 1.2 * searched.box.width
         assert reported.box.height < searched.box.height / 1.2
 

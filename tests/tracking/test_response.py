@@ -188,7 +188,7 @@ def test_without_a_place_for_compiled_code_the_package_still_imports() -> None:
         "        raise RuntimeError('cannot cache function: no locator available')\n"
         "    return real(*arguments, **options)\n"
         "numba.njit = njit\n"
-        "from siamtrack.tracking import kernels\n"
+        "from siamtrack.tracking import response as kernels\n"
         "assert kernels.CACHE is False\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

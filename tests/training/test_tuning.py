@@ -53,7 +53,7 @@ def test_every_end_of_every_span_is_a_possible_setting() -> None:
 
 def test_a_present_value_beyond_its_span_can_be_tried() -> None:
     low, high = spans_for(create_network("lite0"), ADAPTING)["online_filter.learning_rate"]
-    assert (low, high) == (FILTER_SPANS["rate"][0], 0.5)
+    assert (low, high) == (FILTER_SPANS["learning_rate"][0], 0.5)
 
 
 def test_replacing_a_setting_leaves_the_others(model: Path) -> None:
