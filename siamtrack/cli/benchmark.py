@@ -114,7 +114,7 @@ def benchmark(
         command=console.command_line(),
     )
     try:
-        with console.benchmark_progress() as report:
+        with console.progress("benchmark") as report:
             failures = run_benchmark(job, report)
     except KeyboardInterrupt:
         console.show_note("what is finished is kept, the same command goes on with the rest")

@@ -59,8 +59,8 @@ def stats(
     from siamtrack.training.feed_stats import measure_feed
     from siamtrack.training.recipe import read_recipe
 
-    with console.counting_progress("pairs") as advance:
-        holdings, found = measure_feed(read_recipe(recipe), data, count, advance)
+    with console.progress("pairs") as report:
+        holdings, found = measure_feed(read_recipe(recipe), data, count, report)
     if quiet:
         return
     out = console.output()
@@ -90,7 +90,8 @@ def check(
     from siamtrack.datasets import check_dataset, open_dataset
 
     root, known = data.expanduser(), parse_kind(kind)
-    lines = check_dataset(root, known, subset)
+    with console.progress("checking") as report:
+        lines = check_dataset(root, known, subset, report)
     for line in lines:
         console.show_error(line)
     if not lines and not quiet:

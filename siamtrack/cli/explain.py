@@ -52,8 +52,8 @@ def explain(
     # A shell leaves the ~ of --output=~/explain.png to the program.
     output = output.expanduser()
     question = Question(source, target, frame, model, device, threads, precision)
-    with console.progress(frame + 1) as advance:
-        explanation = write_explanation(question, output, advance)
+    with console.progress("tracking") as report:
+        explanation = write_explanation(question, output, report)
     if not quiet:
         out = console.output()
         for line in describe(explanation):

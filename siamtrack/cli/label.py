@@ -83,7 +83,8 @@ def label(
         device=device,
         threads=threads,
     )
-    summary = workflow.label(job, console.progress)
+    with console.progress("tracking") as report:
+        summary = workflow.label(job, report)
     if not quiet:
         _show(summary)
 

@@ -14,7 +14,7 @@ from siamtrack.models.registry import DEFAULT_MODEL
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from siamtrack.profiling.run import Report
+    from siamtrack.profiling.run import ProfileReport
 
 
 def profile(
@@ -100,7 +100,8 @@ def profile(
         runtime=runtime,
         settings={"scale_search": scale_search} if scale_search else {},
     )
-    report = run_profile(job, console.progress)
+    with console.progress("tracking") as advance:
+        report = run_profile(job, advance)
     if quiet:
         return
     out = console.output()
@@ -112,7 +113,7 @@ def profile(
         out.print(f"\nwrote {job.json}")
 
 
-def _headline(report: Report) -> str:
+def _headline(report: ProfileReport) -> str:
     job, source, machine = report.job, report.source, report.machine
     clip = "rendered clip" if job.synthetic else source.name
     targets = "1 target" if len(report.boxes) == 1 else f"{len(report.boxes)} targets"
@@ -131,7 +132,7 @@ def _short(name: str) -> str:
     return Path(name.partition("=")[0]).name
 
 
-def _stages(report: Report) -> Table:
+def _stages(report: ProfileReport) -> Table:
     table = figure_table("ms a frame", "median", "p95", "share")
     for tracker in report.trackers:
         table.add_row(_short(tracker.name))
@@ -142,7 +143,7 @@ def _stages(report: Report) -> Table:
     return table
 
 
-def _speeds(report: Report) -> Table:
+def _speeds(report: ProfileReport) -> Table:
     """The trackers alone, without decoding, drawing and encoding."""
     peers = [tracker.name for tracker in report.trackers if tracker.model is None]
     table = figure_table("fps of the tracker", "median", "mean", *(f"x {_short(peer)}" for peer in peers))
@@ -152,7 +153,7 @@ def _speeds(report: Report) -> Table:
     return table
 
 
-def _limits(report: Report) -> Table:
+def _limits(report: ProfileReport) -> Table:
     """The networks beside a large matrix product."""
     table = figure_table(
         "limit of the network", "run by", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached"

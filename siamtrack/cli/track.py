@@ -107,7 +107,8 @@ def track(
         settings=({"scale_search": scale_search} if scale_search else {}) | ({"template_update": {}} if update else {}),
         show=show,
     )
-    summary = runner.run(job, console.progress)
+    with console.progress("tracking") as report:
+        summary = runner.run(job, report)
     if not quiet:
         _show(summary)
     return 0 if summary.stopped_by is None else 128 + summary.stopped_by

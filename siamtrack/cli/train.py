@@ -125,7 +125,7 @@ def _train_tracker(
                 device=processes.device(str(find_device(device))),
                 tensorboard=tensorboard,
             )
-            with console.training_progress(recipe.run.steps, console.tracking_figures) as report:
+            with console.progress("training", keep=True) as report:
                 summary = run_training(job, report, processes)
     except OtherProcessError as error:
         return error.exit_code
@@ -145,7 +145,7 @@ def _train_verifier(
     from siamtrack.verification.workflow import VerificationJob, run_verification
 
     job = VerificationJob(recipe, data, out, resume, minutes, threads)
-    with console.training_progress(recipe.run.steps, console.verification_figures) as report:
+    with console.progress("training", keep=True) as report:
         summary = run_verification(job, report)
     _show_steps(summary.steps, summary.minutes, recipe.run.steps)
     for line in _held_out_lines(summary):

@@ -39,7 +39,7 @@ def tune(
     from siamtrack.training.tuning import TuningJob, read_setting, run_tuning
 
     job = TuningJob(model, data, output.expanduser(), trials, minutes, frames, seed, threads)
-    with console.tuning_progress(trials) as report:
+    with console.progress("tuning", keep=True) as report:
         summary = run_tuning(job, report)
     if quiet:
         return

@@ -113,7 +113,11 @@ def webcam(
         runtime=runtime,
         settings={"template_update": {}} if update else {},
     )
-    summary = workflow.watch(job, open_live) if display else workflow.follow(job, open_live, console.progress)
+    if display:
+        summary = workflow.watch(job, open_live)
+    else:
+        with console.progress("tracking") as report:
+            summary = workflow.follow(job, open_live, report)
     if not quiet:
         _show(summary)
     return 0 if summary.stopped_by is None else 128 + summary.stopped_by

@@ -24,6 +24,7 @@ from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.results import tracker_folder
 from siamtrack.evaluation.trackers import FrameTracker, TrackerFactory
 from siamtrack.system.machine import describe_machine, source_commit
+from siamtrack.system.progress import Progress, Report, no_report
 
 _logger = logging.getLogger(__name__)
 
@@ -45,22 +46,6 @@ class BenchmarkJob:
     subset: str | None = None
     """For the record, like the rest."""
     command: str = ""
-
-
-@dataclass(frozen=True)
-class BenchmarkProgress:
-    """How far a run is; what was on disk before it counts as done."""
-
-    tracker: str
-    """The one that was busy last."""
-    sequences: int
-    """Sequences done, of all trackers together."""
-    of_sequences: int
-    frames: int
-    """Frames done; those of other processes come a sequence at a time."""
-    of_frames: int
-    ao: float | None
-    """Mean over its sequences so far of the average overlap of that tracker; None before there is any."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +83,6 @@ class _Outcome:
     trace: str = ""
 
 
-Report = Callable[[BenchmarkProgress], None]
-
-
 def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> EvaluationSet:
     """The set with some of its sequences, in its own order.
 
@@ -114,7 +96,7 @@ def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> Evaluation
     return replace(dataset, sequences=tuple(each for each in dataset.sequences if each.name in names))
 
 
-def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> tuple[Failure, ...]:
+def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[Failure, ...]:
     """Run every tracker over every sequence that it has no result for yet.
 
     Each sequence is written when it is done: whatever ends the run, the next one goes on from there. With trackers
@@ -268,9 +250,9 @@ class _Standing:
         overlaps, all_frames = self._overlaps[tracker], self._of_frames
         # Repetitions tick more than once a frame.
         frames = min(self._frames + self._ticks, all_frames)
-        ao = float(np.mean(overlaps)) if overlaps else None
-        of_sequences = len(self._lengths) * len(self._overlaps)
-        self._report(BenchmarkProgress(tracker, self._sequences, of_sequences, frames, all_frames, ao))
+        part = f"{self._sequences} of {len(self._lengths) * len(self._overlaps)} sequences"
+        figures = f"{tracker} AO {np.mean(overlaps):.3f}" if overlaps else ""
+        self._report(Progress(frames, all_frames, part=part, figures=figures))
 
 
 def average_overlap(runs: Sequence[Trajectory], truth: Truth) -> float | None:

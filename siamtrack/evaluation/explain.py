@@ -32,7 +32,7 @@ from siamtrack.io.images import check_picture_name, write_image
 from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.system.progress import Advance
+from siamtrack.system.progress import Progress, Report, no_report
 
 if TYPE_CHECKING:
     from siamtrack.tracking.crops import Square
@@ -96,13 +96,13 @@ class Explanation:
     """Share of the cosine window, in [0, 1]."""
 
 
-def write_explanation(question: Question, output: Path, advance: Advance = lambda frames, fps: None) -> Explanation:
+def write_explanation(question: Question, output: Path, report: Report = no_report) -> Explanation:
     """Track the target up to the frame and draw how it was found there.
 
     Args:
         question: what to explain.
         output: a .png or .jpg file; what is there is overwritten.
-        advance: told after every frame how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for something that cannot be: a frame before 1 or beyond the end, an unknown model, an output that
@@ -122,7 +122,7 @@ def write_explanation(question: Question, output: Path, advance: Advance = lambd
     with stack, open_source(question.source, 0, question.frame + 1) as source:
         stack.callback(_tell, source.warnings)  # also when something ends the run
         refuse_inputs(output, (model, Path(question.source), *source.info.files))
-        explanation = _follow(question, source, advance)
+        explanation = _follow(question, source, report)
     write_image(output, draw(explanation))
     return explanation
 
@@ -153,7 +153,7 @@ def explain_frame(
     *,
     source: str,
     model: str,
-    advance: Advance = lambda frames, fps: None,
+    report: Report = no_report,
 ) -> Explanation:
     """Track a target up to a frame, and look at how it is found there.
 
@@ -164,7 +164,7 @@ def explain_frame(
         number: index of the frame to explain, at least 1.
         source: name of the frames, to be shown.
         model: name of the model where its card has none.
-        advance: told after every frame how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for a frame before 1.
@@ -200,11 +200,11 @@ def explain_frame(
             )
         if frame.image is not None:  # as in a run, the target is looked for where it was last
             state = tracker.step(frame.image, [state])[0].state
-        advance(seen, frame.index / (time.perf_counter() - began))
+        report(Progress(seen, number + 1, rate=frame.index / (time.perf_counter() - began)))
     raise MissingFrameError(f"frame {number} of '{source}' is missing: only {seen} frames can be read", seen)
 
 
-def _follow(question: Question, source: Source, advance: Advance) -> Explanation:
+def _follow(question: Question, source: Source, report: Report) -> Explanation:
     name, count = question.source, source.info.count
     if count is not None and question.frame >= count:
         raise _beyond(question, count)
@@ -214,7 +214,7 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
     frames = chain([first], source)
     try:
         return explain_frame(
-            tracker, frames, question.box, question.frame, source=name, model=question.model, advance=advance
+            tracker, frames, question.box, question.frame, source=name, model=question.model, report=report
         )
     except MissingFrameError as error:
         if count is None:

@@ -28,13 +28,13 @@ class FrameStore:
     Args:
         source: read to its end.
         folder: where there is room for the pictures.
-        tick: told after every frame how many there are.
+        tick: called after every frame.
 
     Raises:
         OutputError: when the disk is full.
     """
 
-    def __init__(self, source: Source, folder: Path, tick: Callable[[int], None]) -> None:
+    def __init__(self, source: Source, folder: Path, tick: Callable[[], None]) -> None:
         self.name = source.info.name
         self.missing: frozenset[int] = frozenset()
         """Frames that could not be decoded; the picture before (or the first that there is) stands in for them."""
@@ -53,7 +53,7 @@ class FrameStore:
             self.close()
             raise
 
-    def _fill(self, source: Source, tick: Callable[[int], None]) -> None:
+    def _fill(self, source: Source, tick: Callable[[], None]) -> None:
         missing: set[int] = set()
         early = 0
         for number, frame in enumerate(source):
@@ -66,7 +66,7 @@ class FrameStore:
                     self._places.append(self._places[-1])
                 else:
                     early += 1
-            tick(number + 1)
+            tick()
         self.missing = frozenset(missing)
 
     def _add(self, image: NDArray[np.uint8]) -> tuple[int, int]:

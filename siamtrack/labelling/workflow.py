@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -36,7 +34,7 @@ from siamtrack.labelling.tracks import (
     tracked,
 )
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.system.progress import Advance, Progress
+from siamtrack.system.progress import Progress, ProgressCounter, Report, no_report
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -89,14 +87,14 @@ class LabelSummary:
     """Frames that the check confirmed, and frames that it was tried on; None without a check."""
 
 
-def label(job: LabelJob, progress: Progress) -> LabelSummary:
+def label(job: LabelJob, report: Report = no_report) -> LabelSummary:
     """Label one object in a video.
 
     The key frames are saved at every change, so that whatever ends this, it goes on from there the next time.
 
     Args:
         job: what to do.
-        progress: where to report how far it is.
+        report: called after every frame that is read, and every frame that is tracked.
 
     Raises:
         UsageError: for something that cannot be: no display to draw in, an unknown model, a key frame outside the
@@ -112,8 +110,8 @@ def label(job: LabelJob, progress: Progress) -> LabelSummary:
             job.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_failure(job.out, error) from error
-        with progress(source.expected) as advance:
-            store = FrameStore(source, job.out, _timed(advance))
+        store = FrameStore(source, job.out, ProgressCounter(report, source.expected).count)
+        report(Progress(len(store), len(store)))  # a video may have other than the expected frames
         for warning in source.warnings:
             _logger.warning("%s", warning)
         files = source.info.files
@@ -123,7 +121,7 @@ def label(job: LabelJob, progress: Progress) -> LabelSummary:
         video = Video(name=Path(job.source).name, frames=len(frames), width=frames.size[0], height=frames.size[1])
         name = job.name or name_of_source(job.source)
         _refuse_own_pictures(job.out / name, files)
-        return _label(job, given, frames, LabelFolder(job.out, name, video), progress)
+        return _label(job, given, frames, LabelFolder(job.out, name, video), report)
 
 
 def _check(job: LabelJob) -> Annotations | None:
@@ -142,11 +140,6 @@ def _check(job: LabelJob) -> Annotations | None:
 
     require_display()
     return None
-
-
-def _timed(advance: Advance) -> Callable[[int], None]:
-    began = perf_counter()
-    return lambda done: advance(done, done / max(perf_counter() - began, 1e-9))
 
 
 def _check_keys(annotations: Annotations, frames: FrameStore, path: Path | None) -> None:
@@ -171,7 +164,7 @@ def _refuse_own_pictures(folder: Path, files: Sequence[Path]) -> None:
 
 
 def _label(
-    job: LabelJob, given: Annotations | None, frames: FrameStore, folder: LabelFolder, progress: Progress
+    job: LabelJob, given: Annotations | None, frames: FrameStore, folder: LabelFolder, report: Report
 ) -> LabelSummary:
     saved = folder.read_keys()
 
@@ -193,10 +186,8 @@ def _label(
                 " add them to it, or give another --name"
             )
         folder.save_keys(annotations)
-    with progress(None) as advance:
-        report, steps = _timed(advance), count(1)
-        follow = follower(load, frames, lambda: report(next(steps)))
-        boxes = fill(annotations, len(frames), _between(job, follow))
+    follow = follower(load, frames, ProgressCounter(report).count)
+    boxes = fill(annotations, len(frames), _between(job, follow))
     boxes[sorted(frames.missing)] = np.nan
     pieces = _pieces(job, boxes, frames)
     method = Method(

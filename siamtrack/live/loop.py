@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ from siamtrack.live.session import (
     advance,
 )
 from siamtrack.live.snapshots import save_snapshot
+from siamtrack.system.progress import Progress, Report
 from siamtrack.system.signals import StopSignal
 from siamtrack.tracking.status import Status
 
@@ -68,11 +69,12 @@ class Counter:
     """A viewer that counts the frames and does nothing else.
 
     Args:
-        advance: called after every frame with the number of frames done and the frames per second.
+        report: called after every frame.
+        total: number of frames, where it is known.
     """
 
-    def __init__(self, advance: Callable[[int, float], None]) -> None:
-        self._advance = advance
+    def __init__(self, report: Report, total: int | None) -> None:
+        self._report, self._total = report, total
         self._frames = 0
         self._image: Image | None = None
 
@@ -81,7 +83,7 @@ class Counter:
         if image is not self._image:
             self._image = image
             self._frames += 1
-            self._advance(self._frames, scene.figures.fps or 0.0)
+            self._report(Progress(self._frames, self._total, rate=scene.figures.fps or 0.0))
 
     def events(self, wait: float) -> list[Event]:
         """As of `Viewer`: nothing, at once."""

@@ -18,7 +18,7 @@ from siamtrack.live.session import Session
 from siamtrack.live.window import WebcamWindow
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.machine import spare_cores
-from siamtrack.system.progress import Progress
+from siamtrack.system.progress import Report, no_report
 from siamtrack.system.signals import StopSignal
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def watch(job: WebcamJob, open_live: OpenLive) -> Summary:
         return _run(job, PacedFrames(source) if source.is_file else source, window)
 
 
-def follow(job: WebcamJob, open_live: OpenLive, progress: Progress) -> Summary:
+def follow(job: WebcamJob, open_live: OpenLive, report: Report = no_report) -> Summary:
     """Follow the boxes of a job without a window, until the source ends or a signal comes.
 
-    A file goes as fast as it can. Arguments and errors as of `watch`, and `progress` is where to report how far it is.
+    A file goes as fast as it can. Arguments and errors as of `watch`, and `report` is called after every frame.
     """
     _check(job)
-    with open_live(job.source) as source, progress(source.info.count) as advance:
-        return _run(job, source, Counter(advance))
+    with open_live(job.source) as source:
+        return _run(job, source, Counter(report, source.info.count))
 
 
 def _check(job: WebcamJob) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -33,7 +31,7 @@ from siamtrack.profiling.flops import network_flops
 from siamtrack.profiling.measure import WARM_UP, measure
 from siamtrack.profiling.trackers import Follower, ModelFollower, PeerFollower
 from siamtrack.system.machine import describe_machine, measure_peak, usable_cores
-from siamtrack.system.progress import Progress
+from siamtrack.system.progress import ProgressCounter, Report, no_report
 from siamtrack.tracking.factory import load
 
 if TYPE_CHECKING:
@@ -77,7 +75,7 @@ class ProfileJob:
 
 
 @dataclass(frozen=True)
-class Report:
+class ProfileReport:
     """What a run measured."""
 
     job: ProfileJob
@@ -116,12 +114,12 @@ class Report:
         }
 
 
-def run_profile(job: ProfileJob, progress: Progress) -> Report:
+def run_profile(job: ProfileJob, report: Report = no_report) -> ProfileReport:
     """Measure every peer and model on the same frames, in rounds, and write the JSON that is asked for.
 
     Args:
         job: what to do.
-        progress: where to report how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for something that cannot be: no source or two of them, an unknown model or peer, a box off the
@@ -147,17 +145,15 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
         # Other runtimes than PyTorch, which is left one thread beside them, take all cores.
         others = any(model.tracker.backend.runtime != "torch" for model in models)
         threads = max(*(model.threads for model in models), (job.threads or usable_cores()) if others else 1)
-        with _counted(progress, job.rounds * len(followers) * (job.frames + WARM_UP)) as count:
-            for _ in range(job.rounds):
-                torch.set_num_threads(threads)
-                for device, precision in {
-                    (str(each.tracker.backend.device), each.tracker.backend.precision) for each in models
-                }:
-                    peaks[precision] = max(measure_peak(device, precision), peaks.get(precision, 0.0))
-                for follower in followers:
-                    rounds[follower.name].append(
-                        measure(follower, source, boxes, job.frames, scratch / "drawn.mp4", count)
-                    )
+        count = ProgressCounter(report, job.rounds * len(followers) * (job.frames + WARM_UP)).count
+        for _ in range(job.rounds):
+            torch.set_num_threads(threads)
+            for device, precision in {
+                (str(each.tracker.backend.device), each.tracker.backend.precision) for each in models
+            }:
+                peaks[precision] = max(measure_peak(device, precision), peaks.get(precision, 0.0))
+            for follower in followers:
+                rounds[follower.name].append(measure(follower, source, boxes, job.frames, scratch / "drawn.mp4", count))
         peer_fps = {peer.name: [mean_fps(samples) for samples in rounds[peer.name]] for peer in peers}
         profiles = [summarize_tracker(peer.name, rounds[peer.name], peer_fps) for peer in peers]
         for model in models:
@@ -165,12 +161,12 @@ def run_profile(job: ProfileJob, progress: Progress) -> Report:
             samples = [sample for each in rounds[model.name] for sample in each]
             profiles.append(_with_model(profile, model.tracker, samples, peaks))
         torch.set_num_threads(threads)
-        report = Report(
+        result = ProfileReport(
             job, info, boxes, str(models[0].tracker.backend.device), peaks, describe_machine(), tuple(profiles)
         )
     if job.json is not None:
-        job.json.write_text(json.dumps(report.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    return report
+        job.json.write_text(json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return result
 
 
 def _check(job: ProfileJob) -> None:
@@ -209,20 +205,6 @@ def _prepare(job: ProfileJob, folder: Path) -> tuple[str, tuple[Box, ...]]:
         raise SourceError(f"the first frame of '{source}', which the boxes belong to, cannot be decoded: give another")
     boxes = job.boxes or select_boxes(first, f"siamtrack: {source}")
     return source, tuple(validate_box(box, first.shape[1], first.shape[0]) for box in boxes) * job.targets
-
-
-@contextmanager
-def _counted(progress: Progress, total: int) -> Iterator[Callable[[], None]]:
-    """A function to call after every frame."""
-    began, done = time.perf_counter(), 0
-    with progress(total) as advance:
-
-        def count() -> None:
-            nonlocal done
-            done += 1
-            advance(done, done / (time.perf_counter() - began))
-
-        yield count
 
 
 def _load(name: str, job: ProfileJob) -> Tracker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from siamtrack.errors import UsageError
 from siamtrack.models.registry import build_network
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.feed import make_pairs
 from siamtrack.training.pairs import PairSample
@@ -119,16 +120,14 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(low, median, high)
 
 
-def measure_feed(
-    recipe: Recipe, root: Path, count: int, advance: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[Holdings, FeedStats]:
+def measure_feed(recipe: Recipe, root: Path, count: int, report: Report = no_report) -> tuple[Holdings, FeedStats]:
     """What is in a folder, and what the first pairs of a run look like.
 
     Args:
         recipe: of the run.
         root: folder of the training data.
         count: how many pairs; fewer where the run has fewer.
-        advance: called with the number of pairs done and their total.
+        report: called after every pair.
 
     Raises:
         UsageError: when no pair is asked for.
@@ -141,6 +140,6 @@ def measure_feed(
     def samples() -> Iterable[PairSample]:
         for number in range(total):
             yield pairs[number]
-            advance(number + 1, total)
+            report(Progress(number + 1, total, "pairs"))
 
     return count_holdings(data), measure_pairs(samples())

@@ -38,7 +38,7 @@ class NotFiniteError(SiamTrackError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepRecord:
     """What is reported after a step; figures are means since the last report."""
 
     step: int
@@ -59,6 +59,14 @@ class Progress:
     pairs_per_second: float
     wait: float
     """Share of the time spent waiting for data."""
+
+    def __str__(self) -> str:
+        """Return the figures to watch a run by."""
+        boxes = f"overlap of boxes {self.overlap:.3f}, " if self.overlap else ""
+        return (
+            f"loss {self.loss:.3f}, center error {self.center_error:.1f} px, {boxes}"
+            f"{self.pairs_per_second:.1f} pairs/s, data wait {self.wait:.0%}"
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ def train(
     start: Checkpoint,
     data: TrainingData,
     options: RunOptions,
-    report: Callable[[Progress], None],
+    report: Callable[[StepRecord], None],
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[Checkpoint], None] = lambda checkpoint: None,
     processes: Processes = ALONE,
@@ -340,8 +348,8 @@ class _Meter:
         self._waited += waited
         self._passed += passed
 
-    def take(self, step: int, rate: float) -> Progress:
+    def take(self, step: int, rate: float) -> StepRecord:
         means = {name: total / max(self._counts[name], 1) for name, total in self._sums.items()}
         speed, wait = self._pairs / max(self._passed, 1e-9), self._waited / max(self._passed, 1e-9)
         self._reset()
-        return Progress(step=step, steps=self._steps, rate=rate, pairs_per_second=speed, wait=wait, **means)
+        return StepRecord(step=step, steps=self._steps, rate=rate, pairs_per_second=speed, wait=wait, **means)

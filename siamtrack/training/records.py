@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.errors import UsageError
-from siamtrack.training.loop import Progress
+from siamtrack.training.loop import StepRecord
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Overlap:
     """How many sequences were tracked."""
 
 
-Recorder = Callable[[Progress | Overlap], None]
+Recorder = Callable[[StepRecord | Overlap], None]
 
 
 @contextmanager
@@ -37,10 +37,10 @@ def tables(folder: Path, step: int) -> Iterator[Recorder]:
         step: where the run goes on; what a session that broke off wrote beyond it is dropped.
     """
     with (
-        table(folder / "log.csv", Progress, step) as log,
+        table(folder / "log.csv", StepRecord, step) as log,
         table(folder / "validation.csv", Overlap, step) as validation,
     ):
-        yield lambda record: (log if isinstance(record, Progress) else validation)(record)
+        yield lambda record: (log if isinstance(record, StepRecord) else validation)(record)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def tensorboard(folder: Path) -> Iterator[Recorder]:
         raise UsageError("--tensorboard needs TensorBoard: pip install 'siamtrack[train]'") from error
     with SummaryWriter(str(folder)) as writer:
 
-        def write(record: Progress | Overlap) -> None:
+        def write(record: StepRecord | Overlap) -> None:
             for name, value in dataclasses.asdict(record).items():
                 if name not in ("step", "steps"):
                     writer.add_scalar(name, value, record.step)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network, save_network
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.validation import spread_sample, validate
@@ -92,11 +93,7 @@ class TuningSummary:
     """How many were searched, how many judged."""
 
 
-Report = Callable[[int, float, float], None]
-"""Called after every trial with the number done, the overlap of the first trial and the best one."""
-
-
-def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) -> TuningSummary:
+def run_tuning(job: TuningJob, report: Report = no_report) -> TuningSummary:
     """Search for settings with Optuna's TPE sampler, and write the model with the best of them.
 
     Raises:
@@ -137,7 +134,8 @@ def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) 
     with StopSignal() as stop:
 
         def after(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            report(trial.number + 1, study.trials[0].value or 0.0, study.best_value)
+            figures = f"average overlap {study.trials[0].value or 0.0:.3f} at first, {study.best_value:.3f} at best"
+            report(Progress(trial.number + 1, job.trials, "trials", figures=figures))
             if stop.received is not None or time.monotonic() > deadline:
                 study.stop()
 

@@ -42,7 +42,7 @@ class VerificationCheckpoint(RunState):
 
 
 @dataclass(frozen=True)
-class VerificationProgress:
+class VerificationStepRecord:
     """What is reported after a step; figures are means since the last report."""
 
     step: int
@@ -53,6 +53,10 @@ class VerificationProgress:
     rate: float
     """Learning rate."""
     patches_per_second: float
+
+    def __str__(self) -> str:
+        """Return the figures to watch a run by."""
+        return f"loss {self.loss:.4f}, {self.active:.0%} of it active, {self.patches_per_second:.0f} patches/s"
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def train_verification(
     start: VerificationCheckpoint,
     data: ClassSet,
     out: Path,
-    report: Callable[[VerificationProgress], None],
+    report: Callable[[VerificationStepRecord], None],
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[VerificationCheckpoint], None] = lambda checkpoint: None,
 ) -> VerificationCheckpoint:
@@ -194,7 +198,7 @@ def train_verification(
             loss, active = np.mean(losses, axis=0)
             speed = len(losses) * recipe.run.classes * recipe.run.each / max(now - reported, 1e-9)
             rate = optimizer.param_groups[0]["lr"]
-            report(VerificationProgress(step, recipe.run.steps, float(loss), float(active), rate, speed))
+            report(VerificationStepRecord(step, recipe.run.steps, float(loss), float(active), rate, speed))
             reported, losses = now, []
         if now - saved > 60 * recipe.run.checkpoint_minutes:
             checkpoint = state()

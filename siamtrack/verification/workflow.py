@@ -6,7 +6,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
 from siamtrack.system.machine import describe_machine
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME
 from siamtrack.training.records import table
@@ -42,7 +43,7 @@ from siamtrack.verification.model import BranchVerifier, Verifier, load_verifier
 from siamtrack.verification.recipe import VerificationRecipe
 from siamtrack.verification.training import (
     VerificationCheckpoint,
-    VerificationProgress,
+    VerificationStepRecord,
     resume_verification,
     start_verification,
     train_verification,
@@ -129,7 +130,7 @@ def training_classes(data: ClassSet, recipe: VerificationRecipe) -> ClassSet:
     return compose_classes(data, recipe.data.composed, np.random.default_rng(recipe.run.seed))
 
 
-def run_verification(job: VerificationJob, report: Callable[[VerificationProgress], None]) -> VerificationSummary:
+def run_verification(job: VerificationJob, report: Report = no_report) -> VerificationSummary:
     """Train a branch, calibrate and measure it on the held-out classes, and write the model.
 
     Args:
@@ -154,12 +155,12 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
         raise OutputError(f"{job.out} cannot be made: {error.strerror or error}") from error
     deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
     with ExitStack() as stack:
-        logged = stack.enter_context(table(job.out / "log.csv", VerificationProgress, start.step))
+        logged = stack.enter_context(table(job.out / "log.csv", VerificationStepRecord, start.step))
         validated = stack.enter_context(table(job.out / "validation.csv", Validation, start.step))
 
-        def report_all(progress: VerificationProgress) -> None:
-            report(progress)
-            logged(progress)
+        def report_step(step: VerificationStepRecord) -> None:
+            report(Progress(step.step, step.steps, "steps", figures=str(step)))
+            logged(step)
 
         def inspect(checkpoint: VerificationCheckpoint) -> None:
             found = measure(parts.watched, all_similarities(_raw_verifier(checkpoint), parts.watched), episodes=200)
@@ -173,7 +174,7 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
                 start,
                 training_classes(parts.training, recipe),
                 job.out,
-                report_all,
+                report_step,
                 lambda: stop.received is not None or time.monotonic() > deadline,
                 inspect,
             )

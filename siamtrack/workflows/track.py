@@ -35,7 +35,7 @@ from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.machine import describe_machine, spare_cores
-from siamtrack.system.progress import Progress
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.system.stage_clock import StageClock
 from siamtrack.tracking.status import Status
@@ -164,7 +164,7 @@ def default_video(source: str) -> Path:
     return Path(f"{name_of_source(source)}-tracked.mp4")
 
 
-def run(job: Job, progress: Progress) -> Summary:
+def run(job: Job, report: Report = no_report) -> Summary:
     """Track the targets of a job through its source and write the results.
 
     The first Ctrl-C (or SIGTERM) ends the run after the frame at hand. Whatever ends it, all files are closed and hold
@@ -172,7 +172,7 @@ def run(job: Job, progress: Progress) -> Summary:
 
     Args:
         job: what to do.
-        progress: where to report how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for something that cannot be: an unknown model, an output that is the source, a box off the frame.
@@ -202,12 +202,11 @@ def run(job: Job, progress: Progress) -> Summary:
             StopSignal() as stop,
             Prefetcher(source) as frames,
             _Results(job, source, boxes=boxes, tracker=tracker, summary=summary) as results,
-            progress(source.expected) as advance,
         ):
             for frame, rows in _follow(tracker, first, image, boxes, frames):
                 watching = results.write(frame.image, rows)
                 summary.stopped_by = stop.received
-                advance(summary.frames, summary.end_to_end_fps)
+                report(Progress(summary.frames, source.expected, rate=summary.end_to_end_fps))
                 if stop.received is not None or not watching:
                     break
     return summary

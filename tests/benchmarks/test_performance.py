@@ -13,8 +13,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,11 +48,6 @@ NANOTRACK = os.environ.get("SIAMTRACK_NANOTRACK")
 Image = NDArray[np.uint8]
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
-
-
-@contextmanager
-def no_progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
-    yield lambda frames, fps: None
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +123,7 @@ def test_lite_against_opencv(
     monkeypatch.setenv(RUNTIME_VARIABLE, "torch")  # what was not exported
     peers = ("opencv:csrt", *([f"opencv:nano={NANOTRACK}"] if NANOTRACK else []))
     lite, models = ("siamtrack-lite", openvino, openvino_int8), ("siamtrack-box", "siamfc-alexnet")
-    report = run_profile(ProfileJob(str(CLIP), boxes=(BOX,), models=lite + models, peers=peers), no_progress)
+    report = run_profile(ProfileJob(str(CLIP), boxes=(BOX,), models=lite + models, peers=peers))
     for name in lite + models:
         shown = ", ".join(f"{ratio:.2f} x {peer.partition('=')[0]}" for peer, ratio in ratios_of(report, name).items())
         print(f"\n{Path(name).name}: {shown}")
@@ -141,7 +134,7 @@ def test_lite_against_opencv(
 
 
 def test_what_is_outside_the_network() -> None:
-    report = run_profile(ProfileJob(synthetic=(640, 480), models=("siamtrack-lite",)), no_progress)
+    report = run_profile(ProfileJob(synthetic=(640, 480), models=("siamtrack-lite",)))
     stages = report.trackers[0].stages
     own = {stage: stages[stage] for stage in ("crop", "transfer", "network", "correlation", "postprocess", "learn")}
     outside = {stage: figures.median for stage, figures in own.items() if stage != "network"}
@@ -154,7 +147,7 @@ def test_what_is_outside_the_network() -> None:
 
 @pytest.mark.parametrize(("name", "least"), [("siamfc-alexnet", 0.5), ("siamtrack-lite", 0.0), ("siamtrack-box", 0.0)])
 def test_the_network_against_the_attainable_limit(name: str, least: float) -> None:
-    report = run_profile(ProfileJob(synthetic=(640, 480), models=(name,), frames=60), no_progress)
+    report = run_profile(ProfileJob(synthetic=(640, 480), models=(name,), frames=60))
     limit = report.trackers[0].limit
     assert limit is not None
     print(

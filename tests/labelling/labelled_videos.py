@@ -45,4 +45,4 @@ def write_pictures(folder: Path, frames: list[Image]) -> Path:
 def make_store(folder: Path) -> FrameStore:
     """The frames of a folder of pictures."""
     with open_source(folder) as source:
-        return FrameStore(source, folder.parent, lambda done: None)
+        return FrameStore(source, folder.parent, lambda: None)

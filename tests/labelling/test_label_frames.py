@@ -47,4 +47,4 @@ def test_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "video", straight_on(2)[0])
     with open_source(folder) as source, pytest.raises(OutputError, match="cannot be written"):
-        FrameStore(source, tmp_path / "missing", lambda done: None)
+        FrameStore(source, tmp_path / "missing", lambda: None)
