@@ -104,8 +104,10 @@ def _find(kind: str, name: str) -> Callable[..., Any]:
     """
     create: Callable[..., Any] | None = getattr(cv2, f"{kind}_create", None)
     if create is None:
-        here = f"the installed OpenCV {cv2.__version__}"
-        raise UsageError(f"'{name}' is not in {here}: pip install opencv-contrib-python")
+        raise UsageError(
+            f"'{name}' is not in the installed OpenCV {cv2.__version__}: put the contrib build in its place with "
+            "pip uninstall -y opencv-python && pip install opencv-contrib-python"
+        )
     return create
 
 
