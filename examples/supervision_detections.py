@@ -32,7 +32,7 @@ if __name__ == "__main__":
         first = next(frames).image
         ids = [targets.add(first, parse_box(box)) for box in boxes]
         for image in (frame.image for frame in frames if frame.image is not None):
-            picture, detections = image.copy(), to_detections(targets.step(image))
+            picture, detections = image.copy(), to_detections(targets.update(image))
             for annotator in annotators:
                 picture = annotator.annotate(picture, detections)
             video.write(picture)

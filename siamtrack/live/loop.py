@@ -191,7 +191,7 @@ class LiveLoop:
 
     def _take(self, frame: LiveFrame) -> None:
         first, self._frame = self._frame is None, frame
-        results = self._targets.step(frame.image)
+        results = self._targets.update(frame.image)
         self._rows = {
             target: Row(frame.index, frame.time, target, result.box, result.score, result.status)
             for target, result in results.items()
@@ -244,7 +244,7 @@ class LiveLoop:
                     self._mark(frame, target, box)
                     return Restarted(target)
                 case Drop(target):
-                    self._targets.drop(target)
+                    self._targets.remove(target)
                     self._rows.pop(target, None)
                     self._results.amend(self._present())
                     return None

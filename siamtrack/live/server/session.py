@@ -157,7 +157,7 @@ class Session:
         Raises:
             UsageError: when there is no such target.
         """
-        await self._work(partial(self._targets.drop, target))
+        await self._work(partial(self._targets.remove, target))
         newest = self._held[-1]  # where there is a target, there was a frame
         return newest.frame.index, self._rows(newest)
 
@@ -301,5 +301,5 @@ def _step(targets: MultiTracker, frame: Frame) -> list[Row]:
         return [Row(frame.index, frame.time, target, None, None, Status.SKIPPED) for target in targets.ids]
     return [
         Row(frame.index, frame.time, target, result.box, result.score, result.status)
-        for target, result in targets.step(frame.image).items()
+        for target, result in targets.update(frame.image).items()
     ]
