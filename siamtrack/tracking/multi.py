@@ -41,6 +41,11 @@ class MultiTracker:
         """The ids of the present targets, ascending; the first id is 1."""
         return tuple(self._states)
 
+    @property
+    def states(self) -> dict[int, TargetState]:
+        """The states of the targets after the last frame, by id; see `Tracker.step` and `Tracker.observe`."""
+        return dict(self._states)
+
     def add(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> int:
         """Start to follow another target and return its id.
 
