@@ -22,12 +22,12 @@ def main(source: str) -> None:
         there, frame = capture.read()
         if not there:
             break
-        cv2.imshow("siamtrack", siamtrack.draw(frame, targets.step(frame)))
+        cv2.imshow("siamtrack", siamtrack.draw(frame, targets.update(frame)))
         key = chr(cv2.waitKey(1) & 0xFF)
         if key == "q":
             break
         if key == "d" and targets.ids:
-            targets.drop(targets.ids[0])
+            targets.remove(targets.ids[0])
         if key == "n":
             try:
                 targets.add(frame, cv2.selectROI("siamtrack", frame))

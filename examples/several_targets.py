@@ -21,7 +21,7 @@ def main(source: str, output: str, boxes: list[siamtrack.Box]) -> None:
         for frame in frames:
             if frame.image is None:  # it could not be decoded
                 continue
-            results = targets.step(frame.image)
+            results = targets.update(frame.image)
             lost = [target for target, result in results.items() if result.status is siamtrack.Status.LOST]
             print(f"frame {frame.index}: {len(results) - len(lost)} of {len(results)} in sight, lost:", *lost)
             video.write(siamtrack.draw(frame.image, results))

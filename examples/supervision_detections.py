@@ -1,8 +1,8 @@
-"""Hand what the tracker finds to supervision: its annotators, zones, line counters and sinks take it from there.
+"""Hand the results of the tracker to supervision, for its annotators, zones, line counters and sinks.
 
     python examples/supervision_detections.py clip.mp4 out.mp4 120,80,64,48 20,30,40,40
 
-It needs `pip install "supervision>=0.31"`; earlier ones bring an OpenCV that gets in the way of the one that is there.
+It needs `pip install supervision`.
 """
 
 import sys
@@ -15,11 +15,10 @@ from siamtrack.boxes import parse_box
 
 
 def to_detections(results: dict[int, siamtrack.TrackResult]) -> sv.Detections:
-    """Targets as detections; those that are lost are none."""
+    """Return the targets that are not lost as detections."""
     seen = {target: each for target, each in results.items() if each.status is not siamtrack.Status.LOST}
-    boxes = np.array([each.box for each in seen.values()], np.float32).reshape(-1, 4)
     return sv.Detections(
-        xyxy=np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
+        xyxy=np.array([each.box.xyxy for each in seen.values()], np.float32).reshape(-1, 4),
         confidence=np.array([each.score for each in seen.values()], np.float32),
         tracker_id=np.array(list(seen), int),
     )
@@ -33,7 +32,7 @@ if __name__ == "__main__":
         first = next(frames).image
         ids = [targets.add(first, parse_box(box)) for box in boxes]
         for image in (frame.image for frame in frames if frame.image is not None):
-            picture, detections = image.copy(), to_detections(targets.step(image))
+            picture, detections = image.copy(), to_detections(targets.update(image))
             for annotator in annotators:
                 picture = annotator.annotate(picture, detections)
             video.write(picture)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
     from siamtrack.tracking.factory import load
+    from siamtrack.tracking.loop import track
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
     from siamtrack.tracking.status import Status
@@ -48,6 +49,7 @@ _HOMES = {
     "load": "siamtrack.tracking.factory",
     "open_live": "siamtrack.io.live.open",
     "open_source": "siamtrack.io.sources",
+    "track": "siamtrack.tracking.loop",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "load",
     "open_live",
     "open_source",
+    "track",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The one place that knows box conventions: `x, y, width, height` in pixels, float, 0-based and continuous.
+"""Boxes and their convention: `x, y, width, height` in pixels, float, 0-based and continuous.
 
 The image spans `[0, W] x [0, H]`; pixel (0, 0) covers `[0, 1] x [0, 1]`, so its center is at (0.5, 0.5) and the center
 of a box is `x + width / 2`. Files of OTB, GOT-10k and VOT count the first pixel as 1: readers and writers convert.
@@ -27,6 +27,16 @@ class Box(NamedTuple):
     height: float
 
     @property
+    def xywh(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height in pixels."""
+        return self.x, self.y, self.width, self.height
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in pixels; right and bottom lie outside the box."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
+
+    @property
     def center(self) -> tuple[float, float]:
         """Center `(x, y)` in pixels."""
         return self.x + self.width / 2, self.y + self.height / 2
@@ -37,17 +47,31 @@ class Box(NamedTuple):
         return self.width * self.height
 
     @classmethod
+    def from_xyxy(cls, left: float, top: float, right: float, bottom: float) -> Box:
+        """Return the box with these corners, in pixels.
+
+        Raises:
+            BoxError: when the right or lower corner does not lie beyond the left or upper one.
+        """
+        if not (right > left and bottom > top):
+            raise BoxError(
+                f"the corners {left:g},{top:g},{right:g},{bottom:g} are not left,top,right,bottom of a box: "
+                "right must exceed left, and bottom must exceed top"
+            )
+        return cls(left, top, right - left, bottom - top)
+
+    @classmethod
     def from_center(cls, cx: float, cy: float, width: float, height: float) -> Box:
-        """The box of this size around a center."""
+        """Return the box of this size around a center, in pixels."""
         return cls(cx - width / 2, cy - height / 2, width, height)
 
     @classmethod
     def from_one_based(cls, x: float, y: float, width: float, height: float) -> Box:
-        """From the convention of OTB, GOT-10k and VOT files, whose first pixel is 1."""
+        """Convert from the convention of OTB, GOT-10k and VOT files, whose first pixel is 1."""
         return cls(x - 1, y - 1, width, height)
 
     def to_one_based(self) -> tuple[float, float, float, float]:
-        """To the convention of OTB, GOT-10k and VOT files, whose first pixel is 1."""
+        """Convert to the convention of OTB, GOT-10k and VOT files, whose first pixel is 1."""
         return self.x + 1, self.y + 1, self.width, self.height
 
 
@@ -55,7 +79,7 @@ def parse_box(text: str) -> Box:
     """Read a box typed as `X,Y,W,H`.
 
     Raises:
-        BoxError: when there are not four numbers.
+        BoxError: when the text is not four numbers.
     """
     parts = text.split(",")
     if len(parts) != 4:
@@ -67,7 +91,7 @@ def parse_box(text: str) -> Box:
 
 
 def validate_box(box: tuple[float, float, float, float], frame_width: int, frame_height: int) -> Box:
-    """Check that a box can be tracked in a frame; it may hang over the border.
+    """Check that a box can be tracked in a frame; it may cross the border.
 
     Args:
         box: `x, y, width, height`, 0-based pixels.
@@ -75,7 +99,8 @@ def validate_box(box: tuple[float, float, float, float], frame_width: int, frame
         frame_height: height of the frame in pixels.
 
     Raises:
-        BoxError: when it is not finite, is empty, is smaller than `MIN_SIDE`, lies outside the frame, or is larger.
+        BoxError: when the box is not finite, is empty, has a side below `MIN_SIDE`, lies outside the frame, or is
+            larger than the frame.
     """
     if len(box) != 4:
         raise BoxError(f"box {tuple(box)} has {len(box)} numbers, 4 are needed: x, y, width, height")
@@ -96,13 +121,16 @@ def validate_box(box: tuple[float, float, float, float], frame_width: int, frame
 
 
 def trackable_box(box: Box, frame_width: int, frame_height: int) -> Box:
-    """The box with sides that `validate_box` takes: one odd sequence must not end an experiment over hundreds."""
+    """Return the box with sides that `validate_box` accepts, around the same center.
+
+    One odd sequence must not end an experiment over hundreds.
+    """
     width = min(max(box.width, MIN_SIDE), frame_width)
     return Box.from_center(*box.center, width, min(max(box.height, MIN_SIDE), frame_height))
 
 
 def iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of two arrays of boxes, row by row.
+    """Return the intersection over union of two arrays of boxes, row by row.
 
     Args:
         a: `(..., 4)` boxes `x, y, width, height`; shapes broadcast.

@@ -225,3 +225,23 @@ def test_a_box_is_accepted_exactly_when_some_of_it_is_in_the_frame(box: tuple[in
     else:
         with pytest.raises(BoxError, match="lies outside"):
             validate_box(box, *FRAME)
+
+
+def test_box_has_corners_and_is_an_array() -> None:
+    box = Box(10, 20, 30, 40)
+    assert box.xywh == (10, 20, 30, 40)
+    assert box.xyxy == (10, 20, 40, 60)
+    assert np.asarray(box).tolist() == [10, 20, 30, 40]
+
+
+@given(PLACES, PLACES, SIDES, SIDES)
+def test_box_from_its_corners_and_from_its_center_is_the_box(x: float, y: float, width: float, height: float) -> None:
+    box = Box(x, y, width, height)
+    assert Box.from_xyxy(*box.xyxy) == pytest.approx(box, abs=1e-9)
+    assert Box.from_center(*box.center, width, height) == pytest.approx(box, abs=1e-9)
+
+
+@pytest.mark.parametrize("corners", [(10, 20, 10, 60), (10, 20, 40, 20), (40, 60, 10, 20), (0, 0, math.nan, 1)])
+def test_box_from_corners_in_the_wrong_order_is_refused(corners: Numbers) -> None:
+    with pytest.raises(BoxError, match="right must exceed left"):
+        Box.from_xyxy(*corners)

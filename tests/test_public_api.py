@@ -20,7 +20,8 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.boxes import Box
     from siamtrack.errors import SiamTrackError
-    from siamtrack.io import draw, sources, video_writer
+    from siamtrack.io import draw, sources
+    from siamtrack.io.video import writer
     from siamtrack.models.registry import list_models
     from siamtrack.tracking import factory
     from siamtrack.tracking.multi import MultiTracker
@@ -30,7 +31,7 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     assert siamtrack.list_models is list_models
     assert siamtrack.load is factory.load
     assert siamtrack.open_source is sources.open_source
-    assert siamtrack.VideoWriter is video_writer.VideoWriter
+    assert siamtrack.VideoWriter is writer.VideoWriter
     assert siamtrack.draw is draw.draw
     assert siamtrack.MultiTracker is MultiTracker
 

@@ -30,7 +30,7 @@ from siamtrack.datasets.stills import StillObject, read_image, read_object, read
 from siamtrack.datasets.training_tracks import Track, decode_frames, read_tracks
 from siamtrack.errors import DataError
 from siamtrack.tracking.confidence import Signals
-from siamtrack.tracking.state import TargetState
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.training.recipe import read_recipe
@@ -222,13 +222,10 @@ class Run:
 def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
     """Set the tracker in the first frame and let it follow the target through the others."""
     shown, truth, results = [], [], []
-    state: TargetState | None = None
-    for moment in moments:
-        if state is None:
-            state = tracker.start(moment.image, moment.box)
-            continue
-        (result,) = tracker.step(moment.image, [state])
-        state = result.state
+    later = iter(moments)
+    first = next(later)
+    tracker.init(first.image, first.box)
+    for moment, result in track(later, tracker):
         results.append(result)
         shown.append(moment.shown)
         truth.append(moment.box)

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.models.registry import DEFAULT_MODEL
 from siamtrack.tracking.factory import load
+from siamtrack.tracking.loop import track as track_frames
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -90,13 +92,11 @@ def follow(tracker: Tracker, track: Track) -> NDArray[np.float64]:
     visible = track.visible
     if len(visible) < 2:
         return np.empty(0)
-    found = {}
-    for index, frame in enumerate(decode_frames(track.folder)):
-        if index == visible[0]:
-            tracker.init(frame, track.box(index))
-        elif visible[0] < index <= visible[-1]:
-            found[index] = tracker.update(frame).box
-    return iou(np.array([found[index] for index in visible[1:]]), track.boxes[visible[1:]])
+    first, last = int(visible[0]), int(visible[-1])
+    frames = islice(decode_frames(track.folder), first, last + 1)
+    tracker.init(next(frames), track.box(first))
+    found = np.array([result.box for _, result in track_frames(frames, tracker)])
+    return iou(found[visible[1:] - first - 1], track.boxes[visible[1:]])
 
 
 if __name__ == "__main__":

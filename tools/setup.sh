@@ -29,9 +29,16 @@ print(hashlib.sha256("\0".join(parts).encode()).hexdigest())
 PY
 }
 
+# CSRT and KCF, which the tests compare with, are only in OpenCV's contrib build. Two OpenCV wheels in one environment
+# overwrite each other, so that the contrib build takes the place of the other one.
+put_contrib_opencv_in_place() {
+    "$python" -m pip uninstall --quiet --yes opencv-python opencv-contrib-python
+    "$python" -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt --no-deps opencv-contrib-python
+}
+
 # install_package EXTRAS: EXTRAS is empty or like [dev].
 install_package() {
-    local stamp=".venv/installed${1//[^a-z]/-}" found
+    local stamp=".venv/installed${1//[^a-z]/-}" found contrib
     if ! "$python" -c '' 2>/dev/null; then
         found=$(find_python)
         say "making .venv with $found"
@@ -42,7 +49,11 @@ install_package() {
     fi
     say "installing siamtrack$1 and what it needs into .venv (some minutes the first time)"
     "$python" -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt torch
+    contrib=$("$python" -m pip list --disable-pip-version-check 2>/dev/null | grep -c '^opencv-contrib-python ' || true)
     "$python" -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e ".$1"
+    if [ "$1" = "[dev]" ] || [ "$contrib" -gt 0 ]; then
+        put_contrib_opencv_in_place
+    fi
     fingerprint "$1" >"$stamp"
 }
 

@@ -22,7 +22,7 @@ from siamtrack.evaluation.following import Code, Tick, Trajectory
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.results import tracker_folder
-from siamtrack.evaluation.trackers import FrameTracker, TrackerFactory
+from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory
 from siamtrack.system.machine import describe_machine, source_commit
 from siamtrack.system.progress import Progress, Report, no_report
 
@@ -205,9 +205,9 @@ class _Made(threading.local):
 
     def __init__(self) -> None:
         self._factory: TrackerFactory | None = None
-        self._tracker: FrameTracker | None = None
+        self._tracker: BoxTracker | None = None
 
-    def tracker(self, factory: TrackerFactory) -> FrameTracker:
+    def tracker(self, factory: TrackerFactory) -> BoxTracker:
         """The one that was made last, or another."""
         if self._tracker is None or self._factory != factory:
             self._factory, self._tracker = None, None  # two at once may not fit

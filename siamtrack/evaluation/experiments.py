@@ -12,7 +12,7 @@ from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Evaluati
 from siamtrack.errors import DataError
 from siamtrack.evaluation.following import Code, Tick, Trajectory, follow_once, follow_with_resets
 from siamtrack.evaluation.results import boxes_file, read_boxes, read_times, repetitions, times_file, write_result
-from siamtrack.evaluation.trackers import FrameTracker
+from siamtrack.evaluation.trackers import BoxTracker
 from siamtrack.evaluation.trajectories import read_trajectory, trajectory_file, write_trajectory
 
 _logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Experiment(Protocol):
         """The first runs of those wanted that are on disk and whole; a damaged one is told and does not count."""
         ...
 
-    def follow(self, tracker: FrameTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
         """Run once over a sequence; raises what the tracker and the frames do."""
         ...
 
@@ -78,7 +78,7 @@ class OnePass:
             runs.append(Trajectory(codes, boxes, seconds))
         return runs
 
-    def follow(self, tracker: FrameTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
         """As of `follow_once`."""
         return follow_once(tracker, sequence, tick)
 
@@ -114,7 +114,7 @@ class WithResets:
             _logger.warning("%s is run again: %s", sequence.name, error)
             return []
 
-    def follow(self, tracker: FrameTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
         """As of `follow_with_resets`."""
         return follow_with_resets(tracker, sequence, tick)
 

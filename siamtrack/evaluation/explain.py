@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +33,7 @@ from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.progress import Progress, Report, no_report
+from siamtrack.tracking.loop import track
 
 if TYPE_CHECKING:
     from siamtrack.tracking.crops import Square
@@ -179,29 +180,32 @@ def explain_frame(
     if first is None:
         raise MissingFrameError(f"'{source}' has no frames", 0)
     image = _check_first(first, source, box)
-    state = tracker.start(image, box)
+    from siamtrack.tracking.multi import MultiTracker  # noqa: PLC0415 - torch, as below
+
+    targets = MultiTracker(tracker)
+    target = targets.add(image, box)
     exemplars = tracker.cut_exemplars(image, box)
     seen = 1
     began = time.perf_counter()
-    for frame in opened:
+    for frame, _ in track(islice(opened, number - 1), targets):
         seen = frame.index + 1
-        if frame.index == number:
-            if frame.image is None:
-                raise SourceError(f"frame {number} of '{source}' cannot be decoded: explain another one")
-            return Explanation(
-                source=Path(source).name or source,
-                frame=number,
-                model=tracker.card.name if tracker.card else model,
-                exemplar=exemplars[len(exemplars) // 2],
-                previous=state.box,
-                seen=tracker.observe(frame.image, state),
-                stride=tracker.geometry.stride,
-                window_influence=tracker.settings.window_influence,
-            )
-        if frame.image is not None:  # as in a run, the target is looked for where it was last
-            state = tracker.step(frame.image, [state])[0].state
         report(Progress(seen, number + 1, rate=frame.index / (time.perf_counter() - began)))
-    raise MissingFrameError(f"frame {number} of '{source}' is missing: only {seen} frames can be read", seen)
+    last = next(opened, None)
+    if last is None:
+        raise MissingFrameError(f"frame {number} of '{source}' is missing: only {seen} frames can be read", seen)
+    if last.image is None:
+        raise SourceError(f"frame {number} of '{source}' cannot be decoded: explain another one")
+    state = targets.states[target]
+    return Explanation(
+        source=Path(source).name or source,
+        frame=number,
+        model=tracker.card.name if tracker.card else model,
+        exemplar=exemplars[len(exemplars) // 2],
+        previous=state.box,
+        seen=tracker.observe(last.image, state),
+        stride=tracker.geometry.stride,
+        window_influence=tracker.settings.window_influence,
+    )
 
 
 def _follow(question: Question, source: Source, report: Report) -> Explanation:

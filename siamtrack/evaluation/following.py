@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +17,8 @@ from siamtrack.boxes import Box
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Truth
 from siamtrack.errors import DataError, SiamTrackError
 from siamtrack.evaluation.metrics import has_target
-from siamtrack.evaluation.trackers import FrameTracker
+from siamtrack.evaluation.trackers import BoxTracker
+from siamtrack.tracking.loop import track
 
 Image = NDArray[np.uint8]
 
@@ -50,25 +52,17 @@ Tick = Callable[[], None]
 """Called after every frame."""
 
 
-def follow_once(tracker: FrameTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+def follow_once(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
     """One pass: the tracker is set in the first frame and is never helped. A target that it loses stays where it was.
 
     Raises:
         DataError: when the first frame has no box, frames are missing or cannot be decoded.
         SiamTrackError: when the tracker answers with something that is no box.
     """
-    log = _Log(sequence)
-    truth = sequence.read_truth()
-    for index, frame in enumerate(sequence.frames):
-        if index == 0:
-            log.add(Code.INITIALISED, *_timed_init(tracker, frame, _first_box(truth, sequence)))
-        else:
-            log.add(Code.TRACKED, *_timed_update(tracker, frame, log.last))
-        tick()
-    return log.trajectory()
+    return _run(tracker, sequence, tick, resets=False)
 
 
-def follow_with_resets(tracker: FrameTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+def follow_with_resets(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
     """VOT's supervised experiment: the tracker is set anew some frames after its box leaves the truth altogether.
 
     Where that frame has no truth, the next one that has is taken. A frame without truth is no failure.
@@ -77,77 +71,76 @@ def follow_with_resets(tracker: FrameTracker, sequence: EvaluationSequence, tick
         DataError: as of `follow_once`.
         SiamTrackError: as of `follow_once`.
     """
-    log = _Log(sequence)
+    return _run(tracker, sequence, tick, resets=True)
+
+
+def _run(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick, *, resets: bool) -> Trajectory:
+    """Record the result of every frame of a sequence."""
     truth = sequence.read_truth()
-    known = has_target(truth.boxes)
-    _first_box(truth, sequence)
-    start: float = 0
-    """The frame to set the tracker in; infinite while it tracks."""
-    for index, frame in enumerate(sequence.frames):
-        if index >= start and known[index]:
-            log.add(Code.INITIALISED, *_timed_init(tracker, frame, Box(*map(float, truth.boxes[index]))))
-            start = math.inf
-        elif start < math.inf:
-            log.add(Code.SKIPPED, None, math.nan)
-        else:
-            box, seconds = _timed_update(tracker, frame, log.last)
-            if known[index] and not touches(box, _corners(truth, index), frame.shape[1], frame.shape[0]):
-                log.add(Code.FAILED, None, seconds)
-                start = index + FRAMES_AFTER_FAILURE
-            else:
-                log.add(Code.TRACKED, box, seconds)
-        tick()
-    return log.trajectory()
-
-
-class _Log:
-    """Frames of a run as they come."""
-
-    def __init__(self, sequence: EvaluationSequence) -> None:
-        length = len(sequence.frames)
-        self._sequence = sequence
-        self._codes = np.zeros(length, np.int8)
-        self._boxes = np.full((length, 4), np.nan)
-        self._seconds = np.full(length, np.nan)
-        self._count = 0
-        self.last = Box(0.0, 0.0, 0.0, 0.0)
-        """The last box that there was."""
-
-    def add(self, code: Code, box: Box | None, seconds: float) -> None:
-        index = self._count
-        if index == len(self._codes):
-            raise DataError(f"sequence {self._sequence.name} has more frames than the {index} that were counted")
-        if box is not None:
-            if not np.isfinite(box).all():
-                raise SiamTrackError(f"frame {index} of sequence {self._sequence.name}: the box {tuple(box)}")
-            self._boxes[index] = self.last = box
-        self._codes[index], self._seconds[index] = code, seconds
-        self._count += 1
-
-    def trajectory(self) -> Trajectory:
-        if self._count != len(self._codes):
-            name, counted = self._sequence.name, len(self._codes)
-            raise DataError(f"sequence {name} has {self._count} frames instead of the {counted} that were counted")
-        return Trajectory(self._codes, self._boxes, self._seconds)
-
-
-def _first_box(truth: Truth, sequence: EvaluationSequence) -> Box:
     if not has_target(truth.boxes[:1])[0]:
         raise DataError(f"sequence {sequence.name} has no box in its first frame: nothing can be tracked in it")
-    return Box(*map(float, truth.boxes[0]))
+    supervised = _Supervised(tracker, truth, resets=resets)
+    length, count = len(sequence.frames), 0
+    run = Trajectory(np.zeros(length, np.int8), np.full((length, 4), np.nan), np.full(length, np.nan))
+    for index, (_, (code, box, seconds)) in enumerate(track(sequence.frames, supervised)):
+        if index == length:
+            raise DataError(f"sequence {sequence.name} has more frames than the {length} that were counted")
+        if box is not None:
+            if not np.isfinite(box).all():
+                raise SiamTrackError(f"frame {index} of sequence {sequence.name}: the box {tuple(box)}")
+            run.boxes[index] = box
+        run.codes[index], run.seconds[index] = code, seconds
+        count += 1
+        tick()
+    if count != length:
+        raise DataError(f"sequence {sequence.name} has {count} frames instead of the {length} that were counted")
+    return run
 
 
-def _timed_init(tracker: FrameTracker, frame: Image, box: Box) -> tuple[Box, float]:
-    began = time.perf_counter()
-    tracker.init(frame, box)
-    return box, time.perf_counter() - began
+class _Outcome(NamedTuple):
+    """Result of one frame."""
+
+    code: Code
+    box: Box | None
+    seconds: float
 
 
-def _timed_update(tracker: FrameTracker, frame: Image, last: Box) -> tuple[Box, float]:
-    began = time.perf_counter()
-    found = tracker.update(frame)
-    seconds = time.perf_counter() - began
-    return last if found is None else found, seconds
+class _Supervised:
+    """Tracker that is set with the truth, by the clock: once, or again after each failure.
+
+    Args:
+        tracker: its target is set in the first frame.
+        truth: of the sequence.
+        resets: set the target again after a failure.
+    """
+
+    def __init__(self, tracker: BoxTracker, truth: Truth, *, resets: bool) -> None:
+        self._tracker, self._truth, self._resets = tracker, truth, resets
+        self._known = has_target(truth.boxes)
+        self._start: float = 0  # frame to set the target in; infinite while it is tracked
+        self._index = -1
+        self._last = Box(0.0, 0.0, 0.0, 0.0)
+
+    def update(self, frame: Image) -> _Outcome:
+        """Set or find the target in the next frame, or skip the frame."""
+        self._index = index = self._index + 1
+        if index >= self._start and self._known[index]:
+            self._last, self._start = Box(*map(float, self._truth.boxes[index])), math.inf
+            began = time.perf_counter()
+            self._tracker.init(frame, self._last)
+            return _Outcome(Code.INITIALISED, self._last, time.perf_counter() - began)
+        if self._start < math.inf:
+            return _Outcome(Code.SKIPPED, None, math.nan)
+        began = time.perf_counter()
+        found = self._tracker.update(frame)
+        seconds = time.perf_counter() - began
+        self._last = self._last if found is None else found
+        if self._resets and self._known[index]:
+            corners = _corners(self._truth, index)
+            if not touches(self._last, corners, frame.shape[1], frame.shape[0]):
+                self._start = index + FRAMES_AFTER_FAILURE
+                return _Outcome(Code.FAILED, None, seconds)
+        return _Outcome(Code.TRACKED, self._last, seconds)
 
 
 def _corners(truth: Truth, index: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ def list_peers() -> list[str]:
 
 
 class Peer:
-    """A tracker of OpenCV, one of its objects for each target.
+    """A tracker of OpenCV for one target.
 
     Args:
         name: one of `list_peers()`, `opencv:nano=DIR` with the folder of NanoTrack's two ONNX files, or
@@ -54,35 +54,35 @@ class Peer:
             self._factory = _find(_CLASSES[name], name)
         else:
             raise UsageError(unknown_name("peer", name, [*_CLASSES, f"{_NANO}=DIR", f"{_VIT}=FILE"]))
-        self._trackers: list[Any] = []
+        self._tracker: Any = None
 
-    def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
-        """Set the targets anew, in whole pixels and inside the frame, as OpenCV wants them.
+    def init(self, frame: NDArray[np.uint8], box: Box) -> None:
+        """Set the target, in whole pixels and inside the frame, as OpenCV requires it.
 
         Args:
             frame: `(H, W, 3)` uint8 BGR.
-            boxes: one a target.
+            box: in pixels, 0-based and continuous.
 
         Raises:
             UsageError: when OpenCV cannot read the tracker's files.
-            SiamTrackError: when the tracker refuses a target.
+            SiamTrackError: when the tracker refuses the target.
         """
         try:
             with _without_warnings():
-                self._trackers = [self._factory() for _ in boxes]
+                self._tracker = self._factory()
         except cv2.error as error:
             raise UsageError(f"'{self.name}' cannot be loaded: {error.err}") from error
-        for tracker, box in zip(self._trackers, boxes, strict=True):
-            inside = _whole_pixels(box, frame.shape[1], frame.shape[0])
-            try:
-                tracker.init(frame, inside)
-            except cv2.error as error:
-                shown = ",".join(map(str, inside))
-                raise SiamTrackError(f"'{self.name}' cannot track the box {shown}: {error.err}") from error
+        inside = _whole_pixels(box, frame.shape[1], frame.shape[0])
+        try:
+            self._tracker.init(frame, inside)
+        except cv2.error as error:
+            shown = ",".join(map(str, inside))
+            raise SiamTrackError(f"'{self.name}' cannot track the box {shown}: {error.err}") from error
 
-    def step(self, frame: NDArray[np.uint8]) -> list[Box | None]:
-        """Where each target is in the next frame, `(H, W, 3)` uint8 BGR; None where it is lost."""
-        return [Box(*map(float, box)) if found else None for found, box in (t.update(frame) for t in self._trackers)]
+    def update(self, frame: NDArray[np.uint8]) -> Box | None:
+        """Return the box in the next frame, `(H, W, 3)` uint8 BGR; None where the target is lost."""
+        found, box = self._tracker.update(frame)
+        return Box(*map(float, box)) if found else None
 
 
 @contextmanager
@@ -104,8 +104,10 @@ def _find(kind: str, name: str) -> Callable[..., Any]:
     """
     create: Callable[..., Any] | None = getattr(cv2, f"{kind}_create", None)
     if create is None:
-        here = f"the installed OpenCV {cv2.__version__}"
-        raise UsageError(f"'{name}' is not in {here}: pip install opencv-contrib-python")
+        raise UsageError(
+            f"'{name}' is not in the installed OpenCV {cv2.__version__}: put the contrib build in its place with "
+            "pip uninstall -y opencv-python && pip install opencv-contrib-python"
+        )
     return create
 
 

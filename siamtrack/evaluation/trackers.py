@@ -24,6 +24,7 @@ from siamtrack.config import Precision
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.peers import Peer
 from siamtrack.models.registry import find_model, list_models
+from siamtrack.tracking.loop import SingleTracker
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -34,21 +35,8 @@ FORMS = "a model, opencv:csrt, opencv:kcf, opencv:mil, opencv:nano=DIR, opencv:v
 """What a spec may be, in words."""
 
 
-class FrameTracker(Protocol):
-    """Follows one target at a time."""
-
-    def init(self, frame: NDArray[np.uint8], box: Box) -> None:
-        """Set the target.
-
-        Args:
-            frame: `(H, W, 3)` uint8 BGR.
-            box: 0-based and continuous.
-        """
-        ...
-
-    def update(self, frame: NDArray[np.uint8]) -> Box | None:
-        """Where the target is in the next frame, `(H, W, 3)` uint8 BGR; None where it is lost."""
-        ...
+BoxTracker = SingleTracker[Box | None]
+"""Tracker of one target; `update` returns its box, or None where it is lost."""
 
 
 class TrackerFactory(Protocol):
@@ -89,7 +77,7 @@ class TrackerFactory(Protocol):
         """Where a model of siamtrack runs; None for other trackers."""
         ...
 
-    def make(self) -> FrameTracker:
+    def make(self) -> BoxTracker:
         """A tracker.
 
         Raises:
@@ -121,7 +109,7 @@ class ModelFactory:
         """Of the weights file, or of the files of an exported model."""
         return _digest(find_model(self.spec))
 
-    def make(self) -> FrameTracker:
+    def make(self) -> BoxTracker:
         """Load it."""
         return _Model(self.load())
 
@@ -164,20 +152,9 @@ class PeerFactory:
         _, _, place = self.spec.partition("=")
         return _digest(Path(place)) if place else None
 
-    def make(self) -> FrameTracker:
+    def make(self) -> BoxTracker:
         """Find it in the installed OpenCV."""
-        return _Peer(Peer(self.spec))
-
-
-class _Peer:
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-
-    def init(self, frame: NDArray[np.uint8], box: Box) -> None:
-        self._peer.start(frame, [box])
-
-    def update(self, frame: NDArray[np.uint8]) -> Box | None:
-        return self._peer.step(frame)[0]
+        return Peer(self.spec)
 
 
 @dataclass(frozen=True)
@@ -192,7 +169,7 @@ class ClassFactory:
     precision: None = None
     device: None = None
 
-    def make(self) -> FrameTracker:
+    def make(self) -> BoxTracker:
         """Import its module and make one."""
         return _ToolkitTracker(make_toolkit_tracker(self.spec))
 

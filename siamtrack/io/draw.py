@@ -104,7 +104,7 @@ def draw(
     Args:
         frame: `(H, W, 3)` uint8 BGR, or what `siamtrack.io.to_bgr8` takes; it is not changed.
         results: of `Tracker.update`, which is number 1; of `Tracker.step`, which are numbered from 1; or of
-            `MultiTracker.step`, under their ids.
+            `MultiTracker.update`, under their ids.
 
     Returns:
         A new `(H, W, 3)` uint8 BGR picture.

@@ -23,6 +23,10 @@ from siamtrack.tracking.status import Status
 if TYPE_CHECKING:
     import av.error
 
+    from siamtrack.io.frames import Frame
+    from siamtrack.io.live.base import LiveFrame
+    from siamtrack.tracking.state import TrackResult
+
 logger = logging.getLogger(__name__)
 
 CSV_HEADER = "frame,time,target,x,y,w,h,score,status"
@@ -43,6 +47,22 @@ class Row:
     score: float | None
     """Confidence; None for a skipped frame."""
     status: Status
+
+
+def rows_of(frame: Frame | LiveFrame, results: Mapping[int, TrackResult] | None, targets: Iterable[int]) -> list[Row]:
+    """Return one row a target.
+
+    Args:
+        frame: the frame that the results belong to.
+        results: by target; None for a frame that could not be decoded, whose rows have no box.
+        targets: ids of all targets.
+    """
+    if results is None:
+        return [Row(frame.index, frame.time, target, None, None, Status.SKIPPED) for target in targets]
+    return [
+        Row(frame.index, frame.time, target, result.box, result.score, result.status)
+        for target, result in results.items()
+    ]
 
 
 class ResultWriter(Protocol):

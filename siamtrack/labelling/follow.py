@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from siamtrack.boxes import Box
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.tracks import Follow
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
@@ -24,15 +25,14 @@ def follower(load: Callable[[], Tracker], frames: FrameStore, tick: Callable[[],
     """
 
     def follow(order: range, box: Box) -> Iterator[Box | None]:
-        tracker = load()
-        state = tracker.start(frames.image(order[0]), box)
-        for index in order[1:]:
-            found: Box | None = None
-            if index not in frames.missing:  # else the target is looked for where it was, in the frame after
-                result = tracker.step(frames.image(index), [state])[0]
-                state = result.state
-                found = None if result.status is Status.LOST else result.box
+        from siamtrack.tracking.multi import MultiTracker  # noqa: PLC0415 - torch: only when something is followed
+
+        targets = MultiTracker(load())
+        target = targets.add(frames.image(order[0]), box)
+        images = (None if index in frames.missing else frames.image(index) for index in order[1:])
+        for _, results in track(images, targets):
             tick()
-            yield found
+            result = results[target] if results else None
+            yield None if result is None or result.status is Status.LOST else result.box
 
     return follow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import BoxError, OutputError, SourceError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.live.base import LiveFrame, LiveSource
-from siamtrack.io.results import Row
+from siamtrack.io.results import Row, rows_of
 from siamtrack.live.meter import Meter
 from siamtrack.live.overlay import Figures, Scene
 from siamtrack.live.results import Results
@@ -40,10 +40,12 @@ from siamtrack.live.session import (
 from siamtrack.live.snapshots import save_snapshot
 from siamtrack.system.progress import Progress, Report
 from siamtrack.system.signals import StopSignal
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
     from siamtrack.tracking.multi import MultiTracker
+    from siamtrack.tracking.state import TrackResult
 
 Image = NDArray[np.uint8]
 
@@ -149,8 +151,8 @@ class LiveLoop:
             OutputError: when a result cannot be written.
         """
         self._session, self._boxes = session, boxes
-        while not self._over and not self._session.leaving and stop.received is None:
-            self._turn()
+        for taken, results in track(self._frames(stop), self._targets):
+            self._turn(taken, results)
         self._summary.stopped_by = stop.received
         if self._frame is not None:
             self._summary.seconds = time.monotonic() - self._began
@@ -159,10 +161,13 @@ class LiveLoop:
             raise SourceError(self._source.ended or f"'{self._source.info.name}' gives no picture")
         return self._summary
 
-    def _turn(self) -> None:
-        taken = self._poll()
-        if taken is not None:
-            self._take(taken)
+    def _frames(self, stop: StopSignal) -> Iterator[LiveFrame | None]:
+        while not self._over and not self._session.leaving and stop.received is None:
+            yield self._poll()
+
+    def _turn(self, taken: LiveFrame | None, results: dict[int, TrackResult] | None) -> None:
+        if taken is not None and results is not None:
+            self._take(taken, results)
         frame = self._frame
         if frame is None:
             return
@@ -191,13 +196,9 @@ class LiveLoop:
             return None
         return None if standing else frame
 
-    def _take(self, frame: LiveFrame) -> None:
+    def _take(self, frame: LiveFrame, results: dict[int, TrackResult]) -> None:
         first, self._frame = self._frame is None, frame
-        results = self._targets.step(frame.image)
-        self._rows = {
-            target: Row(frame.index, frame.time, target, result.box, result.score, result.status)
-            for target, result in results.items()
-        }
+        self._rows = {row.target: row for row in rows_of(frame, results, results)}
         self._results.begin(frame.time, frame.image, self._present())
         self._summary.frames += 1
         if first:
@@ -246,7 +247,7 @@ class LiveLoop:
                     self._mark(frame, target, box)
                     return Restarted(target)
                 case Drop(target):
-                    self._targets.drop(target)
+                    self._targets.remove(target)
                     self._rows.pop(target, None)
                     self._results.amend(self._present())
                     return None

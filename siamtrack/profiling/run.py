@@ -18,7 +18,7 @@ import siamtrack
 from siamtrack.boxes import Box, validate_box
 from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
-from siamtrack.evaluation.peers import Peer, opencv_threads
+from siamtrack.evaluation.peers import opencv_threads
 from siamtrack.io.frames import SourceInfo
 from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
@@ -29,7 +29,7 @@ from siamtrack.models.registry import DEFAULT_MODEL, build_network, find_model
 from siamtrack.profiling.figures import Limit, Sample, TrackerProfile, mean_fps, profile_as_json, summarize_tracker
 from siamtrack.profiling.flops import network_flops
 from siamtrack.profiling.measure import WARM_UP, measure
-from siamtrack.profiling.trackers import Follower, ModelFollower, PeerFollower
+from siamtrack.profiling.trackers import MeasuredModel, MeasuredPeer, MeasuredTracker
 from siamtrack.system.machine import describe_machine, measure_peak, usable_cores
 from siamtrack.system.progress import ProgressCounter, Report, no_report
 from siamtrack.tracking.factory import load
@@ -130,7 +130,7 @@ def run_profile(job: ProfileJob, report: Report = no_report) -> ProfileReport:
     """
     _check(job)
     files = [find_model(name) for name in job.models]  # an unknown name is told before anything slow happens
-    peers = [PeerFollower(Peer(name)) for name in dict.fromkeys(job.peers)]
+    peers = [MeasuredPeer(name) for name in dict.fromkeys(job.peers)]
     with tempfile.TemporaryDirectory(prefix="siamtrack-profile-") as folder, opencv_threads(job.threads):
         scratch = Path(folder)
         source, boxes = _prepare(job, scratch)
@@ -138,8 +138,8 @@ def run_profile(job: ProfileJob, report: Report = no_report) -> ProfileReport:
             info = opened.info
         if job.json is not None:
             refuse_inputs(job.json, (*files, *info.files))
-        models = [ModelFollower(name, _load(name, job)) for name in dict.fromkeys(job.models)]
-        followers: list[Follower] = [*peers, *models]
+        models = [MeasuredModel(name, _load(name, job)) for name in dict.fromkeys(job.models)]
+        followers: list[MeasuredTracker] = [*peers, *models]
         rounds: dict[str, list[list[Sample]]] = {follower.name: [] for follower in followers}
         peaks: dict[str, float] = {}
         # Other runtimes than PyTorch, which is left one thread beside them, take all cores.

@@ -14,30 +14,28 @@ from siamtrack.boxes import Box
 from siamtrack.evaluation.peers import Peer
 from siamtrack.io.results import Row
 from siamtrack.profiling.figures import Sample
+from siamtrack.tracking.loop import FrameTracker
+from siamtrack.tracking.multi import MultiTracker
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
-    from siamtrack.tracking.state import TargetState
     from siamtrack.tracking.tracker import Tracker
 
 Image = NDArray[np.uint8]
 
 
-class Follower(Protocol):
-    """A tracker as it is measured."""
+class MeasuredTracker(FrameTracker[tuple[Sample, list[Row]]], Protocol):
+    """Tracker of several targets whose `update` returns the times that it took, and the rows to draw."""
 
     @property
     def name(self) -> str:
-        """How the report calls it."""
+        """Name in the report."""
 
-    def start(self, frame: Image, boxes: Sequence[Box]) -> None:
+    def init(self, frame: Image, boxes: Sequence[Box]) -> None:
         """Set the targets, in a frame `(H, W, 3)` uint8 BGR."""
 
-    def step(self, frame: Image) -> tuple[Sample, list[Row]]:
-        """Find the targets in the next frame: what it took, and what to draw."""
 
-
-class ModelFollower:
+class MeasuredModel:
     """A siamtrack model. Its stages are whatever the tracker's clock tells apart, and the rest of a step.
 
     Args:
@@ -50,46 +48,53 @@ class ModelFollower:
         self.tracker = tracker
         # Loading decides it for the whole process; the next model may need another number.
         self.threads = torch.get_num_threads()
-        self._states: list[TargetState] = []
+        self._targets = MultiTracker(tracker)
 
-    def start(self, frame: Image, boxes: Sequence[Box]) -> None:
+    def init(self, frame: Image, boxes: Sequence[Box]) -> None:
         """Set the targets."""
         torch.set_num_threads(self.threads)
-        self._states = [self.tracker.start(frame, box) for box in boxes]
+        self._targets = MultiTracker(self.tracker)
+        for box in boxes:
+            self._targets.add(frame, box)
 
-    def step(self, frame: Image) -> tuple[Sample, list[Row]]:
+    def update(self, frame: Image) -> tuple[Sample, list[Row]]:
         """Find the targets in the next frame."""
         before, seen = dict(self.tracker.stage_seconds), dict(self.tracker.crops_seen)
         began = time.perf_counter()
-        results = self.tracker.step(frame, self._states)
+        results = self._targets.update(frame)
         seconds = time.perf_counter() - began
-        self._states = [result.state for result in results]
         stages = {stage: total - before.get(stage, 0.0) for stage, total in self.tracker.stage_seconds.items()}
         stages["rest"] = max(seconds - sum(stages.values()), 0.0)
-        rows = [Row(0, 0.0, target, each.box, each.score, each.status) for target, each in enumerate(results, 1)]
+        rows = [Row(0, 0.0, target, each.box, each.score, each.status) for target, each in results.items()]
         crops = ((side, count - seen.get(side, 0)) for side, count in sorted(self.tracker.crops_seen.items()))
         return Sample(stages, seconds, tuple((side, count) for side, count in crops if count)), rows
 
 
-class PeerFollower:
-    """A tracker of OpenCV, which is one stage.
+class MeasuredPeer:
+    """A tracker of OpenCV, one object for each target. It is one stage.
 
     Args:
-        peer: the tracker.
+        name: see `Peer`.
+
+    Raises:
+        UsageError: see `Peer`.
     """
 
-    def __init__(self, peer: Peer) -> None:
-        self.name = peer.name
-        self._peer = peer
+    def __init__(self, name: str) -> None:
+        self.name = name
+        Peer(name)  # a tracker that is not available is an error here, before anything slow happens
+        self._peers: list[Peer] = []
 
-    def start(self, frame: Image, boxes: Sequence[Box]) -> None:
+    def init(self, frame: Image, boxes: Sequence[Box]) -> None:
         """Set the targets."""
-        self._peer.start(frame, boxes)
+        self._peers = [Peer(self.name) for _ in boxes]
+        for peer, box in zip(self._peers, boxes, strict=True):
+            peer.init(frame, box)
 
-    def step(self, frame: Image) -> tuple[Sample, list[Row]]:
+    def update(self, frame: Image) -> tuple[Sample, list[Row]]:
         """Find the targets in the next frame."""
         began = time.perf_counter()
-        boxes = self._peer.step(frame)
+        boxes = [peer.update(frame) for peer in self._peers]
         seconds = time.perf_counter() - began
         rows = [
             Row(0, 0.0, target, box, None, Status.LOST if box is None else Status.TRACKED)

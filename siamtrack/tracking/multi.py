@@ -1,4 +1,4 @@
-"""The targets that are followed at present: they come and go while the tracker runs."""
+"""Several targets under ids, found together in every frame."""
 
 from __future__ import annotations
 
@@ -11,81 +11,85 @@ from siamtrack.tracking.tracker import Tracker
 
 
 class MultiTracker:
-    """Any number of targets under ids that are never used again; all are found in one step a frame.
+    """Tracker of any number of targets, which come and go; all are found in one batched forward pass a frame.
+
+    Every target has an id. An id is never used again.
 
     >>> source = siamtrack.open_source("clip.mp4")
     >>> image = next(source).image
     >>> targets = siamtrack.MultiTracker(siamtrack.load())
     >>> targets.add(image, (120, 80, 64, 48)), targets.add(image, (20, 30, 40, 40))
     (1, 2)
-    >>> list(targets.step(next(source).image))
+    >>> list(targets.update(next(source).image))
     [1, 2]
-    >>> targets.drop(1)
-    >>> for target, result in targets.step(next(source).image).items():
+    >>> targets.remove(1)
+    >>> for target, result in targets.update(next(source).image).items():
     ...     print(target, result.status)
     2 tracked
 
     Args:
-        tracker: finds them; it keeps nothing of them and may serve others too.
+        tracker: finds the targets. It keeps no state of them and may serve other targets at the same time.
     """
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
         self._states: dict[int, TargetState] = {}
-        self._last = 0
+        self._last_id = 0
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """The ids of the targets, ascending; the first is 1."""
+        """The ids of the present targets, ascending; the first id is 1."""
         return tuple(self._states)
 
-    def add(self, image: NDArray[np.uint8], box: tuple[float, float, float, float]) -> int:
-        """Follow another target.
+    @property
+    def states(self) -> dict[int, TargetState]:
+        """The states of the targets after the last frame, by id; see `Tracker.step` and `Tracker.observe`."""
+        return dict(self._states)
+
+    def add(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> int:
+        """Start to follow another target and return its id.
 
         Args:
-            image: `(H, W, 3)` uint8 BGR.
-            box: `x, y, width, height` in it, in pixels, 0-based and continuous.
-
-        Returns:
-            The target's id.
+            frame: `(H, W, 3)` uint8 BGR.
+            box: `x, y, width, height` of the target in the frame, in pixels, 0-based and continuous.
 
         Raises:
-            BoxError: when the box cannot be tracked; no id is used up.
+            BoxError: when the box cannot be tracked; no id is used then.
         """
-        state = self.tracker.start(image, box)
-        self._last += 1
-        self._states[self._last] = state
-        return self._last
+        state = self.tracker.start(frame, box)
+        self._last_id += 1
+        self._states[self._last_id] = state
+        return self._last_id
 
-    def restart(self, target: int, image: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
-        """Show a target anew, under the id that it has.
+    def update(self, frame: NDArray[np.uint8]) -> dict[int, TrackResult]:
+        """Find all targets in the next frame, `(H, W, 3)` uint8 BGR; return the results by id, ascending."""
+        results = dict(zip(self._states, self.tracker.step(frame, list(self._states.values())), strict=True))
+        self._states = {target: result.state for target, result in results.items()}
+        return results
+
+    def restart(self, target: int, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
+        """Initialize a target again, with a new box and the id that it has.
 
         Args:
-            target: its id.
-            image: `(H, W, 3)` uint8 BGR.
-            box: as of `add`.
+            target: id of the target.
+            frame: `(H, W, 3)` uint8 BGR.
+            box: see `add`.
 
         Raises:
-            UsageError: when there is no such target.
+            UsageError: when no target has this id.
             BoxError: when the box cannot be tracked; the target goes on as before.
         """
         self._check(target)
-        self._states[target] = self.tracker.start(image, box)
+        self._states[target] = self.tracker.start(frame, box)
 
-    def drop(self, target: int) -> None:
+    def remove(self, target: int) -> None:
         """Stop following a target.
 
         Raises:
-            UsageError: when there is no such target.
+            UsageError: when no target has this id.
         """
         self._check(target)
         del self._states[target]
-
-    def step(self, image: NDArray[np.uint8]) -> dict[int, TrackResult]:
-        """Find all targets in the next frame, `(H, W, 3)` uint8 BGR: the results by id, ascending."""
-        results = dict(zip(self._states, self.tracker.step(image, list(self._states.values())), strict=True))
-        self._states = {target: result.state for target, result in results.items()}
-        return results
 
     def _check(self, target: int) -> None:
         if target not in self._states:

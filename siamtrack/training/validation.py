@@ -13,6 +13,7 @@ from siamtrack.config import TrackingSettings
 from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import BoxError
 from siamtrack.models.network import TrackingNetwork
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -37,19 +38,20 @@ def validate(
     """
     tracker = Tracker(network, settings)
     overlaps: dict[str, float] = {}
-    for number, track in enumerate(tracks):
+    for number, each in enumerate(tracks):
         advance(number, len(tracks))
-        visible = track.visible
+        visible = each.visible
         if len(visible) < 2:
             continue
         first, last = int(visible[0]), int(visible[-1])
         try:
-            tracker.init(read_frame(track, first), track.box(first))
+            tracker.init(read_frame(each, first), each.box(first))
         except BoxError:
             continue
-        found = np.array([tracker.update(read_frame(track, index)).box for index in range(first + 1, last + 1)])
+        frames = (read_frame(each, index) for index in range(first + 1, last + 1))
+        found = np.array([result.box for _, result in track(frames, tracker)])
         wanted = visible[1:]
-        overlaps[track.name] = float(iou(found[wanted - first - 1], track.boxes[wanted]).mean())
+        overlaps[each.name] = float(iou(found[wanted - first - 1], each.boxes[wanted]).mean())
     return overlaps
 
 

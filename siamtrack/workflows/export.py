@@ -30,6 +30,7 @@ from siamtrack.runtime.runtime_cache import manifest_of
 from siamtrack.system.atomic_files import replacing_folder
 from siamtrack.system.machine import usable_cores
 from siamtrack.tracking.crops import crop_whole_pixels_into, mean_color
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.scales import whole_pixels
 from siamtrack.tracking.tracker import Tracker
 
@@ -169,7 +170,7 @@ def _follow(backend: Backend, settings: TrackingSettings) -> NDArray[np.float64]
     tracker = Tracker(backend, settings)
     (first, (box,)), *rest = SyntheticClip(*CLIP)
     tracker.init(first, box)
-    return np.array([tracker.update(frame).box for frame, _ in rest])
+    return np.array([result.box for _, result in track((frame for frame, _ in rest), tracker)])
 
 
 def sample_crops(source: Path, side: int) -> list[NDArray[np.uint8]]:

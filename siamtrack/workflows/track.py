@@ -29,7 +29,7 @@ from siamtrack.io.background_writer import BackgroundWriter
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame, Source
 from siamtrack.io.prefetch import Prefetcher
-from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, check_outputs, refuse_inputs
+from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, check_outputs, refuse_inputs, rows_of
 from siamtrack.io.sources import name_of_source, open_source
 from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.io.window import Window, select_boxes
@@ -38,6 +38,7 @@ from siamtrack.system.machine import describe_machine, spare_cores
 from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.system.stage_clock import StageClock
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
@@ -252,21 +253,14 @@ def _follow(
     tracker: Tracker, first: Frame, image: Image, boxes: Sequence[Box], frames: Iterator[Frame]
 ) -> Iterator[tuple[Frame, list[Row]]]:
     """Every frame with one row a target; targets are numbered from 1."""
-    states = [tracker.start(image, box) for box in boxes]
+    from siamtrack.tracking.multi import MultiTracker  # noqa: PLC0415 - torch, as above
+
+    targets = MultiTracker(tracker)
+    for box in boxes:
+        targets.add(image, box)
     yield first, [Row(first.index, first.time, target, box, 1.0, Status.TRACKED) for target, box in enumerate(boxes, 1)]
-    for frame in frames:
-        if frame.image is None:
-            # The states stay: in the next frame the targets are looked for where they were last.
-            targets = range(1, len(boxes) + 1)
-            rows = [Row(frame.index, frame.time, target, None, None, Status.SKIPPED) for target in targets]
-        else:
-            results = tracker.step(frame.image, states)
-            states = [result.state for result in results]
-            rows = [
-                Row(frame.index, frame.time, target, result.box, result.score, result.status)
-                for target, result in enumerate(results, 1)
-            ]
-        yield frame, rows
+    for frame, results in track(frames, targets):
+        yield frame, rows_of(frame, results, targets.ids)
 
 
 class _Results:

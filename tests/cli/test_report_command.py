@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_clips import Outcome, Run
 
-SHIFTS = {"local_search": 1, "far": 12}
+SHIFTS = {"near": 1, "far": 12}
 """Trackers by the pixels that their boxes are off."""
 
 

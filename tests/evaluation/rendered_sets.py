@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
-from siamtrack.evaluation.trackers import FrameTracker
+from siamtrack.evaluation.trackers import BoxTracker
 
 WIDTH, HEIGHT, SIDE = 80, 60, 12
 
@@ -125,7 +125,7 @@ class Interrupted(Orange):
 class Factory:
     """Makes one of these trackers."""
 
-    kind: type[FrameTracker] = Orange
+    kind: type[BoxTracker] = Orange
     name: str = "orange"
     deterministic: bool = True
     spec: str = "test"
@@ -134,7 +134,7 @@ class Factory:
     precision: str | None = None
     device: str | None = None
 
-    def make(self) -> FrameTracker:
+    def make(self) -> BoxTracker:
         return self.kind()
 
 

@@ -95,7 +95,7 @@ def test_files_that_opencv_cannot_read(tmp_path: Path) -> None:
     path.write_text("no network")
     peer = Peer(f"opencv:vit={path}")
     with pytest.raises(UsageError, match=r"vit\.onnx' cannot be loaded"):
-        peer.start(np.zeros((HEIGHT, WIDTH, 3), np.uint8), [Box(10, 10, 20, 20)])
+        peer.init(np.zeros((HEIGHT, WIDTH, 3), np.uint8), Box(10, 10, 20, 20))
 
 
 def test_two_trackers_of_one_name() -> None:

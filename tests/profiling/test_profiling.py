@@ -140,10 +140,10 @@ class Slow:
     def __init__(self) -> None:
         self.steps = 0
 
-    def start(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
+    def init(self, frame: NDArray[np.uint8], boxes: Sequence[Box]) -> None:
         self.steps = 0
 
-    def step(self, frame: NDArray[np.uint8]) -> tuple[Sample, list[Row]]:
+    def update(self, frame: NDArray[np.uint8]) -> tuple[Sample, list[Row]]:
         self.steps += 1
         seconds = 1000.0 if self.steps <= WARM_UP else 1e-3 * self.steps
         return Sample({"network": seconds}, seconds), [Row(0, 0.0, 1, Box(4, 4, 20, 20), 1.0, Status.TRACKED)]
@@ -182,11 +182,11 @@ def test_a_source_that_is_warm_up_only(tmp_path: Path) -> None:
 def test_peers_follow_each_target_of_a_clip(name: str) -> None:
     clip = SyntheticClip(160, 120, 3, targets=2)
     (first, boxes), *others = clip
-    peer = Peer(name)
-    peer.start(first, [*boxes, Box(-20, -20, 60.4, 60)])  # the last one hangs over the border
+    peers = [Peer(name) for _ in range(3)]
+    for peer, box in zip(peers, [*boxes, Box(-20, -20, 60.4, 60)], strict=True):  # the last one hangs over the border
+        peer.init(first, box)
     for frame, now in others:
-        found = peer.step(frame)
-        assert len(found) == 3
+        found = [peer.update(frame) for peer in peers]
         for box, truth in zip(found, now, strict=False):
             if box is not None:
                 assert math.dist(box.center, truth.center) < 20  # MIL is coarse

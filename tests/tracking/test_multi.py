@@ -1,4 +1,4 @@
-"""Targets that come and go do not disturb each other."""
+"""`MultiTracker`: targets that come and go do not disturb each other."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def alone(tracker: Tracker, clip: SyntheticClip, target: int, first: int, stop: 
     return [tracker.update(image).box for image, _ in frames[1:]]
 
 
-def test_a_target_has_the_same_boxes_as_alone_whatever_comes_and_goes(tracker: Tracker, clip: SyntheticClip) -> None:
+def test_multi_tracker_gives_each_target_the_boxes_it_has_alone(tracker: Tracker, clip: SyntheticClip) -> None:
     targets = MultiTracker(tracker)
     boxes: dict[int, list[Box]] = {1: [], 2: [], 3: []}
     for index, (image, truth) in enumerate(clip):
-        for target, result in targets.step(image).items():
+        for target, result in targets.update(image).items():
             boxes[target].append(result.box)
         if index == 0:
             assert [targets.add(image, truth[0]), targets.add(image, truth[1])] == [1, 2]
         if index == 4:
             assert targets.add(image, truth[2]) == 3
         if index == 7:
-            targets.drop(1)
+            targets.remove(1)
     # Sums in a larger batch are rounded otherwise: a hundredth of a pixel is nothing.
     assert boxes[1] == [pytest.approx(box, abs=0.01) for box in alone(tracker, clip, 0, 0, 8)]
     assert boxes[2] == [pytest.approx(box, abs=0.01) for box in alone(tracker, clip, 1, 0, FRAMES)]
     assert boxes[3] == [pytest.approx(box, abs=0.01) for box in alone(tracker, clip, 2, 4, FRAMES)]
 
 
-def test_a_target_that_is_lost_does_not_disturb_the_others(clip: SyntheticClip) -> None:
+def test_multi_tracker_lost_target_does_not_disturb_the_others(clip: SyntheticClip) -> None:
     tracker = load("siamtrack-lite", device="cpu", precision="float32", settings={"redetection": {}})
     targets = MultiTracker(tracker)
     boxes: dict[int, list[Box]] = {1: [], 2: [], 3: []}
@@ -60,7 +60,7 @@ def test_a_target_that_is_lost_does_not_disturb_the_others(clip: SyntheticClip) 
             x, y, width, height = (round(value) for value in truth[0])
             window = slice(y - 2, y + height + 3), slice(x - 2, x + width + 3)
             image[window] = clip.background(index)[window]
-        for target, result in targets.step(image).items():
+        for target, result in targets.update(image).items():
             boxes[target].append(result.box)
             said.append(result.status)
         if index == 0:
@@ -71,25 +71,25 @@ def test_a_target_that_is_lost_does_not_disturb_the_others(clip: SyntheticClip) 
         assert boxes[target + 1] == [pytest.approx(box, abs=0.01) for box in expected]
 
 
-def test_ids_are_not_used_again(tracker: Tracker, clip: SyntheticClip) -> None:
+def test_multi_tracker_never_uses_an_id_again(tracker: Tracker, clip: SyntheticClip) -> None:
     targets = MultiTracker(tracker)
     image, truth = next(iter(clip))
     targets.add(image, truth[0])
-    targets.drop(1)
+    targets.remove(1)
     assert targets.add(image, truth[1]) == 2
     assert targets.ids == (2,)
 
 
-def test_a_target_that_is_shown_anew_keeps_its_id(tracker: Tracker, clip: SyntheticClip) -> None:
+def test_multi_tracker_restart_keeps_the_id(tracker: Tracker, clip: SyntheticClip) -> None:
     targets = MultiTracker(tracker)
     image, truth = next(iter(clip))
     targets.add(image, truth[0])
     targets.restart(1, image, truth[1])
-    result = targets.step(image)[1]
+    result = targets.update(image)[1]
     assert result.box.center == pytest.approx(truth[1].center, abs=3)
 
 
-def test_a_box_that_cannot_be_tracked_changes_nothing(tracker: Tracker, clip: SyntheticClip) -> None:
+def test_multi_tracker_refused_box_changes_nothing(tracker: Tracker, clip: SyntheticClip) -> None:
     targets = MultiTracker(tracker)
     image, truth = next(iter(clip))
     targets.add(image, truth[0])
@@ -101,6 +101,6 @@ def test_a_box_that_cannot_be_tracked_changes_nothing(tracker: Tracker, clip: Sy
     assert targets.add(image, truth[1]) == 2
 
 
-def test_a_target_that_is_not_there_is_named(tracker: Tracker) -> None:
+def test_multi_tracker_names_an_unknown_target(tracker: Tracker) -> None:
     with pytest.raises(UsageError, match=r"no target 4 \(there are: none\)"):
-        MultiTracker(tracker).drop(4)
+        MultiTracker(tracker).remove(4)

@@ -71,8 +71,8 @@ def test_other_sequences_are_refused(shape: tuple[int, ...]) -> None:
         SequenceBranch(5)(torch.zeros(shape))
 
 
-def test_every_trunk_becomes_a_branch(network: TrackingNetwork) -> None:
-    backbone = network.backbone
+def test_every_trunk_becomes_a_branch(every_network: TrackingNetwork) -> None:
+    backbone = every_network.backbone
     pictures = images(2, 3, 96, 96)
     plain, projected = TrunkBranch(backbone, normalize=False), TrunkBranch(backbone, dimension=10)
     with torch.no_grad():
@@ -82,8 +82,8 @@ def test_every_trunk_becomes_a_branch(network: TrackingNetwork) -> None:
     assert (plain.dimension, projected.dimension) == (backbone.out_channels, 10)
 
 
-def test_trunks_refuse_other_images(network: TrackingNetwork) -> None:
-    branch = TrunkBranch(network.backbone)
+def test_trunks_refuse_other_images(every_network: TrackingNetwork) -> None:
+    branch = TrunkBranch(every_network.backbone)
     with pytest.raises(UsageError, match=r"give \(B, 3, H, W\), RGB"):
         branch(torch.zeros(1, 1, 96, 96))
 

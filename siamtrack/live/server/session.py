@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SiamTrackError, UsageError
 from siamtrack.io.frames import Frame
-from siamtrack.io.results import Row
+from siamtrack.io.results import Row, rows_of
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import HELD, Coordinates
 from siamtrack.live.server.recording import Pace, Recording
 from siamtrack.live.server.single_flight import SingleFlight
 from siamtrack.live.server.worker import Worker
+from siamtrack.tracking.loop import track
 from siamtrack.tracking.multi import MultiTracker
 from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
@@ -157,7 +158,7 @@ class Session:
         Raises:
             UsageError: when there is no such target.
         """
-        await self._work(partial(self._targets.drop, target))
+        await self._work(partial(self._targets.remove, target))
         newest = self._held[-1]  # where there is a target, there was a frame
         return newest.frame.index, self._rows(newest)
 
@@ -297,9 +298,5 @@ def _size(folder: Path) -> int:
 
 
 def _step(targets: MultiTracker, frame: Frame) -> list[Row]:
-    if frame.image is None:
-        return [Row(frame.index, frame.time, target, None, None, Status.SKIPPED) for target in targets.ids]
-    return [
-        Row(frame.index, frame.time, target, result.box, result.score, result.status)
-        for target, result in targets.step(frame.image).items()
-    ]
+    ((_, results),) = track([frame], targets)
+    return rows_of(frame, results, targets.ids)

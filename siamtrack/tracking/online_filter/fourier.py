@@ -85,8 +85,8 @@ def into_corners(spectra: Array, waves: FourierBasis) -> Array:
     return corners
 
 
-# Sums may be added up in any order, as vector instructions do.
-@njit(cache=CACHE, fastmath=True)
+# Not with fastmath: code that is loaded from numba's cache would round in another way than code just compiled.
+@njit(cache=CACHE)
 def add_product(spectrum: Array, other: Array, total: Array) -> None:
     """Add `spectrum * conj(other)` to `total`, all of them `(2, F)`."""
     re, im = spectrum[0], spectrum[1]

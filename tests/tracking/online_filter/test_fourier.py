@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -65,3 +70,25 @@ def test_a_product_of_spectra_is_added_up() -> None:
     add_product(one, other, total)
     expected = (one[0] + 1j * one[1]) * (other[0] - 1j * other[1])
     np.testing.assert_allclose(total - 1, [expected.real, expected.imag])
+
+
+SUMS = """
+import hashlib
+import numpy as np
+from siamtrack.tracking.online_filter.fourier import add_over_channels, add_to_channels
+rng = np.random.default_rng(0)
+sample, other = rng.standard_normal((2, 96, 2, 276), np.float32)
+total, totals = np.zeros((2, 276), np.float32), np.zeros((96, 2, 276), np.float32)
+add_over_channels(sample, other, total)
+add_to_channels(sample, other[0], totals)
+print(hashlib.sha256(total.tobytes() + totals.tobytes()).hexdigest())
+"""
+
+
+def test_kernels_round_alike_when_they_are_compiled_and_when_they_are_loaded(tmp_path: Path) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", SUMS], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
