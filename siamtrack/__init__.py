@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from siamtrack.io.sources import open_source
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
+    from siamtrack.tracking.confidence import Status
     from siamtrack.tracking.factory import load
     from siamtrack.tracking.loop import track
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
-    from siamtrack.tracking.status import Status
     from siamtrack.tracking.tracker import Tracker
 
     __version__: str
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Box": "siamtrack.boxes",
     "SiamTrackError": "siamtrack.errors",
-    "Status": "siamtrack.tracking.status",
+    "Status": "siamtrack.tracking.confidence",
     "MultiTracker": "siamtrack.tracking.multi",
     "TrackResult": "siamtrack.tracking.state",
     "Tracker": "siamtrack.tracking.tracker",

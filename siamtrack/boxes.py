@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import BoxError
 
+Image = NDArray[np.uint8]
+"""A frame or a part of one: `(H, W, 3)` uint8 BGR, unless a signature names another color order."""
+
 MIN_SIDE = 2.0
 """Shortest side of a box that can be tracked, in pixels: a single pixel has no appearance."""
 

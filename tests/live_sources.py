@@ -6,13 +6,9 @@ import time
 from collections.abc import Sequence
 from fractions import Fraction
 
-import numpy as np
-from numpy.typing import NDArray
-
+from siamtrack.boxes import Image
 from siamtrack.io.frames import SourceInfo
 from siamtrack.io.live.base import LiveFrame, LiveSource
-
-Image = NDArray[np.uint8]
 
 
 class Pictures(LiveSource):

@@ -21,7 +21,7 @@ from disappearances import (
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST
 SIZE = (160, 120)

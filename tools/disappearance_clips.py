@@ -25,17 +25,14 @@ from disappearances import (
 )
 from numpy.typing import NDArray
 
-from siamtrack.boxes import iou
+from siamtrack.boxes import Image, iou
 from siamtrack.datasets.stills import StillObject, read_image, read_object, read_stills
 from siamtrack.datasets.training_tracks import Track, decode_frames, read_tracks
 from siamtrack.errors import DataError
-from siamtrack.tracking.confidence import Signals
+from siamtrack.tracking.confidence import Signals, Status
 from siamtrack.tracking.loop import track
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.training.recipe import read_recipe
-
-Image = NDArray[np.uint8]
 
 SEQUENCES = ("OTB", "VOT", "UAV123_10fps")
 """Folders of sequences that no network was trained on, whose targets are always in view."""

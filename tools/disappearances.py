@@ -18,11 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.io.compose import Pose, paste
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
-Image = NDArray[np.uint8]
 Item = TypeVar("Item")
 
 GONE_BELOW = 0.2

@@ -39,8 +39,8 @@ from disappearances import BACK_ABOVE, RETURN_FRAMES, SIGNAL_FRAMES, Ending, jud
 from siamtrack.datasets.training_tracks import Track, read_tracks
 from siamtrack.errors import SiamTrackError
 from siamtrack.models.registry import DEFAULT_MODEL
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import load
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 JUDGE_SEED = 101

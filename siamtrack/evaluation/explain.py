@@ -23,7 +23,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box, validate_box
+from siamtrack.boxes import Box, Image, validate_box
 from siamtrack.config import Precision
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.draw import COLORS
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
-
-Image = NDArray[np.uint8]
 
 DPI = 120
 MARGIN, GAP, PANEL, SIDE = 0.3, 0.3, 3.7, 2.5

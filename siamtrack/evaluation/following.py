@@ -13,14 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Truth
 from siamtrack.errors import DataError, SiamTrackError
 from siamtrack.evaluation.metrics import has_target
 from siamtrack.evaluation.trackers import BoxTracker
 from siamtrack.tracking.loop import track
-
-Image = NDArray[np.uint8]
 
 FRAMES_AFTER_FAILURE = 5
 """From a failure to the frame in which the tracker is set anew (VOT challenges, supervised experiment)."""

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
-
-Image = NDArray[np.uint8]
+from siamtrack.boxes import Box, Image
 
 
 @dataclass(frozen=True)

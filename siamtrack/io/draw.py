@@ -15,7 +15,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.images import to_bgr8
 from siamtrack.io.results import Row
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 if TYPE_CHECKING:
     from siamtrack.tracking.state import TrackResult

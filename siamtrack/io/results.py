@@ -18,7 +18,7 @@ import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, UsageError
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 if TYPE_CHECKING:
     import av.error

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.errors import UsageError
 from siamtrack.io.compose import Pose, paste
-
-Image = NDArray[np.uint8]
 
 MIN_CELL = 48
 """Pixels along the shorter side of the room that a target moves in; with less, nothing of it could be recognized."""

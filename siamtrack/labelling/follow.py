@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from siamtrack.boxes import Box
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.tracks import Follow
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import track
-from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.errors import UsageError
 from siamtrack.io.draw import WHITE, Color, Look, Rect, draw_box, draw_label, label_height, letter_scale, line_width
 from siamtrack.io.window import enlargement, has_display, is_open, key_of, listen_to_mouse, open_window
@@ -25,8 +24,6 @@ from siamtrack.labelling.session import (
     shown,
 )
 from siamtrack.labelling.tracks import Follow
-
-Image = NDArray[np.uint8]
 
 WAIT = 20
 """Milliseconds that a key is waited for before the mouse is asked again."""

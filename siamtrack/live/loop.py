@@ -10,10 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.errors import BoxError, OutputError, SourceError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.live.base import LiveFrame, LiveSource
@@ -40,14 +37,12 @@ from siamtrack.live.session import (
 from siamtrack.live.snapshots import save_snapshot
 from siamtrack.system.progress import Progress, Report
 from siamtrack.system.signals import StopSignal
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import track
-from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
-
-Image = NDArray[np.uint8]
 
 WAIT = 0.02
 """Seconds that one of two, a frame and a key, is waited for before the other is looked for again."""

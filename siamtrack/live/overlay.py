@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.io.draw import (
     COLORS,
     DARK,
@@ -27,9 +26,7 @@ from siamtrack.io.draw import (
 from siamtrack.io.results import Row
 from siamtrack.io.window import enlargement
 from siamtrack.live.session import Command, Session
-from siamtrack.tracking.status import Status
-
-Image = NDArray[np.uint8]
+from siamtrack.tracking.confidence import Status
 
 KEYS: dict[Command, tuple[str, ...]] = {
     Command.FREEZE: ("Space",),

@@ -9,14 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from siamtrack.boxes import Image
 from siamtrack.io.background_writer import BackgroundWriter
 from siamtrack.io.frames import SourceInfo
 from siamtrack.io.video.sink import VideoEncoder
 
-Image = NDArray[np.uint8]
 Draw = Callable[[], Image]
 """Makes a picture, `(H, W, 3)` uint8 BGR, on the thread that encodes it."""
 

@@ -7,15 +7,11 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from siamtrack.boxes import Image
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import SourceInfo
 from siamtrack.io.results import CsvWriter, ResultWriter, Row
 from siamtrack.live.recording import Recording, record
-
-Image = NDArray[np.uint8]
 
 
 class Results:

@@ -6,15 +6,12 @@ from types import TracebackType
 from typing import Self
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
+from siamtrack.boxes import Image
 from siamtrack.io.mouse import Move, Press, Release
 from siamtrack.io.window import enlargement, is_open, key_of, listen_to_mouse, open_window
 from siamtrack.live.overlay import KEYS, Scene, draw_scene
 from siamtrack.live.session import Command, Event, Select
-
-Image = NDArray[np.uint8]
 
 _BY_KEY = {key: command for command, keys in KEYS.items() for key in keys}
 

@@ -6,22 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.evaluation.peers import Peer
 from siamtrack.io.results import Row
 from siamtrack.profiling.figures import Sample
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import FrameTracker
 from siamtrack.tracking.multi import MultiTracker
-from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
-
-Image = NDArray[np.uint8]
 
 
 class MeasuredTracker(FrameTracker[tuple[Sample, list[Row]]], Protocol):

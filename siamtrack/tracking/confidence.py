@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
-from siamtrack.config import ConfidenceSettings, TrackingSettings
-from siamtrack.tracking.response import Peak
-from siamtrack.tracking.status import Status
+if TYPE_CHECKING:
+    from siamtrack.config import ConfidenceSettings, TrackingSettings
+    from siamtrack.tracking.response import Peak
 
 LEAST = 0.1
 """Peak ratios are not told apart below this: a map without evidence has 0, whose logarithm is not finite."""
@@ -31,6 +32,19 @@ MOST = 30.0
 """Greatest magnitude of a response that is told from greater ones."""
 SURE = 12.0
 """Greatest magnitude of a logit; the sigmoid of a greater one is 0 or 1 to five digits."""
+
+
+class Status(StrEnum):
+    """State of a target in a frame."""
+
+    TRACKED = "tracked"
+    """The box is where the target is."""
+    UNCERTAIN = "uncertain"
+    """The response is weak or ambiguous; the box is the best guess."""
+    LOST = "lost"
+    """The response does not show the target; the box is a guess, and the search goes on from it."""
+    SKIPPED = "skipped"
+    """The frame could not be decoded; there is no box."""
 
 
 class Signals(NamedTuple):

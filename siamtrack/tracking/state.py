@@ -12,12 +12,11 @@ from torch import Tensor
 
 from siamtrack.boxes import Box
 from siamtrack.tracking.box_refinement import BoxRefinement
-from siamtrack.tracking.confidence import INITIAL_TRACK_STATE, NO_SIGNALS, Signals, TrackState
+from siamtrack.tracking.confidence import INITIAL_TRACK_STATE, NO_SIGNALS, Signals, Status, TrackState
 from siamtrack.tracking.crops import Color, Square
 from siamtrack.tracking.local_search import ResponseContext
 from siamtrack.tracking.online_filter.filter import OnlineFilter
 from siamtrack.tracking.response import Peak
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template
 
 

@@ -23,7 +23,7 @@ from siamtrack.runtime.devices import find_device
 from siamtrack.runtime.pytorch import TorchBackend
 from siamtrack.system.stage_clock import StageClock
 from siamtrack.tracking.box_refinement import BoxPrediction, decode_box, predicted_box, refine
-from siamtrack.tracking.confidence import confidence, read_signals, update_state
+from siamtrack.tracking.confidence import Status, confidence, read_signals, update_state
 from siamtrack.tracking.crops import mean_color
 from siamtrack.tracking.feature_extractor import FeatureExtractor, SearchResponse
 from siamtrack.tracking.initialization import initialize_target
@@ -41,7 +41,6 @@ from siamtrack.tracking.response import (
     upsample_maps,
 )
 from siamtrack.tracking.state import Observation, TargetState, TrackResult
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import renew
 
 _logger = logging.getLogger(__name__)

@@ -9,12 +9,10 @@ import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from siamtrack.boxes import Image
 from siamtrack.config import Frozen
-
-Image = NDArray[np.uint8]
 
 
 class PhotometricSettings(Frozen):

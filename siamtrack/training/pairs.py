@@ -13,17 +13,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.config import Frozen
 from siamtrack.datasets.stills import read_image
 from siamtrack.tracking.crops import exemplar_side, mean_color
 from siamtrack.training.augmentation import PhotometricSettings, photometric, to_gray
 from siamtrack.training.scenes import Scene, ScenePair, SceneSource, SearchArea
-
-Image = NDArray[np.uint8]
 
 
 class GeometrySettings(Frozen):

@@ -13,14 +13,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.datasets.stills import StillObject, Stills, cut_out, read_cutout, read_image, read_object
 from siamtrack.datasets.training_tracks import MIN_SIDE, Frames, Track
 from siamtrack.errors import DataError
 from siamtrack.io.compose import Pose, paste, shift_tone
 from siamtrack.tracking.crops import exemplar_side
 
-Image = NDArray[np.uint8]
 Item = TypeVar("Item")
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box, iou
+from siamtrack.boxes import Box, Image, iou
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.draw import TARGET_COLORS, Look, draw_box, draw_label, label_height, letter_scale, line_width
 from siamtrack.io.images import check_picture_name, read_image, write_image
@@ -22,7 +22,6 @@ from siamtrack.verification.patches import to_patch
 
 log = logging.getLogger(__name__)
 
-Image = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
 SCALE_STEP = 2**0.25

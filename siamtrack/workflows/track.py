@@ -19,10 +19,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 import siamtrack
-from siamtrack.boxes import Box, validate_box
+from siamtrack.boxes import Box, Image, validate_box
 from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.background_writer import BackgroundWriter
@@ -38,8 +37,8 @@ from siamtrack.system.machine import describe_machine, spare_cores
 from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.system.stage_clock import StageClock
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import track
-from siamtrack.tracking.status import Status
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
-
-Image = NDArray[np.uint8]
 
 TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn", "renew")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "convert", "encode", "tables", "show")

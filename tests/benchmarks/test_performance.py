@@ -22,7 +22,7 @@ import torch
 from benchmark_references import PlainSiamFC, plain_training_flops, plain_training_speed
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box, iou
+from siamtrack.boxes import Box, Image, iou
 from siamtrack.config import Precision
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.results import Row
@@ -34,8 +34,8 @@ from siamtrack.models.weights import load_network
 from siamtrack.profiling.run import ProfileJob, Report, run_profile
 from siamtrack.runtime.autotune import torch_precisions
 from siamtrack.system.machine import measure_peak
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import RUNTIME_VARIABLE, load
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.workflows.export import ExportJob, export
 
@@ -45,7 +45,6 @@ ROUNDS = 3
 DATA = os.environ.get("SIAMTRACK_DATA")
 NANOTRACK = os.environ.get("SIAMTRACK_NANOTRACK")
 
-Image = NDArray[np.uint8]
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 

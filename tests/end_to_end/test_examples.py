@@ -143,7 +143,7 @@ def test_detections_for_supervision(run: RunExample, tmp_path: Path) -> None:
 def test_boxes_ids_and_scores_reach_supervision_and_lost_targets_do_not() -> None:
     pytest.importorskip("supervision", reason='pip install "supervision>=0.31" to run this example')
     from siamtrack.io.results import Row
-    from siamtrack.tracking.status import Status
+    from siamtrack.tracking.confidence import Status
 
     to_detections = runpy.run_path(str(EXAMPLES / "supervision_detections.py"))["to_detections"]
     sure, lost = Row(0, 0.0, 7, Box(10, 20, 30, 40), 0.75, Status.TRACKED), Row(0, 0.0, 8, None, 0.1, Status.LOST)

@@ -11,13 +11,10 @@ import cv2
 import numpy as np
 import pytest
 import shown_clip
-from numpy.typing import NDArray
 
 import siamtrack
-from siamtrack.boxes import iou
+from siamtrack.boxes import Image, iou
 from siamtrack.cli import main
-
-Image = NDArray[np.uint8]
 
 
 def write_turned(path: Path, upright: list[Image], degrees: int) -> None:

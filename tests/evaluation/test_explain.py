@@ -36,8 +36,8 @@ from siamtrack.evaluation.explain import (
 from siamtrack.io.draw import COLORS
 from siamtrack.models.registry import build_network
 from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import load
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 HEIGHT, WIDTH, SIDE = 120, 160, 30

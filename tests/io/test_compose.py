@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from siamtrack.boxes import Image
 from siamtrack.io.compose import Pose, paste
-
-Image = NDArray[np.uint8]
 
 
 def white_patch(height: int, width: int) -> Image:

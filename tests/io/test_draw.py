@@ -10,7 +10,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.draw import COLORS, LOST_OPACITY, TARGET_COLORS, Color, draw, draw_targets, line_width
 from siamtrack.io.results import Row
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 
 def row(box: Box | None, status: Status = Status.TRACKED, target: int = 1, score: float | None = 0.5) -> Row:

@@ -17,7 +17,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, refuse_inputs
 from siamtrack.io.video.sink import VideoEncoder
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 ROWS = [
     Row(0, 0.0, 1, Box(10, 20.5, 30.25, 40), 1.0, Status.TRACKED),

@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from scenes import render, texture
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.io.sources import open_source
 from siamtrack.labelling.frames import FrameStore
-
-Image = NDArray[np.uint8]
 
 COVERED = range(19, 28)
 """Frames in which the target of `behind_a_board` is seen by a fifth at most."""

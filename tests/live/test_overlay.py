@@ -25,7 +25,7 @@ from siamtrack.live.overlay import (
 )
 from siamtrack.live.session import Command, Drag, Select, Session
 from siamtrack.live.window import event_of
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 FRAME = np.full((480, 640, 3), 90, np.uint8)
 SESSION = Session(ids=(1,), selected=1)

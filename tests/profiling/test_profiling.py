@@ -27,7 +27,7 @@ from siamtrack.profiling.measure import WARM_UP, measure
 from siamtrack.profiling.run import SYNTHETIC_RATE
 from siamtrack.runtime.fused import fold_batch_norm
 from siamtrack.system.machine import measure_peak
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 # Operations
 

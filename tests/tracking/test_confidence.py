@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.config import ConfidenceSettings, SignalWeights, TrackingSettings
-from siamtrack.tracking.confidence import Signals, TrackState, confidence, read_signals, update_state
+from siamtrack.tracking.confidence import Signals, Status, TrackState, confidence, read_signals, update_state
 from siamtrack.tracking.response import Peak
-from siamtrack.tracking.status import Status
 
 T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST
 

@@ -23,9 +23,9 @@ from siamtrack.config import (
 from siamtrack.errors import UsageError
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.runtime.base import Embedding
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.local_search import ResponseContext, is_stationary, needs_full_search
 from siamtrack.tracking.state import TrackResult
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 BY_RESPONSE = ConfidenceSettings(

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 import siamtrack
+from siamtrack.boxes import Image
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.tracking.factory import load
 from siamtrack.tracking.loop import track
 from siamtrack.tracking.multi import MultiTracker
-
-Image = NDArray[np.uint8]
 
 
 @dataclass

@@ -7,9 +7,9 @@ import pytest
 from siamtrack.boxes import Box
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import load
 from siamtrack.tracking.multi import MultiTracker
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 FRAMES = 12

@@ -12,8 +12,8 @@ from siamtrack.boxes import Box, iou
 from siamtrack.config import ConfidenceSettings, RedetectionSettings, SignalWeights, TrackingSettings
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.runtime.base import Embedding
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.state import TargetState, TrackResult
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 T, U, L = Status.TRACKED, Status.UNCERTAIN, Status.LOST

@@ -12,8 +12,8 @@ from scenes import Sequence, render, texture
 from siamtrack.boxes import Box
 from siamtrack.config import ConfidenceSettings, SignalWeights, TemplateUpdateSettings, TrackingSettings
 from siamtrack.models.network import TrackingNetwork
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.state import TrackResult
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.template import Template, renew
 from siamtrack.tracking.tracker import Tracker
 

@@ -19,9 +19,9 @@ from siamtrack.models.registry import create_network
 from siamtrack.models.weights import ModelCard, save_network
 from siamtrack.runtime.base import Embedding
 from siamtrack.runtime.devices import find_device
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import load
 from siamtrack.tracking.state import TrackResult
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 MODES = ("search", "exemplar", "alternate")

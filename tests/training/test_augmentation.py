@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from siamtrack.boxes import Image
 from siamtrack.training.augmentation import PhotometricSettings, low_resolution, motion_blur, photometric, to_gray
-
-Image = NDArray[np.uint8]
 
 NAMES = tuple(PhotometricSettings.model_fields)
 OFF = PhotometricSettings(**dict.fromkeys(NAMES, 0))

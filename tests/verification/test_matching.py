@@ -7,14 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from siamtrack.boxes import iou
+from siamtrack.boxes import Image, iou
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.verification.matching import compare_pictures, draw_matches, find_matches, match_patch
 from siamtrack.verification.model import Verifier, load_verifier
-
-Image = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")

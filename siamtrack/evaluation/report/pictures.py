@@ -9,15 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence
 from siamtrack.errors import DataError
 from siamtrack.evaluation.report.contents import Picture
 from siamtrack.evaluation.report.palette import Style
 from siamtrack.io.draw import WHITE, draw_box
 from siamtrack.io.images import read_image
-
-Image = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 320, 240
 """Pixels of a picture, at most; a phone shows one across."""

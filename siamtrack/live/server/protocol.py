@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from siamtrack.errors import UsageError
 from siamtrack.io.results import Row
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 IN_FLIGHT = 2
 """Frames on their way, or waiting, in either direction."""

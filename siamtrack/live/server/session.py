@@ -27,9 +27,9 @@ from siamtrack.live.server.protocol import HELD, Coordinates
 from siamtrack.live.server.recording import Pace, Recording
 from siamtrack.live.server.single_flight import SingleFlight
 from siamtrack.live.server.worker import Worker
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import track
 from siamtrack.tracking.multi import MultiTracker
-from siamtrack.tracking.status import Status
 from siamtrack.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)

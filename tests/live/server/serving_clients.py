@@ -20,7 +20,7 @@ from siamtrack.boxes import Box, validate_box
 from siamtrack.live.server.app import Service
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.security import Access
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.tracker import Tracker
 
 WIDTH, HEIGHT = 64, 48

@@ -14,7 +14,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io.results import Row
 from siamtrack.live.server.protocol import Add, Boxes, Drop, as_seen, pack_picture, read_command, read_frame
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 
 def test_commands_are_told_by_their_type() -> None:

@@ -17,7 +17,7 @@ from siamtrack.io.results import CSV_HEADER, Row
 from siamtrack.io.sources import open_source
 from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.live.server.recording import ByTheClock, EachOnce, Recording
-from siamtrack.tracking.status import Status
+from siamtrack.tracking.confidence import Status
 
 RATE = Fraction(30000, 1001)
 
