@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from siamtrack.io.sources import open_source
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
+    from siamtrack.profiling.workflow import profile
     from siamtrack.tracking.confidence import Status
     from siamtrack.tracking.factory import load
     from siamtrack.tracking.loop import track
@@ -49,6 +50,7 @@ _HOMES = {
     "load": "siamtrack.tracking.factory",
     "open_live": "siamtrack.io.live.open",
     "open_source": "siamtrack.io.sources",
+    "profile": "siamtrack.profiling.workflow",
     "track": "siamtrack.tracking.loop",
 }
 
@@ -67,6 +69,7 @@ __all__ = [
     "load",
     "open_live",
     "open_source",
+    "profile",
     "track",
 ]
 

@@ -14,7 +14,7 @@ from siamtrack.models.registry import DEFAULT_MODEL
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from siamtrack.profiling.run import ProfileReport
+    from siamtrack.profiling.report import ProfileReport
 
 
 def profile(
@@ -82,43 +82,44 @@ def profile(
     boxes = tuple(parse_box(text) for text in box or ())
 
     from siamtrack.io.synthetic import parse_size
-    from siamtrack.profiling.run import ProfileJob, run_profile
+    from siamtrack.profiling.workflow import profile as measure
 
-    job = ProfileJob(
-        source=source,
-        synthetic=None if synthetic is None else parse_size(synthetic),
-        boxes=boxes,
-        models=tuple(model or (DEFAULT_MODEL,)),
-        peers=tuple(versus or ()),
-        frames=frames,
-        rounds=rounds,
-        targets=targets,
-        json=json and json.expanduser(),  # a shell leaves the ~ of --json=~/profile.json to the program
-        device=device,
-        threads=threads,
-        precision=precision,
-        runtime=runtime,
-        settings={"scale_search": scale_search} if scale_search else {},
-    )
-    with console.progress("tracking") as advance:
-        report = run_profile(job, advance)
+    json = json and json.expanduser()  # a shell leaves the ~ of --json=~/profile.json to the program
+    with console.progress("tracking") as report:
+        result = measure(
+            source,
+            synthetic=None if synthetic is None else parse_size(synthetic),
+            boxes=boxes,
+            models=model or (DEFAULT_MODEL,),
+            peers=versus or (),
+            frames=frames,
+            rounds=rounds,
+            targets=targets,
+            json=json,
+            device=device,
+            threads=threads,
+            precision=precision,
+            runtime=runtime,
+            settings={"scale_search": scale_search} if scale_search else {},
+            report=report,
+        )
     if quiet:
         return
     out = console.output()
-    out.print(_headline(report))
-    for table in (_stages(report), _speeds(report), _limits(report)):
+    out.print(_headline(result))
+    for table in (_stages(result), _speeds(result), _limits(result)):
         out.print()
         console.show_table(table)
-    if job.json is not None:
-        out.print(f"\nwrote {job.json}")
+    if json is not None:
+        out.print(f"\nwrote {json}")
 
 
 def _headline(report: ProfileReport) -> str:
-    job, source, machine = report.job, report.source, report.machine
-    clip = "rendered clip" if job.synthetic else source.name
+    source, machine = report.source, report.machine
+    clip = "rendered clip" if report.synthetic else source.name
     targets = "1 target" if len(report.boxes) == 1 else f"{len(report.boxes)} targets"
     frames = report.trackers[0].frames
-    rounds = "1 round" if job.rounds == 1 else f"{job.rounds} rounds"
+    rounds = "1 round" if report.rounds == 1 else f"{report.rounds} rounds"
     chip = machine["gpu"] if report.device.startswith("cuda") else machine["cpu"]
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (
@@ -136,10 +137,8 @@ def _stages(report: ProfileReport) -> Table:
     table = figure_table("ms a frame", "median", "p95", "share")
     for tracker in report.trackers:
         table.add_row(_short(tracker.name))
-        for stage, figures in (tracker.stages | {"frame": tracker.frame}).items():
-            table.add_row(
-                f"  {stage}", f"{1000 * figures.median:.2f}", f"{1000 * figures.p95:.2f}", f"{figures.share:.1%}"
-            )
+        for stage, times in (tracker.stages | {"frame": tracker.frame}).items():
+            table.add_row(f"  {stage}", f"{1000 * times.median:.2f}", f"{1000 * times.p95:.2f}", f"{times.share:.1%}")
     return table
 
 

@@ -31,7 +31,8 @@ from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
-from siamtrack.profiling.run import ProfileJob, Report, run_profile
+from siamtrack.profiling.report import ProfileReport
+from siamtrack.profiling.workflow import profile
 from siamtrack.runtime.autotune import torch_precisions
 from siamtrack.system.machine import measure_peak
 from siamtrack.tracking.confidence import Status
@@ -110,7 +111,7 @@ def openvino_int8(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(export(ExportJob("siamtrack-lite", "openvino", folder, frames=CLIP)).folder)
 
 
-def ratios_of(report: Report, model: str) -> dict[str, float]:
+def ratios_of(report: ProfileReport, model: str) -> dict[str, float]:
     (found,) = (tracker.ratios for tracker in report.trackers if tracker.name == model)
     return found
 
@@ -122,7 +123,7 @@ def test_lite_against_opencv(
     monkeypatch.setenv(RUNTIME_VARIABLE, "torch")  # what was not exported
     peers = ("opencv:csrt", *([f"opencv:nano={NANOTRACK}"] if NANOTRACK else []))
     lite, models = ("siamtrack-lite", openvino, openvino_int8), ("siamtrack-box", "siamfc-alexnet")
-    report = run_profile(ProfileJob(str(CLIP), boxes=(BOX,), models=lite + models, peers=peers))
+    report = profile(CLIP, boxes=(BOX,), models=lite + models, peers=peers)
     for name in lite + models:
         shown = ", ".join(f"{ratio:.2f} x {peer.partition('=')[0]}" for peer, ratio in ratios_of(report, name).items())
         print(f"\n{Path(name).name}: {shown}")
@@ -133,7 +134,7 @@ def test_lite_against_opencv(
 
 
 def test_what_is_outside_the_network() -> None:
-    report = run_profile(ProfileJob(synthetic=(640, 480), models=("siamtrack-lite",)))
+    report = profile(synthetic=(640, 480), models=("siamtrack-lite",))
     stages = report.trackers[0].stages
     own = {stage: stages[stage] for stage in ("crop", "transfer", "network", "correlation", "postprocess", "learn")}
     outside = {stage: figures.median for stage, figures in own.items() if stage != "network"}
@@ -146,7 +147,7 @@ def test_what_is_outside_the_network() -> None:
 
 @pytest.mark.parametrize(("name", "least"), [("siamfc-alexnet", 0.5), ("siamtrack-lite", 0.0), ("siamtrack-box", 0.0)])
 def test_the_network_against_the_attainable_limit(name: str, least: float) -> None:
-    report = run_profile(ProfileJob(synthetic=(640, 480), models=(name,), frames=60))
+    report = profile(synthetic=(640, 480), models=(name,), frames=60)
     limit = report.trackers[0].limit
     assert limit is not None
     print(

@@ -17,7 +17,7 @@ import pytest
 
 from siamtrack.boxes import Box
 from siamtrack.io.video.sink import VideoEncoder
-from siamtrack.profiling.run import ProfileJob, run_profile
+from siamtrack.profiling.workflow import profile
 from siamtrack.tracking.factory import RUNTIME_VARIABLE
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
@@ -32,8 +32,7 @@ def test_speed_against_csrt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")  # as users have it
     if not CLIP.is_file():
         pytest.skip("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
-    job = ProfileJob(str(CLIP), boxes=(BOX,), models=tuple(WANTED), peers=("opencv:csrt",))
-    report = run_profile(job)
+    report = profile(CLIP, boxes=[BOX], models=tuple(WANTED), peers=["opencv:csrt"])
     for tracker in report.trackers:
         stages = "  ".join(f"{stage} {1000 * figures.median:.2f}" for stage, figures in tracker.stages.items())
         ratio = tracker.ratios.get("opencv:csrt", 1.0)
