@@ -94,7 +94,7 @@ def _show(summary: LabelSummary) -> None:
 
     out = console.output()
     if not summary.parts:
-        keys = "1 key frame" if summary.keys == 1 else f"{summary.keys} key frames"
+        keys = "1 key frame" if summary.key_frames == 1 else f"{summary.key_frames} key frames"
         out.print(f"{keys} in {summary.folder}; run the same command again to go on")
         return
     if summary.confirmed is not None:
