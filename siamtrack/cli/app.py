@@ -22,6 +22,7 @@ from siamtrack.cli import (
     track,
     train,
     tune,
+    warmup,
     webcam,
 )
 
@@ -67,5 +68,6 @@ app.command("oneshot")(oneshot.oneshot)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.add_typer(data.app, name="data")
+app.command("warmup")(warmup.warmup)
 app.command("models")(info.models)
 app.command("info")(info.info)

@@ -247,8 +247,9 @@ def _load(question: Question) -> Tracker:
     return load(
         question.model,
         device=question.device,
-        threads="auto" if question.threads is None else question.threads,
+        threads=question.threads,
         precision=question.precision,
+        autotune=True,
     )
 
 

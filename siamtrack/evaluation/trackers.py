@@ -121,7 +121,7 @@ class ModelFactory:
         """
         from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
 
-        return load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch")
+        return load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch", autotune=True)
 
 
 class _Model:

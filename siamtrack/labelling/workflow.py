@@ -248,6 +248,7 @@ def _load(job: LabelJob) -> Tracker:
     return load(
         job.tracker,
         device=job.device,
-        threads="auto" if job.threads is None else job.threads,
+        threads=job.threads,
         precision="float32",
+        autotune=True,
     )

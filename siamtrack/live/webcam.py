@@ -122,12 +122,12 @@ def _load(job: WebcamJob) -> Tracker:
     spare_cores()
     from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: not before the source is known to be good
 
-    threads: int | Literal["auto"] = "auto" if job.threads is None else job.threads
     return load(
         job.model,
         device=job.device,
         settings=job.settings,
-        threads=threads,
+        threads=job.threads,
         precision=job.precision,
         runtime=job.runtime,
+        autotune=True,
     )

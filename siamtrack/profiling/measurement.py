@@ -63,13 +63,11 @@ class MeasuredModel:
     def __init__(self, name: str, tracker: Tracker) -> None:
         self.name = name
         self.tracker = tracker
-        # Loading sets it for the whole process, and the next model may need another number.
-        self.threads = torch.get_num_threads()
+        self.threads = tracker.backend.threads or torch.get_num_threads()
         self._targets = MultiTracker(tracker)
 
     def init(self, frame: Image, boxes: Sequence[Box]) -> None:
         """Set the targets."""
-        torch.set_num_threads(self.threads)
         self._targets = MultiTracker(self.tracker)
         for box in boxes:
             self._targets.add(frame, box)

@@ -97,9 +97,10 @@ def profile(
             name,
             device=device,
             settings=settings,
-            threads="auto" if threads is None else threads,
+            threads=threads,
             precision=precision,
             runtime=runtime,
+            autotune=True,
         )
 
     with tempfile.TemporaryDirectory(prefix="siamtrack-profile-") as name, opencv_threads(threads), _torch_threads():

@@ -17,6 +17,7 @@ from torch import Tensor
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import UsageError
 from siamtrack.runtime.base import Backend
+from siamtrack.runtime.devices import torch_threads
 from siamtrack.runtime.fused import has_onednn
 from siamtrack.runtime.measurement_cache import Measurements
 from siamtrack.system.machine import usable_cores
@@ -106,23 +107,19 @@ def choose(
 def fastest_threads(backend: Backend) -> int:
     """How many of PyTorch's threads embed a search crop fastest, or as few as come near that (`WORTHWHILE`).
 
-    They are never more than the cores this process may use. The number of threads of the process is as before when this
-    returns.
+    They are never more than the cores this process may use.
     """
-    before, cores = torch.get_num_threads(), usable_cores()
+    cores = usable_cores()
     counts = sorted({1, *(count for count in (2, 4, cores // 2, cores) if 1 < count <= cores)})
     if len(counts) == 1:
         return counts[0]
     _, search = probe(backend)
 
     def embed(count: int) -> None:
-        torch.set_num_threads(count)
-        embed_and_wait(backend, search)
+        with torch_threads(count):
+            embed_and_wait(backend, search)
 
-    try:
-        took = fastest_passes(counts, embed)
-    finally:
-        torch.set_num_threads(before)
+    took = fastest_passes(counts, embed)
     return next(count for count in counts if took[count] <= WORTHWHILE * min(took.values()))
 
 

@@ -88,6 +88,9 @@ class Backend(ABC):
         precision: what it computes in.
         runtime: what runs it.
         device: where its tensors are.
+
+    Attributes:
+        threads: CPU threads that PyTorch uses for a frame (see `torch_threads`); None: those of the process.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class Backend(ABC):
         self.runtime: RuntimeName = runtime
         self.device = device
         self.comparison = comparison
+        self.threads: int | None = None
 
     @abstractmethod
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:

@@ -91,6 +91,7 @@ class ExportedBackend(Backend):
             device=torch.device("cpu"),
         )
         self._runtime = runtime
+        self.threads = 1  # two runtimes with a thread for each core would wait for each other
         compile_correlation()
 
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:

@@ -16,12 +16,15 @@ from pydantic import ValidationError
 
 from siamtrack.config import Frozen
 from siamtrack.system.atomic_files import replace_file
-from siamtrack.system.machine import cpu_name, usable_cores, waiting_policy
+from siamtrack.system.machine import ProcessorUse, cpu_name, usable_cores, waiting_policy
 
 CACHE_VARIABLE = "SIAMTRACK_CACHE"
 """The environment variable that says where the cache is."""
 PACKAGES = ("siamtrack", "torch", "openvino", "onnxruntime", "onnx", "onnxscript")
 """With another version of one of these, everything is made and measured anew."""
+
+BUSY = 0.25
+"""Share of the processor that other processes may use during a measurement that is kept."""
 
 _logger = logging.getLogger(__name__)
 
@@ -70,7 +73,11 @@ class Measurements:
         try:
             return kind.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
-            measured = measure()
+            with ProcessorUse() as use:
+                measured = measure()
+        if use.by_others > BUSY:
+            _logger.info("%s was measured beside other programs: it is measured again the next time", name)
+            return measured
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             replace_file(file, measured.model_dump_json().encode())

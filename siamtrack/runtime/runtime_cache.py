@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
 
-import torch
 from filelock import FileLock
 
 from siamtrack.config import Frozen, Precision
@@ -20,6 +19,7 @@ from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import ModelCard
 from siamtrack.runtime.autotune import fastest_passes, probe, respond
 from siamtrack.runtime.base import Backend, Geometry
+from siamtrack.runtime.devices import torch_threads
 from siamtrack.runtime.exportable import Graph, has_graphs, make_graphs
 from siamtrack.runtime.exported import Format, Manifest, load_exported
 from siamtrack.runtime.measurement_cache import CACHE_VARIABLE, Measurements
@@ -138,18 +138,13 @@ class RuntimeCache:
 
     def _measure(self, in_torch: Backend) -> Speeds:
         other = self.load(CANDIDATE)
-        before = torch.get_num_threads()
 
         def embed(backend: Backend) -> None:
-            # As they would run: the other one leaves PyTorch one thread.
-            torch.set_num_threads(self.threads if backend is in_torch else 1)
-            backend.embed(backend.upload(crop))
+            with torch_threads(backend.threads):
+                backend.embed(backend.upload(crop))
 
         crop = probe(in_torch)[1]
-        try:
-            took = fastest_passes((in_torch, other), embed)
-        finally:
-            torch.set_num_threads(before)
+        took = fastest_passes((in_torch, other), embed)
         speeds = Speeds(torch=took[in_torch], other=took[other])
         _logger.info(
             "%s embeds in %.1f ms with PyTorch and in %.1f ms with %s",

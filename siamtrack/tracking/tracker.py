@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
 from itertools import accumulate
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from siamtrack.errors import UsageError
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.weights import ModelCard
 from siamtrack.runtime.base import Backend
-from siamtrack.runtime.devices import find_device
+from siamtrack.runtime.devices import find_device, torch_threads
 from siamtrack.runtime.pytorch import TorchBackend
 from siamtrack.system.stage_clock import StageClock
 from siamtrack.tracking.box_refinement import BoxPrediction, decode_box, predicted_box, refine
@@ -44,6 +46,20 @@ from siamtrack.tracking.state import Observation, TargetState, TrackResult
 from siamtrack.tracking.template import renew
 
 _logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _limit_threads(method: Callable[Concatenate[Tracker, P], T]) -> Callable[Concatenate[Tracker, P], T]:
+    """Run a method of a tracker on the CPU threads of its backend; the process keeps its own number."""
+
+    @wraps(method)
+    def limited(self: Tracker, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with torch_threads(self.backend.threads):
+            return method(self, *args, **kwargs)
+
+    return limited
 
 
 class Tracker:
@@ -108,15 +124,21 @@ class Tracker:
         self._radius = max(1, round(geometry.exemplar_size / (4 * geometry.stride)))
         self._peak_arguments = self.settings.scale_penalty, self.settings.window_influence, self._radius, self._tables
         self._state: TargetState | None = None
-        # Compiles (or loads from numba's cache) here, not in the first frame.
+        self._warm_up()
+
+    @_limit_threads
+    def _warm_up(self) -> None:
+        """Compile everything, or load it from numba's cache, so that no frame waits for it."""
         if needs_compiling():
-            _logger.info("compiling for this processor, which takes some seconds once")
-        blank = np.zeros((self.settings.scales, geometry.response_size, geometry.response_size), np.float32)
-        find_peak(blank, *self._peak_arguments)
+            _logger.warning("compiling for this processor, once: it takes some seconds ('siamtrack warmup' does it)")
+        size = self.geometry.response_size
+        blank = np.zeros((self.settings.scales, size, size), np.float32)
         if self.settings.online_filter:
             find_answered_peak(blank, blank[0], *self._peak_arguments)
             compile_solver()
-        self._extractor.warm_up([each for each in (geometry, self._near) if each])
+        else:
+            find_peak(blank, *self._peak_arguments)
+        self._extractor.warm_up([each for each in (self.geometry, self._near) if each])
 
     def init(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         """Set the one target that `update` follows; arguments and errors as of `start`."""
@@ -134,6 +156,7 @@ class Tracker:
         self._state = result.state
         return result
 
+    @_limit_threads
     def start(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> TargetState:
         """Embed a target.
 
@@ -160,6 +183,7 @@ class Tracker:
         self.start_seconds += time.perf_counter() - began
         return state
 
+    @_limit_threads
     def step(self, frame: NDArray[np.uint8], states: Sequence[TargetState]) -> list[TrackResult]:
         """Find targets in the next frame, all together.
 
@@ -184,6 +208,7 @@ class Tracker:
                 results = self._renew(frame, results, self.settings.template_update)
         return results
 
+    @_limit_threads
     def observe(self, frame: NDArray[np.uint8], state: TargetState) -> Observation:
         """Do a step for one target and keep everything that led to its result; slower than `step`.
 

@@ -240,9 +240,10 @@ def _load(job: Job) -> Tracker:
         job.model,
         device=job.device,
         settings=job.settings,
-        threads="auto" if job.threads is None else job.threads,
+        threads=job.threads,
         precision=job.precision,
         runtime=job.runtime,
+        autotune=True,
     )
 
 

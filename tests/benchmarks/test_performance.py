@@ -158,7 +158,7 @@ def test_the_network_against_the_attainable_limit(name: str, least: float) -> No
 
 
 def test_sixteen_targets() -> None:
-    tracker = load("siamtrack-lite", device="cpu", threads="auto")
+    tracker = load("siamtrack-lite", device="cpu", autotune=True)
     (first, boxes), *rest = SyntheticClip(1280, 720, 30, targets=16)
     medians = []
     for count in (1, 16):

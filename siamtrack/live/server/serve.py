@@ -62,9 +62,10 @@ def serve(job: ServeJob, ready: Callable[[str], None]) -> None:
         tracker = load(
             job.model,
             device=job.device,
-            threads="auto" if job.threads is None else job.threads,
+            threads=job.threads,
             precision=job.precision,
             runtime=job.runtime,
+            autotune=True,
         )
         _warm_up(tracker)
         service = Service(
