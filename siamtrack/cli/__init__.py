@@ -10,9 +10,6 @@ from typing import NoReturn
 
 from siamtrack.errors import SiamTrackError, UsageError
 
-SIGNALED = 128
-"""Exit codes above this name the signal that ended a process: 130 is Ctrl-C, as in shells."""
-
 
 def command() -> NoReturn:
     """Run the command `siamtrack` and end the process."""
@@ -41,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # In this mode, typer returns the result of the command, or the code of an early exit; Ctrl-C is 130.
         code = app(arguments, prog_name="siamtrack", standalone_mode=False) or 0
-        if code >= SIGNALED:
+        if code >= console.SIGNALED:
             console.show_error("interrupted")
         return int(code)
     except typer.TyperException as error:

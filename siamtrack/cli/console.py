@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from siamtrack.cli import SIGNALED
 from siamtrack.system.progress import Progress, Report, no_report
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ _logger = logging.getLogger("siamtrack")
 
 SECONDS_BETWEEN_LINES = 5.0
 """Least time between two lines of progress where there is no terminal."""
+SIGNALED = 128
+"""Exit codes above this name the signal that ended a process: 130 is Ctrl-C, as in shells."""
 _WIDEST = 1000
 """Columns of a table; no terminal limits them."""
 
