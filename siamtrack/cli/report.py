@@ -74,7 +74,9 @@ def report(
     if only is not None:
         dataset = select_sequences(dataset, parse_names(only) or [])
     job = ReportJob(dataset, folders, convention, filmstrips, explain, console.command_line())
-    written = write_report(make_report(job), out.expanduser())
+    with console.progress("report") as progress:
+        page = make_report(job, progress)
+    written = write_report(page, out.expanduser())
     console.show_result(*(f"wrote {path}" for path in written))
 
 

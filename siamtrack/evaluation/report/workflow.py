@@ -24,6 +24,8 @@ from siamtrack.evaluation.results import read_result
 from siamtrack.evaluation.scoring import score_tracker
 from siamtrack.evaluation.statistics import compare
 from siamtrack.system.machine import source_commit
+from siamtrack.system.progress import Progress, no_report
+from siamtrack.system.progress import Report as ReportProgress
 
 _logger = logging.getLogger(__name__)
 
@@ -45,8 +47,12 @@ class ReportJob:
     """The command line that makes the report again."""
 
 
-def make_report(job: ReportJob) -> Report:
+def make_report(job: ReportJob, progress: ReportProgress = no_report) -> Report:
     """Score all trackers that have results, and put the report together.
+
+    Args:
+        job: what to report.
+        progress: called for every scored tracker, every sequence with pictures and every explained failure.
 
     Raises:
         UsageError: when there are no results, for an unknown convention, or a data set without truth.
@@ -56,7 +62,8 @@ def make_report(job: ReportJob) -> Report:
     found = {each.tracker: each for each in find_results(job.folders, dataset)}
     how = convention(job.convention, dataset.kind)
     scores = []
-    for name, each in found.items():
+    for number, (name, each) in enumerate(found.items()):
+        progress(Progress(number, len(found), "trackers", part="scoring"))
         _logger.info("scoring %s", name)
         scores.append(score_tracker(name, dataset, partial(read_result, each.root, dataset, name), how))
     ranked = rank(scores)
@@ -73,7 +80,8 @@ def make_report(job: ReportJob) -> Report:
         [compare(first, second) for first, second in combinations(ranked, 2)],
         {name: record for name, record in records.items() if record is not None},
         job.frames,
+        progress,
     )
     if not job.explain:
         return report
-    return replace(report, failures=explain_failures(report.failures, dataset, report.records))
+    return replace(report, failures=explain_failures(report.failures, dataset, report.records, progress))
