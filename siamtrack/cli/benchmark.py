@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import ConventionName, DataKind, Debug, Device, Machine, Only, Quiet, Subset, parse_kind
+from siamtrack.cli.options import ConventionName, DataKind, Debug, Device, Machine, Only, Quiet, Subset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from siamtrack.datasets.evaluation_sequences import EvaluationSet
+    from siamtrack.evaluation.benchmark import BenchmarkResult
 
 
 def benchmark(
@@ -87,116 +88,57 @@ def benchmark(
     if dask is not None and workers > 1:
         raise UsageError(f"--dask {dask} brings its own workers: leave --workers {workers} out")
 
-    from siamtrack.datasets import open_dataset
-    from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark, select_sequences
-    from siamtrack.evaluation.experiments import OnePass, WithResets
-    from siamtrack.evaluation.trackers import parse_trackers
+    from siamtrack.evaluation.benchmark import benchmark as run
 
-    dataset = open_dataset(data.expanduser(), parse_kind(kind), subset)
-    if only is not None:
-        dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
-    results = results.expanduser()
-    show = _how_to_show(dataset, results, convention, resets=resets, in_part=only is not None)
-    if not tracker:
-        found = _found(results, dataset)
-        if not quiet:
-            show(found)
-        return 0
-    trackers = parse_trackers(tracker, device, precision)
-    job = BenchmarkJob(
-        dataset=dataset,
-        trackers=trackers,
-        results=results,
-        experiment=WithResets() if resets else OnePass(),
-        workers=workers,
-        dask=dask,
-        subset=subset,
-        command=console.command_line(),
-    )
     try:
         with console.progress("benchmark") as report:
-            failures = run_benchmark(job, report)
+            result = run(
+                data,
+                tracker or (),
+                kind=kind,
+                subset=subset,
+                only=[] if only is None else [name.strip() for name in only.split(",")],
+                results=results,
+                resets=resets,
+                convention=convention,
+                workers=workers,
+                dask=dask,
+                device=device,
+                precision=precision,
+                command=console.command_line(),
+                report=report,
+            )
     except KeyboardInterrupt:
         console.show_note("what is finished is kept, the same command goes on with the rest")
         raise
     if not quiet:
-        failed = {failure.tracker for failure in failures}
-        show([factory.name for factory in trackers if factory.name not in failed])
-    for failure in failures:
+        _show(result, results.expanduser(), convention, resets=resets, in_part=only is not None)
+    for failure in result.failures:
         console.show_error(str(failure))
-    return 1 if failures else 0
+    return 1 if result.failures else 0
 
 
-def _found(results: Path, dataset: EvaluationSet) -> list[str]:
-    """Names of the trackers that have results.
+def _show(result: BenchmarkResult, results: Path, convention: str, *, resets: bool, in_part: bool) -> None:
+    """Print the scores, or where the results are that only a server can score."""
+    from siamtrack.cli import console
+    from siamtrack.cli.tables import reset_table, score_table
 
-    Raises:
-        UsageError: when there are none.
-    """
-    from siamtrack.errors import UsageError
-    from siamtrack.evaluation.results import find_trackers
-
-    names = find_trackers(results, dataset)
-    if not names:
-        raise UsageError(f"{results / dataset.name} holds no results: say with --tracker what is to be run")
-    return names
-
-
-def _how_to_show(
-    dataset: EvaluationSet, results: Path, convention: str, *, resets: bool, in_part: bool
-) -> Callable[[list[str]], None]:
-    """What prints the results of trackers, by name, as the experiment and the data set want it."""
-    from functools import partial
-
+    dataset, out = result.dataset, console.output()
+    title = f"{dataset.name}, {'1 sequence' if len(dataset) == 1 else f'{len(dataset)} sequences'}"
     if not dataset.has_truth:
-        return partial(_show_files, dataset, results, in_part=in_part)
-    if resets:
-        return partial(_show_resets, dataset, results)
-    return partial(_show, dataset, results, convention)
-
-
-def _title(dataset: EvaluationSet) -> str:
-    return f"{dataset.name}, {'1 sequence' if len(dataset) == 1 else f'{len(dataset)} sequences'}"
-
-
-def _show(dataset: EvaluationSet, results: Path, convention_name: str, trackers: Sequence[str]) -> None:
-    """The figures of trackers that have all results."""
-    from functools import partial
-
-    from siamtrack.cli import console
-    from siamtrack.cli.tables import score_table
-    from siamtrack.evaluation.conventions import convention
-    from siamtrack.evaluation.results import read_result
-    from siamtrack.evaluation.scoring import score_tracker
-
-    how = convention(convention_name, dataset.kind)
-    scores = [score_tracker(name, dataset, partial(read_result, results, dataset, name), how) for name in trackers]
-    out = console.output()
-    out.print(f"{_title(dataset)}, convention {convention_name}, 95 % intervals\n")
-    console.show_table(score_table(scores))
-    for note in dataset.notes:
-        out.print(f"note: {note}")
-
-
-def _show_resets(dataset: EvaluationSet, results: Path, trackers: Sequence[str]) -> None:
-    """How well and how long trackers kept to their targets where they were set anew after each failure."""
-    from functools import partial
-
-    from siamtrack.cli import console
-    from siamtrack.cli.tables import reset_table
-    from siamtrack.evaluation.resets import score_with_resets
-    from siamtrack.evaluation.trajectories import read_trajectory
-
-    scores = {
-        name: score_with_resets(name, dataset, partial(read_trajectory, results, dataset, name))[0] for name in trackers
-    }
-    out = console.output()
-    out.print(f"{_title(dataset)}, with resets; robustness is failures in 100 frames\n")
-    console.show_table(reset_table(scores))
+        _show_files(dataset, results, result.trackers, in_part=in_part)
+    elif resets:
+        out.print(f"{title}, with resets; robustness is failures in 100 frames\n")
+        console.show_table(reset_table(result.resets))
+    else:
+        out.print(f"{title}, convention {convention}, 95 % intervals\n")
+        console.show_table(score_table(result.scores))
+        for note in dataset.notes:
+            out.print(f"note: {note}")
 
 
 def _show_files(dataset: EvaluationSet, results: Path, trackers: Sequence[str], *, in_part: bool) -> None:
-    """Where the results are that only a server can score; for that of GOT-10k they are packed."""
+    """Print where the results are that only a server can score; those of GOT-10k are packed for it."""
     from siamtrack.cli import console
     from siamtrack.datasets.evaluation_sequences import Kind
     from siamtrack.evaluation.results import tracker_folder

@@ -41,12 +41,9 @@ def export(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.workflows.export import ExportJob
     from siamtrack.workflows.export import export as write
 
-    name = f"{Path(model).stem}-{format}{'-int8' if int8 else ''}"
-    folder = (output or Path(name)).expanduser()
-    done = write(ExportJob(model, format, folder, int8 and int8.expanduser()))
+    done = write(model, format=format, output=output, frames=int8)
     if quiet:
         return
     out = console.output()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from siamtrack.datasets.evaluation_sequences import Kind
 
 Machine = "Machine"
 """Heading of what depends on the machine, in the help."""
@@ -72,20 +69,3 @@ ConventionName = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]
-
-
-def parse_kind(text: str | None) -> Kind | None:
-    """Read the kind of a data set as typed, in capitals or not; None stays None.
-
-    Raises:
-        UsageError: for an unknown one.
-    """
-    from siamtrack.datasets.evaluation_sequences import Kind
-    from siamtrack.errors import UsageError
-
-    if text is None:
-        return None
-    kinds = {kind.lower(): kind for kind in Kind}
-    if text.lower() not in kinds:
-        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
-    return kinds[text.lower()]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_kind
-
-if TYPE_CHECKING:
-    from siamtrack.datasets.evaluation_sequences import EvaluationSet
+from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset
 
 
 def report(
@@ -56,31 +53,23 @@ def report(
     siamtrack report results --out report
     """
     from siamtrack.cli import console
-    from siamtrack.errors import UsageError
 
     console.configure_logging(quiet=quiet, debug=debug)
-    if data is None and (kind, subset) != (None, None):
-        raise UsageError("--kind and --subset say how to read --data: give that as well")
-    folders = [folder.expanduser() for folder in results]
-    dataset = _open(folders, data, kind, subset)
 
-    from siamtrack.evaluation.benchmark import select_sequences
     from siamtrack.evaluation.report.output import write_report
-    from siamtrack.evaluation.report.workflow import ReportJob, make_report
+    from siamtrack.evaluation.report.workflow import report as make
 
-    if only is not None:
-        dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
-    job = ReportJob(dataset, folders, convention, filmstrips, explain, console.command_line())
-    written = write_report(make_report(job), out.expanduser())
-    if not quiet:
-        for path in written:
+    made = make(
+        results,
+        data=data,
+        kind=kind,
+        subset=subset,
+        only=[] if only is None else [name.strip() for name in only.split(",")],
+        convention=convention,
+        frames=filmstrips,
+        explain=explain,
+        command=console.command_line(),
+    )
+    for path in write_report(made, out.expanduser()):
+        if not quiet:
             console.output().print(f"wrote {path}")
-
-
-def _open(folders: list[Path], data: Path | None, kind: str | None, subset: str | None) -> EvaluationSet:
-    """The data set that was asked for, or else the one that the results say they are of."""
-    from siamtrack.datasets import open_dataset
-    from siamtrack.evaluation.report.inputs import Place, recorded_place
-
-    place = recorded_place(folders) if data is None else Place(data.expanduser(), parse_kind(kind), subset)
-    return open_dataset(place.root, place.kind, place.subset)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from siamtrack.verification.matching import Match
     from siamtrack.verification.workflow import OneShot
 
-_FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
-"""Columns by the name of the figure."""
-
 
 def figure_table(*columns: str) -> Table:
     """An empty table whose first column is text and whose others are figures."""
@@ -31,12 +27,13 @@ def figure_table(*columns: str) -> Table:
 
 
 def score_table(scores: Sequence[TrackerScore]) -> Table:
-    """Two lines a tracker, the best first: its figures, and below them their 95 % intervals."""
-    table = figure_table("tracker", *_FIGURES.values(), "fps", "failures")
-    for score in sorted(scores, key=lambda each: _descending(each.figures.ao)):
-        cells = [_with_interval(getattr(score.figures, name), *score.interval[name]) for name in _FIGURES]
-        fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
-        table.add_row(score.tracker, *cells, fps, str(score.failures))
+    """Return the table of `score_rows`."""
+    from siamtrack.evaluation.scores import score_rows
+
+    heading, *rows = score_rows(scores)
+    table = figure_table(*heading)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
@@ -82,12 +79,3 @@ def holdings_line(holdings: Holdings) -> str:
         f"{holdings.objects} objects in {holdings.photos} photographs ({holdings.masked} with a mask), "
         f"{holdings.cutouts} cut-outs"
     )
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}\n{low:.2f}-{high:.2f}"
-
-
-def _descending(value: float) -> float:
-    """A key to sort by; what could not be scored comes last."""
-    return math.inf if math.isnan(value) else -value
