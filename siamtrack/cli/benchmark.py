@@ -1,4 +1,4 @@
-"""`siamtrack benchmark`: trackers over a data set, and how well they did."""
+"""`siamtrack benchmark`: runs of trackers over a data set, and their scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import ConventionName, DataKind, Debug, Device, Machine, Only, Quiet, Subset
+from siamtrack.cli.options import (
+    MACHINE,
+    ConventionName,
+    DataKind,
+    DataSet,
+    Debug,
+    Device,
+    Only,
+    Quiet,
+    Subset,
+    parse_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of a data set, in the layout of its kind.")],
+    data: DataSet,
     *,
     tracker: Annotated[
         list[str] | None,
@@ -25,10 +36,10 @@ def benchmark(
             "--tracker",
             "-t",
             metavar="SPEC",
-            help="A model (see 'siamtrack models') or a weights file; opencv:csrt, opencv:kcf, opencv:mil, "
+            help="Model (see 'siamtrack models') or weights file; opencv:csrt, opencv:kcf, opencv:mil, "
             "opencv:nano=DIR or opencv:vit=FILE; module:Class for a tracker of the GOT-10k toolkit. NAME@SPEC names "
-            "its results. Give it several times to compare. Without it nothing is run, and all that --results holds is "
-            "scored.",
+            "its results. Give it several times to compare. Without it, no tracker runs, and all results in --results "
+            "are scored.",
         ),
     ] = None,
     kind: DataKind = None,
@@ -39,12 +50,12 @@ def benchmark(
         typer.Option(
             "--results",
             metavar="DIR",
-            help="Where results go and are looked for: what is there is not run again. The GOT-10k toolkit reads them.",
+            help="Folder of the results, which the GOT-10k toolkit can read. Sequences with results are not run again.",
         ),
     ] = Path("results"),
     resets: Annotated[
         bool,
-        typer.Option("--resets", help="VOT's supervised experiment: after a failure the tracker is set anew."),
+        typer.Option("--resets", help="Run VOT's supervised experiment: the tracker restarts after a failure."),
     ] = False,
     convention: ConventionName = "got10k",
     workers: Annotated[
@@ -52,32 +63,32 @@ def benchmark(
         typer.Option(
             metavar="N",
             min=1,
-            help="Processes that track at a time, one thread each; they slow each other's frames down.",
-            rich_help_panel=Machine,
+            help="Number of processes, one thread each; they slow down each other's frames.",
+            rich_help_panel=MACHINE,
         ),
     ] = 1,
     dask: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Scheduler of a dask cluster that tracks instead; its machines see the same folders, and its workers "
-            "have one thread each.",
-            rich_help_panel=Machine,
+            help="Scheduler of a dask cluster to run on. Its machines need the same folders, and its workers one "
+            "thread each.",
+            rich_help_panel=MACHINE,
         ),
     ] = None,
     device: Device = "auto",
     precision: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
         typer.Option(
-            help="What models compute in; auto measures what is fast here, so that another machine may find other "
+            help="Precision of the models; auto takes the fastest on this machine, so another machine may find other "
             "boxes.",
-            rich_help_panel=Machine,
+            rich_help_panel=MACHINE,
         ),
     ] = "float32",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Run trackers over a data set and show how well they did; a run that was stopped goes on.
+    """Run trackers over a data set and show their scores. A stopped run goes on where it was.
 
     siamtrack benchmark OTB2015 --tracker siamtrack-box --tracker opencv:kcf
     """
@@ -97,7 +108,7 @@ def benchmark(
                 tracker or (),
                 kind=kind,
                 subset=subset,
-                only=[] if only is None else [name.strip() for name in only.split(",")],
+                only=parse_names(only) or (),
                 results=results,
                 resets=resets,
                 convention=convention,
@@ -109,7 +120,7 @@ def benchmark(
                 report=report,
             )
     except KeyboardInterrupt:
-        console.show_note("what is finished is kept, the same command goes on with the rest")
+        console.show_note("finished sequences are kept, the same command goes on with the rest")
         raise
     if not quiet:
         _show(result, results.expanduser(), convention, resets=resets, in_part=only is not None)
@@ -123,31 +134,29 @@ def _show(result: BenchmarkResult, results: Path, convention: str, *, resets: bo
     from siamtrack.cli import console
     from siamtrack.cli.tables import reset_table, score_table
 
-    dataset, out = result.dataset, console.output()
-    title = f"{dataset.name}, {'1 sequence' if len(dataset) == 1 else f'{len(dataset)} sequences'}"
+    dataset = result.dataset
+    title = f"{dataset.name}, {console.plural(len(dataset), 'sequence')}"
     if not dataset.has_truth:
         _show_files(dataset, results, result.trackers, in_part=in_part)
     elif resets:
-        out.print(f"{title}, with resets; robustness is failures in 100 frames\n")
+        console.show_result(f"{title}, with resets; robustness is failures in 100 frames\n")
         console.show_table(reset_table(result.resets))
     else:
-        out.print(f"{title}, convention {convention}, 95 % intervals\n")
+        console.show_result(f"{title}, convention {convention}, 95 % intervals\n")
         console.show_table(score_table(result.scores))
-        for note in dataset.notes:
-            out.print(f"note: {note}")
+        console.show_result(*(f"note: {note}" for note in dataset.notes))
 
 
 def _show_files(dataset: EvaluationSet, results: Path, trackers: Sequence[str], *, in_part: bool) -> None:
-    """Print where the results are that only a server can score; those of GOT-10k are packed for it."""
+    """Print the folders of results that only a server can score; pack those of GOT-10k for its server."""
     from siamtrack.cli import console
     from siamtrack.datasets.evaluation_sequences import Kind
     from siamtrack.evaluation.results import tracker_folder
     from siamtrack.evaluation.submission import write_submission
 
-    out = console.output()
-    out.print(f"{dataset.name} keeps its boxes on a server")
+    console.show_result(f"{dataset.name} keeps its boxes on a server")
     for name in trackers:
         if dataset.kind is Kind.GOT10K and not in_part:
-            out.print(f"wrote {write_submission(results, dataset, name)}")
+            console.show_result(f"wrote {write_submission(results, dataset, name)}")
         else:
-            out.print(f"results in {tracker_folder(results, dataset, name)}")
+            console.show_result(f"results in {tracker_folder(results, dataset, name)}")

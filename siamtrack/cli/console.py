@@ -1,4 +1,4 @@
-"""What the command line says: log lines, errors and progress on stderr, results on stdout."""
+"""Output of the command line: log lines, errors and progress on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from siamtrack.system.progress import Progress, Report, no_report
 
 if TYPE_CHECKING:
+    from signal import Signals
+
     from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.table import Table
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("siamtrack")
 
 SECONDS_BETWEEN_LINES = 5.0
-"""How often progress is reported where there is no terminal."""
+"""Least time between two lines of progress where there is no terminal."""
+SIGNALED = 128
+"""Exit codes above this name the signal that ended a process: 130 is Ctrl-C, as in shells."""
 _WIDEST = 1000
-"""Columns of a table that no terminal limits."""
+"""Columns of a table; no terminal limits them."""
 
 
 class _Lines(logging.Handler):
-    """One line a record on whatever stderr is now: a progress bar and tests replace it."""
+    """Handler that writes one line for each record to the current stderr, which a progress bar and tests replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
@@ -37,48 +41,60 @@ class _Lines(logging.Handler):
 
 
 def configure_logging(*, quiet: bool = False, debug: bool = False) -> None:
-    """Send the package's log to stderr: everything with `debug`, errors only with `quiet`."""
+    """Send the log of the package to stderr: everything with `debug`, errors only with `quiet`."""
     _logger.handlers = [_Lines()]
     _logger.propagate = False
     _logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO)
     if not debug and not sys.warnoptions:
-        warnings.simplefilter("ignore")  # what libraries warn about is for developers
+        warnings.simplefilter("ignore")  # warnings of libraries are for developers
 
 
 def show_error(message: str) -> None:
-    """Print an error in one line; with `--debug` the traceback of the exception in flight follows."""
+    """Print an error in one line; with `--debug` the traceback of the current exception follows."""
     line = " ".join(part.strip() for part in message.splitlines())
     _logger.error("%s", line, exc_info=_logger.isEnabledFor(logging.DEBUG))
 
 
 def show_note(message: str) -> None:
-    """Say something beside the results, unless the run is quiet."""
+    """Print a remark about the run, unless it is quiet."""
     _logger.info("%s", message)
 
 
 def command_line() -> str:
-    """The command line of this run, as one would type it."""
+    """Return the command line of this run."""
     return shlex.join(["siamtrack", *sys.argv[1:]])
 
 
 def output() -> Console:
-    """The console for results: stdout, without wrapping, so that a path stays in one piece."""
+    """Return the console for results: stdout without line breaks, so that a path stays in one piece."""
     from rich.console import Console
 
     return Console(soft_wrap=True, highlight=False, markup=False)
 
 
-def show_result(line: str) -> None:
-    """Print a line of results on stdout, unless the run is quiet."""
+def show_result(*lines: str) -> None:
+    """Print lines of results on stdout, unless the run is quiet."""
     if _logger.isEnabledFor(logging.INFO):
-        output().print(line)
+        for line in lines:
+            output().print(line)
 
 
 def show_table(table: Table) -> None:
-    """Print a table of figures, as wide as it is: a figure that is cut short is another figure."""
+    """Print a table of figures in its full width, because a figure must not be cut short, unless the run is quiet."""
     from rich.console import Console
 
-    Console(width=_WIDEST, highlight=False, markup=False).print(table)
+    if _logger.isEnabledFor(logging.INFO):
+        Console(width=_WIDEST, highlight=False, markup=False).print(table)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number and its noun, such as `1 frame` or `12 frames`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def exit_code(stopped_by: Signals | None) -> int:
+    """Return the exit code of a run that finished, or that a signal stopped."""
+    return 0 if stopped_by is None else SIGNALED + stopped_by
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`siamtrack train`: train a model from a recipe."""
+"""`siamtrack train`: training of a model from a recipe."""
 
 from __future__ import annotations
 
@@ -7,52 +7,53 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import Debug, Quiet
+from siamtrack.cli.options import MACHINE, Debug, Quiet, RecipeName
 
 if TYPE_CHECKING:
     from siamtrack.verification.workflow import VerificationSummary
 
-Machine = "Machine"
-
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
+    recipe: RecipeName,
     *,
     data: Annotated[
         str,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID, YouTube-BB or COCO. For verify-...: "
-            "a folder of one folder of pictures a class, or 'digits'.",
+            help="Folder of training data: own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID, YouTube-BB "
+            "or COCO. For verify-...: a folder with one folder of pictures for each class, or 'digits'.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="For checkpoints, log and model. Default: runs/RECIPE.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of checkpoints, log and model. Default: runs/RECIPE."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instead of the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of steps. Default: from the recipe.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed. Default: from the recipe.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="N", help="Train so long, then validate; --resume auto goes on later.")
+        float | None, typer.Option(metavar="N", help="Stop after N minutes and validate; --resume auto goes on later.")
     ] = None,
     resume: Annotated[
         Literal["auto"] | None,
         typer.Option(metavar="auto", help="Go on from the checkpoint in --out, if there is one."),
     ] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")] = False,
     workers: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Processes that make pairs.", rich_help_panel=Machine)
+        int, typer.Option(metavar="N", min=0, help="Number of processes that make pairs.", rich_help_panel=MACHINE)
     ] = 1,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads of the network.", rich_help_panel=Machine)
+        int | None, typer.Option(metavar="N", min=1, help="CPU threads of the network.", rich_help_panel=MACHINE)
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.", rich_help_panel=Machine)
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Device of the network.", rich_help_panel=MACHINE)
     ] = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Train a model. Ctrl-C stops after a checkpoint; nothing is lost.
+    """Train a model. Ctrl-C writes a checkpoint and stops; nothing is lost.
 
     siamtrack train siamtrack-lite --data data --minutes 30
 
@@ -64,8 +65,8 @@ def train(
 
     from siamtrack.cli import console
 
-    first = int(os.environ.get("RANK", "0")) == 0  # of several processes, the first one speaks for all
-    console.configure_logging(quiet=quiet or not first, debug=debug)
+    first = int(os.environ.get("RANK", "0")) == 0
+    console.configure_logging(quiet=quiet or not first, debug=debug)  # only the first process logs
 
     from siamtrack.training.parallel import OtherProcessError
     from siamtrack.verification.recipe import read_any_recipe
@@ -100,7 +101,7 @@ def train(
     elif summary.overlap is not None:
         console.show_result(f"mean average overlap on the sequences kept from training: {summary.overlap:.3f}")
     console.show_result(f"wrote {summary.weights}")
-    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
+    return console.exit_code(summary.stopped_by)
 
 
 def _show_steps(done: int, minutes: float, wanted: int) -> None:

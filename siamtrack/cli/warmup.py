@@ -11,7 +11,8 @@ from siamtrack.cli.options import Debug, Device, Quiet
 
 def warmup(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names or files; default: all shipped models.")
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="Shipped models or weights files. Default: all shipped models."),
     ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -21,18 +22,16 @@ def warmup(
 
     Without it, the first command that uses a model does so. Run it on an idle machine.
     """
-    from rich.table import Table
-
     from siamtrack.cli import console
+    from siamtrack.cli.tables import figure_table
 
-    console.configure_logging(debug=debug, quiet=quiet)
+    console.configure_logging(quiet=quiet, debug=debug)
+
     from siamtrack.workflows.warmup import warm_up
 
     with console.progress("warming up", keep=True) as report:
         warmed = warm_up(models or (), device, report)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("model", "runtime", "precision", "threads", "ms a frame"):
-        table.add_column(heading, justify="right" if heading in ("threads", "ms a frame") else "left", no_wrap=True)
+    table = figure_table("model", "runtime", "precision", "threads", "ms a frame")
     for each in warmed:
         threads = "" if each.threads is None else str(each.threads)
         table.add_row(each.name, each.runtime, each.precision, threads, f"{each.milliseconds:.1f}")

@@ -85,7 +85,7 @@ def test_results_of_any_program_are_scored_without_a_run(command: Run, videos: P
 def test_nothing_to_score_and_nothing_to_run(command: Run) -> None:
     done = command("--results", "nowhere")
     assert done.code == 2
-    assert "nowhere/videos holds no results: say with --tracker what is to be run" in done.err
+    assert "nowhere/videos holds no results: give a tracker to run with --tracker" in done.err
 
 
 def test_only_some_sequences_and_another_convention(command: Run) -> None:

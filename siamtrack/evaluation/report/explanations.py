@@ -19,6 +19,7 @@ from siamtrack.evaluation.records import RunRecord
 from siamtrack.evaluation.report.contents import Failure, Picture
 from siamtrack.evaluation.trackers import ModelFactory
 from siamtrack.io.frames import Frame
+from siamtrack.system.progress import Progress, Report, no_report
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -32,7 +33,10 @@ QUALITY = 82
 
 
 def explain_failures(
-    failures: Sequence[Failure], dataset: EvaluationSet, records: Mapping[str, RunRecord]
+    failures: Sequence[Failure],
+    dataset: EvaluationSet,
+    records: Mapping[str, RunRecord],
+    progress: Report = no_report,
 ) -> tuple[Failure, ...]:
     """Add how the first bad frame was decided, where the record of a tracker names a model that is still the same.
 
@@ -42,6 +46,7 @@ def explain_failures(
         failures: of trackers on the data set.
         dataset: whose frames are tracked.
         records: how results came about, by tracker.
+        progress: called after every failure.
     """
     sequences = {sequence.name: sequence for sequence in dataset.sequences}
     names = {failure.moment.tracker for failure in failures}
@@ -57,6 +62,7 @@ def explain_failures(
             except SiamTrackError as error:
                 _logger.warning("%s in %s is not explained: %s", moment.tracker, moment.sequence, error)
         explained.append(replace(failure, explanation=picture))
+        progress(Progress(len(explained), len(failures), "failures", part="explaining"))
     return tuple(explained)
 
 

@@ -28,6 +28,8 @@ from siamtrack.evaluation.results import read_result
 from siamtrack.evaluation.scoring import score_tracker
 from siamtrack.evaluation.statistics import compare
 from siamtrack.system.machine import source_commit
+from siamtrack.system.progress import Progress, no_report
+from siamtrack.system.progress import Report as ReportProgress
 
 _logger = logging.getLogger(__name__)
 
@@ -49,8 +51,12 @@ class ReportJob:
     """The command line that makes the report again."""
 
 
-def make_report(job: ReportJob) -> Report:
+def make_report(job: ReportJob, progress: ReportProgress = no_report) -> Report:
     """Score all trackers that have results, and put the report together.
+
+    Args:
+        job: what to report.
+        progress: called for every scored tracker, every sequence with pictures and every explained failure.
 
     Raises:
         UsageError: when there are no results, for an unknown convention, or a data set without truth.
@@ -60,7 +66,8 @@ def make_report(job: ReportJob) -> Report:
     found = {each.tracker: each for each in find_results(job.folders, dataset)}
     how = find_convention(job.convention, dataset.kind)
     scores = []
-    for name, each in found.items():
+    for number, (name, each) in enumerate(found.items()):
+        progress(Progress(number, len(found), "trackers", part="scoring"))
         _logger.info("scoring %s", name)
         scores.append(score_tracker(name, dataset, partial(read_result, each.root, dataset, name), how))
     ranked = rank(scores)
@@ -77,10 +84,11 @@ def make_report(job: ReportJob) -> Report:
         [compare(first, second) for first, second in combinations(ranked, 2)],
         {name: record for name, record in records.items() if record is not None},
         job.frames,
+        progress,
     )
     if not job.explain:
         return report
-    return replace(report, failures=explain_failures(report.failures, dataset, report.records))
+    return replace(report, failures=explain_failures(report.failures, dataset, report.records, progress))
 
 
 def report(
@@ -95,6 +103,7 @@ def report(
     explain: bool = False,
     output: str | Path | None = None,
     command: str = "",
+    progress: ReportProgress = no_report,
 ) -> Report:
     """Score the trackers that have results and put the report together.
 
@@ -111,6 +120,7 @@ def report(
         explain: show how our own models decided in their worst moments. They are tracked once more.
         output: folder for the page; None writes nothing.
         command: command line that makes the report again.
+        progress: called for every scored tracker, every sequence with pictures and every explained failure.
 
     Raises:
         UsageError: for `kind` or `subset` without `data`, no results, an unknown convention or sequence.
@@ -125,7 +135,7 @@ def report(
     dataset = open_dataset(place.root, place.kind, place.subset)
     if only:
         dataset = select_sequences(dataset, only)
-    made = make_report(ReportJob(dataset, folders, convention, frames, explain, command))
+    made = make_report(ReportJob(dataset, folders, convention, frames, explain, command), progress)
     if output is not None:
         write_report(made, Path(output).expanduser())
     return made
