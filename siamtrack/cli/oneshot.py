@@ -36,6 +36,7 @@ def oneshot(
 
     from siamtrack.verification.workflow import run_one_shot
 
-    found = run_one_shot(data, model, ways, shots, episodes, tuple(parse_names(only) or ()), seed)
+    with console.progress("pictures") as report:
+        found = run_one_shot(data, model, ways, shots, episodes, parse_names(only) or (), seed, report)
     console.show_result(f"{found.patches} pictures of {len(found.classes)} classes")
     console.show_table(one_shot_table(found))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import DataError, UsageError
 from siamtrack.models.cards import Calibration
+from siamtrack.system.progress import Report, no_report
 from siamtrack.verification.classes import ClassSet
 from siamtrack.verification.model import Verifier
 
@@ -292,13 +293,13 @@ def measure(
     )
 
 
-def all_similarities(verifier: Verifier, data: ClassSet) -> Array:
+def all_similarities(verifier: Verifier, data: ClassSet, report: Report = no_report) -> Array:
     """`(N, N)`: how similar a verifier finds all patches to all.
 
     Raises:
         UsageError: when they are not what it takes.
     """
-    embedded = verifier.embed(data.patches)
+    embedded = verifier.embed(data.patches, report)
     return verifier.similarities(verifier.compare(embedded, embedded))
 
 

@@ -29,6 +29,7 @@ from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import build_network, find_model
 from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
 from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.verification.branches import PatchBranch, TrunkBranch
 from siamtrack.verification.handwriting import HandwritingBranch
 
@@ -85,8 +86,8 @@ class Verifier(ABC):
         self.threshold = threshold
 
     @torch.no_grad()
-    def embed(self, patches: NDArray[np.uint8]) -> Tensor:
-        """Embed `(N, C, S, S)` as `(N, D)`.
+    def embed(self, patches: NDArray[np.uint8], report: Report = no_report) -> Tensor:
+        """Embed `(N, C, S, S)` as `(N, D)`, and report the number of embedded pictures now and then.
 
         Raises:
             UsageError: for another shape: the message says what the model takes.
@@ -97,7 +98,10 @@ class Verifier(ABC):
                 f"patches of shape {patches.shape} do not fit {self.name}: give (N, {', '.join(map(str, expected))}), "
                 f"{'gray' if self.channels == 1 else 'RGB'}"
             )
-        parts = [self._embed(torch.from_numpy(part).float()) for part in _chunks(patches)]
+        parts: list[Tensor] = []
+        for part in _chunks(patches):
+            parts.append(self._embed(torch.from_numpy(part).float()))
+            report(Progress(sum(map(len, parts)), len(patches), "pictures"))
         return torch.cat(parts) if parts else torch.empty(0, 1)
 
     @torch.no_grad()

@@ -297,7 +297,14 @@ class OneShot:
 
 
 def run_one_shot(
-    source: str, model: str | Path, ways: int, shots: int, episodes: int, only: Sequence[str], seed: int
+    source: str,
+    model: str | Path,
+    ways: int,
+    shots: int,
+    episodes: int,
+    only: Sequence[str],
+    seed: int,
+    report: Report = no_report,
 ) -> OneShot:
     """Measure a model on classes that it need not know.
 
@@ -309,6 +316,7 @@ def run_one_shot(
         episodes: how many.
         only: names of the classes to take; all for none.
         seed: of the episodes.
+        report: called now and then with the number of embedded pictures.
 
     Raises:
         SiamTrackError: for a bad model or data, and impossible episodes.
@@ -322,6 +330,6 @@ def run_one_shot(
             f"{source}: {able} classes have {shots + 1} pictures or more, too few for {ways} ways of {shots} shots and "
             "a query: lower --ways or --shots, or add pictures"
         )
-    figures = measure(data, all_similarities(verifier, data), ways, shots, episodes, seed)
+    figures = measure(data, all_similarities(verifier, data, report), ways, shots, episodes, seed)
     pixels = measure(data, pixel_similarities(data), ways, shots, episodes, seed)
     return OneShot(verifier.name, data.names, len(data.patches), figures, pixels)
