@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.config import TrackingSettings
     from siamtrack.errors import SiamTrackError
+    from siamtrack.evaluation.benchmark import benchmark
+    from siamtrack.evaluation.report.workflow import report
     from siamtrack.io.draw import draw
     from siamtrack.io.live.open import open_live
     from siamtrack.io.sources import open_source
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
     from siamtrack.tracking.tracker import Tracker
+    from siamtrack.workflows.export import export
+    from siamtrack.workflows.train import train
 
     __version__: str
 
@@ -52,6 +56,10 @@ _HOMES = {
     "open_source": "siamtrack.io.sources",
     "profile": "siamtrack.profiling.workflow",
     "track": "siamtrack.tracking.loop",
+    "benchmark": "siamtrack.evaluation.benchmark",
+    "report": "siamtrack.evaluation.report.workflow",
+    "export": "siamtrack.workflows.export",
+    "train": "siamtrack.workflows.train",
 }
 
 __all__ = [
@@ -64,13 +72,17 @@ __all__ = [
     "TrackingSettings",
     "VideoWriter",
     "__version__",
+    "benchmark",
     "draw",
+    "export",
     "list_models",
     "load",
     "open_live",
     "open_source",
     "profile",
+    "report",
     "track",
+    "train",
 ]
 
 

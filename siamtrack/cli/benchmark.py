@@ -17,14 +17,14 @@ from siamtrack.cli.options import (
     Only,
     Quiet,
     Subset,
-    parse_kind,
     parse_names,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from siamtrack.datasets.evaluation_sequences import EvaluationSet
+    from siamtrack.evaluation.benchmark import BenchmarkResult
 
 
 def benchmark(
@@ -99,111 +99,52 @@ def benchmark(
     if dask is not None and workers > 1:
         raise UsageError(f"--dask {dask} brings its own workers: leave --workers {workers} out")
 
-    from siamtrack.datasets import open_dataset
-    from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark, select_sequences
-    from siamtrack.evaluation.experiments import OnePass, WithResets
-    from siamtrack.evaluation.trackers import parse_trackers
+    from siamtrack.evaluation.benchmark import benchmark as run
 
-    dataset = open_dataset(data.expanduser(), parse_kind(kind), subset)
-    if only is not None:
-        dataset = select_sequences(dataset, parse_names(only) or [])
-    results = results.expanduser()
-    show = _printer(dataset, results, convention, resets=resets, in_part=only is not None)
-    if not tracker:
-        found = _trackers_with_results(results, dataset)
-        if not quiet:
-            show(found)
-        return 0
-    trackers = parse_trackers(tracker, device, precision)
-    job = BenchmarkJob(
-        dataset=dataset,
-        trackers=trackers,
-        results=results,
-        experiment=WithResets() if resets else OnePass(),
-        workers=workers,
-        dask=dask,
-        subset=subset,
-        command=console.command_line(),
-    )
     try:
         with console.progress("benchmark") as report:
-            failures = run_benchmark(job, report)
+            result = run(
+                data,
+                tracker or (),
+                kind=kind,
+                subset=subset,
+                only=parse_names(only) or (),
+                results=results,
+                resets=resets,
+                convention=convention,
+                workers=workers,
+                dask=dask,
+                device=device,
+                precision=precision,
+                command=console.command_line(),
+                report=report,
+            )
     except KeyboardInterrupt:
         console.show_note("finished sequences are kept, the same command goes on with the rest")
         raise
     if not quiet:
-        failed = {failure.tracker for failure in failures}
-        show([factory.name for factory in trackers if factory.name not in failed])
-    for failure in failures:
+        _show(result, results.expanduser(), convention, resets=resets, in_part=only is not None)
+    for failure in result.failures:
         console.show_error(str(failure))
-    return 1 if failures else 0
+    return 1 if result.failures else 0
 
 
-def _trackers_with_results(results: Path, dataset: EvaluationSet) -> list[str]:
-    """Return the names of the trackers that have results.
+def _show(result: BenchmarkResult, results: Path, convention: str, *, resets: bool, in_part: bool) -> None:
+    """Print the scores, or where the results are that only a server can score."""
+    from siamtrack.cli import console
+    from siamtrack.cli.tables import reset_table, score_table
 
-    Raises:
-        UsageError: when there are no results.
-    """
-    from siamtrack.errors import UsageError
-    from siamtrack.evaluation.results import find_trackers
-
-    names = find_trackers(results, dataset)
-    if not names:
-        raise UsageError(f"{results / dataset.name} holds no results: give a tracker to run with --tracker")
-    return names
-
-
-def _printer(
-    dataset: EvaluationSet, results: Path, convention: str, *, resets: bool, in_part: bool
-) -> Callable[[list[str]], None]:
-    """Return the function that prints the results of trackers, for this experiment and data set."""
-    from functools import partial
-
+    dataset = result.dataset
+    title = f"{dataset.name}, {console.plural(len(dataset), 'sequence')}"
     if not dataset.has_truth:
-        return partial(_show_files, dataset, results, in_part=in_part)
-    if resets:
-        return partial(_show_resets, dataset, results)
-    return partial(_show, dataset, results, convention)
-
-
-def _title(dataset: EvaluationSet) -> str:
-    from siamtrack.cli.console import plural
-
-    return f"{dataset.name}, {plural(len(dataset), 'sequence')}"
-
-
-def _show(dataset: EvaluationSet, results: Path, convention_name: str, trackers: Sequence[str]) -> None:
-    """Print the scores of trackers that have all results."""
-    from functools import partial
-
-    from siamtrack.cli import console
-    from siamtrack.cli.tables import score_table
-    from siamtrack.evaluation.conventions import convention
-    from siamtrack.evaluation.results import read_result
-    from siamtrack.evaluation.scoring import score_tracker
-
-    rules = convention(convention_name, dataset.kind)
-    scores = [score_tracker(name, dataset, partial(read_result, results, dataset, name), rules) for name in trackers]
-    console.show_result(f"{_title(dataset)}, convention {convention_name}, 95 % intervals\n")
-    console.show_table(score_table(scores))
-    console.show_result(*(f"note: {note}" for note in dataset.notes))
-
-
-def _show_resets(dataset: EvaluationSet, results: Path, trackers: Sequence[str]) -> None:
-    """Print the accuracy and the robustness of trackers that were restarted after each failure."""
-    from functools import partial
-
-    from siamtrack.cli import console
-    from siamtrack.cli.tables import reset_table
-    from siamtrack.evaluation.resets import score_with_resets
-    from siamtrack.evaluation.trajectories import read_trajectory
-
-    scores = {
-        name: score_with_resets(name, dataset, partial(read_trajectory, results, dataset, name))[0] for name in trackers
-    }
-    console.show_result(f"{_title(dataset)}, with resets; robustness is failures in 100 frames\n")
-    console.show_table(reset_table(scores))
+        _show_files(dataset, results, result.trackers, in_part=in_part)
+    elif resets:
+        console.show_result(f"{title}, with resets; robustness is failures in 100 frames\n")
+        console.show_table(reset_table(result.resets))
+    else:
+        console.show_result(f"{title}, convention {convention}, 95 % intervals\n")
+        console.show_table(score_table(result.scores))
+        console.show_result(*(f"note: {note}" for note in dataset.notes))
 
 
 def _show_files(dataset: EvaluationSet, results: Path, trackers: Sequence[str], *, in_part: bool) -> None:

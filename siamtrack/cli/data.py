@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import DataKind, DataSet, Debug, Quiet, RecipeName, Subset, TrainingFolder, parse_kind
+from siamtrack.cli.options import DataKind, DataSet, Debug, Quiet, RecipeName, Subset, TrainingFolder
 
 app = typer.Typer(help="Look at training data, and check data sets.", no_args_is_help=True)
 
@@ -81,6 +81,7 @@ def check(
     console.configure_logging(quiet=quiet, debug=debug)
 
     from siamtrack.datasets import check_dataset, open_dataset
+    from siamtrack.datasets.evaluation_sequences import parse_kind
 
     root, known = data.expanduser(), parse_kind(kind)
     with console.progress("checking") as report:

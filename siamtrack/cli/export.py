@@ -45,12 +45,9 @@ def export(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.workflows.export import ExportJob
     from siamtrack.workflows.export import export as write
 
-    name = f"{Path(model).stem}-{format}{'-int8' if int8 else ''}"
-    folder = (output or Path(name)).expanduser()
-    done = write(ExportJob(model, format, folder, int8 and int8.expanduser()))
+    done = write(model, format=format, output=output, frames=int8)
     console.show_result(f"path on a rendered clip: mean IoU {done.overlap:.4f} with the original's (float32)")
     if done.int8_overlap is not None and done.int8_similarity is not None:
         console.show_result(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from siamtrack.datasets.evaluation_sequences import Kind
 
 MACHINE, RESULTS = "Machine", "Results"
 """Headings of the help, for options of the machine and of output files."""
@@ -101,23 +98,6 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 def parse_names(text: str | None) -> list[str] | None:
     """Split names at commas; None stays None."""
     return None if text is None else [name.strip() for name in text.split(",")]
-
-
-def parse_kind(text: str | None) -> Kind | None:
-    """Read the kind of a data set in upper or lower case; None stays None.
-
-    Raises:
-        UsageError: for an unknown kind.
-    """
-    from siamtrack.datasets.evaluation_sequences import Kind
-    from siamtrack.errors import UsageError
-
-    if text is None:
-        return None
-    kinds = {kind.lower(): kind for kind in Kind}
-    if text.lower() not in kinds:
-        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
-    return kinds[text.lower()]
 
 
 def tracking_settings(scale_search: str | None = None, update: bool = False) -> dict[str, object]:

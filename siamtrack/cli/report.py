@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_kind, parse_names
-
-if TYPE_CHECKING:
-    from siamtrack.datasets.evaluation_sequences import EvaluationSet
+from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_names
 
 
 def report(
@@ -59,31 +56,23 @@ def report(
     siamtrack report results --out report
     """
     from siamtrack.cli import console
-    from siamtrack.errors import UsageError
 
     console.configure_logging(quiet=quiet, debug=debug)
-    if data is None and (kind, subset) != (None, None):
-        raise UsageError("--kind and --subset say how to read --data: give that as well")
-    folders = [folder.expanduser() for folder in results]
-    dataset = _open(folders, data, kind, subset)
 
-    from siamtrack.evaluation.benchmark import select_sequences
     from siamtrack.evaluation.report.output import write_report
-    from siamtrack.evaluation.report.workflow import ReportJob, make_report
+    from siamtrack.evaluation.report.workflow import report as make
 
-    if only is not None:
-        dataset = select_sequences(dataset, parse_names(only) or [])
-    job = ReportJob(dataset, folders, convention, filmstrips, explain, console.command_line())
     with console.progress("report") as progress:
-        page = make_report(job, progress)
-    written = write_report(page, out.expanduser())
-    console.show_result(*(f"wrote {path}" for path in written))
-
-
-def _open(folders: list[Path], data: Path | None, kind: str | None, subset: str | None) -> EvaluationSet:
-    """Open the given data set, or else that of the results."""
-    from siamtrack.datasets import open_dataset
-    from siamtrack.evaluation.report.inputs import Place, recorded_place
-
-    place = recorded_place(folders) if data is None else Place(data.expanduser(), parse_kind(kind), subset)
-    return open_dataset(place.root, place.kind, place.subset)
+        page = make(
+            results,
+            data=data,
+            kind=kind,
+            subset=subset,
+            only=parse_names(only) or (),
+            convention=convention,
+            frames=filmstrips,
+            explain=explain,
+            command=console.command_line(),
+            progress=progress,
+        )
+    console.show_result(*(f"wrote {path}" for path in write_report(page, out.expanduser())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from siamtrack.verification.matching import Match
     from siamtrack.verification.workflow import OneShot
 
-_FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
-"""Column of each figure."""
-
 
 def figure_table(*columns: str) -> Table:
     """Return an empty table: the first column is text, the others are figures."""
@@ -33,12 +29,13 @@ def figure_table(*columns: str) -> Table:
 
 
 def score_table(scores: Sequence[TrackerScore]) -> Table:
-    """Return a table of trackers, the best first: the figures, and their 95 % intervals in a second line."""
-    table = figure_table("tracker", *_FIGURES.values(), "fps", "failures")
-    for score in sorted(scores, key=lambda each: _descending(each.figures.ao)):
-        cells = [_with_interval(getattr(score.figures, name), *score.interval[name]) for name in _FIGURES]
-        fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
-        table.add_row(score.tracker, *cells, fps, str(score.failures))
+    """Return the table of `score_rows`."""
+    from siamtrack.evaluation.scores import score_rows
+
+    heading, *rows = score_rows(scores)
+    table = figure_table(*heading)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
@@ -119,12 +116,3 @@ def holdings_line(holdings: Holdings) -> str:
         f"{holdings.objects} objects in {holdings.photos} photographs ({holdings.masked} with a mask), "
         f"{holdings.cutouts} cut-outs"
     )
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}\n{low:.2f}-{high:.2f}"
-
-
-def _descending(value: float) -> float:
-    """Return a key to sort by; values that are not a number come last."""
-    return math.inf if math.isnan(value) else -value

@@ -10,8 +10,6 @@ import typer
 from siamtrack.cli.options import MACHINE, Debug, Quiet, RecipeName
 
 if TYPE_CHECKING:
-    from siamtrack.training.recipe import Recipe
-    from siamtrack.verification.recipe import VerificationRecipe
     from siamtrack.verification.workflow import VerificationSummary
 
 
@@ -63,94 +61,45 @@ def train(
 
     Under torchrun or accelerate launch, the processes share every batch.
     """
+    import os
+
     from siamtrack.cli import console
-    from siamtrack.errors import UsageError
 
-    console.configure_logging(quiet=quiet, debug=debug)
+    first = int(os.environ.get("RANK", "0")) == 0
+    console.configure_logging(quiet=quiet or not first, debug=debug)  # only the first process logs
 
-    from siamtrack.training.recipe import Recipe
+    from siamtrack.training.parallel import OtherProcessError
     from siamtrack.verification.recipe import read_any_recipe
+    from siamtrack.verification.workflow import VerificationSummary
+    from siamtrack.workflows.train import train as run
 
     chosen = read_any_recipe(recipe)
-    changed = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
-    chosen = chosen.model_copy(update={"run": chosen.run.model_copy(update=changed)})
-    folder = out or Path("runs") / Path(recipe).stem
-    if not isinstance(chosen, Recipe):
-        if tensorboard:
-            raise UsageError("--tensorboard is for tracking models: the figures of this one are in log.csv")
-        return _train_verifier(chosen, data, folder, resume=resume is not None, minutes=minutes, threads=threads)
-    return _train_tracker(
-        chosen,
-        Path(data),
-        folder,
-        resume=resume is not None,
-        minutes=minutes,
-        workers=workers,
-        threads=threads,
-        device=device,
-        tensorboard=tensorboard,
-        debug=debug,
-    )
-
-
-def _train_tracker(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    resume: bool,
-    minutes: float | None,
-    workers: int,
-    threads: int | None,
-    device: str,
-    tensorboard: bool,
-    debug: bool,
-) -> int:
-    from siamtrack.cli import console
-    from siamtrack.runtime.devices import find_device
-    from siamtrack.training.parallel import OtherProcessError, join_processes
-    from siamtrack.training.workflow import TrainingJob, run_training
-
     try:
-        with join_processes() as processes:
-            if processes.rank > 0:
-                console.configure_logging(quiet=True, debug=debug)  # only the first process logs
-            job = TrainingJob(
-                recipe=recipe,
-                data=data,
-                out=out,
-                resume=resume,
+        with console.progress("training", keep=True) as report:
+            summary = run(
+                chosen,
+                data,
+                out=out or Path("runs") / Path(recipe).stem,
+                steps=steps,
+                seed=seed,
                 minutes=minutes,
+                resume=resume is not None,
+                tensorboard=tensorboard,
                 workers=workers,
                 threads=threads,
-                device=processes.device(str(find_device(device))),
-                tensorboard=tensorboard,
+                device=device,
+                report=report,
             )
-            with console.progress("training", keep=True) as report:
-                summary = run_training(job, report, processes)
     except OtherProcessError as error:
         return error.exit_code
-    if processes.rank > 0:
+    if not first:
         return 0
-    _show_steps(summary.steps, summary.minutes, recipe.run.steps)
-    if summary.overlap is not None:
+    _show_steps(summary.steps, summary.minutes, steps or chosen.run.steps)
+    if isinstance(summary, VerificationSummary):
+        for line in _held_out_lines(summary):
+            console.show_result(line)
+    elif summary.overlap is not None:
         console.show_result(f"mean average overlap on the sequences kept from training: {summary.overlap:.3f}")
-    console.show_result(f"wrote {summary.weights}")
-    return console.exit_code(summary.stopped_by)
-
-
-def _train_verifier(
-    recipe: VerificationRecipe, data: str, out: Path, *, resume: bool, minutes: float | None, threads: int | None
-) -> int:
-    from siamtrack.cli import console
-    from siamtrack.verification.workflow import VerificationJob, run_verification
-
-    job = VerificationJob(recipe, data, out, resume, minutes, threads)
-    with console.progress("training", keep=True) as report:
-        summary = run_verification(job, report)
-    _show_steps(summary.steps, summary.minutes, recipe.run.steps)
-    for line in _held_out_lines(summary):
-        console.show_result(line)
     console.show_result(f"wrote {summary.weights}")
     return console.exit_code(summary.stopped_by)
 

@@ -15,6 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.errors import UsageError
+
 
 class Kind(StrEnum):
     """The benchmark that a data set has the layout of; it decides where results go and how they are scored."""
@@ -101,3 +103,17 @@ class EvaluationSet:
     def __len__(self) -> int:
         """Number of sequences."""
         return len(self.sequences)
+
+
+def parse_kind(text: str | None) -> Kind | None:
+    """Read the kind of a data set as typed, in capitals or not; None stays None.
+
+    Raises:
+        UsageError: for an unknown kind.
+    """
+    if text is None:
+        return None
+    kinds = {kind.lower(): kind for kind in Kind}
+    if text.lower() not in kinds:
+        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
+    return kinds[text.lower()]

@@ -5,26 +5,37 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 import siamtrack
-from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
+from siamtrack.config import Precision
+from siamtrack.datasets import open_dataset
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth, parse_kind
 from siamtrack.errors import SiamTrackError, UsageError, did_you_mean
 from siamtrack.evaluation import metrics
-from siamtrack.evaluation.experiments import Experiment, OnePass
+from siamtrack.evaluation.conventions import convention as find_convention
+from siamtrack.evaluation.experiments import Experiment, OnePass, WithResets
 from siamtrack.evaluation.following import Code, Tick, Trajectory
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
-from siamtrack.evaluation.results import tracker_folder
-from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory
+from siamtrack.evaluation.resets import ResetScore, score_with_resets
+from siamtrack.evaluation.results import find_trackers, read_result, tracker_folder
+from siamtrack.evaluation.scores import TrackerScore, score_rows
+from siamtrack.evaluation.scoring import score_tracker
+from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory, parse_trackers
+from siamtrack.evaluation.trajectories import read_trajectory
 from siamtrack.system.machine import describe_machine, source_commit
 from siamtrack.system.progress import Progress, Report, no_report
+
+if TYPE_CHECKING:
+    import pandas
 
 _logger = logging.getLogger(__name__)
 
@@ -94,6 +105,123 @@ def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> Evaluation
         if name not in known:
             raise UsageError(f"{dataset.name} has no sequence '{name}'{did_you_mean(name, known)}")
     return replace(dataset, sequences=tuple(each for each in dataset.sequences if each.name in names))
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """Scores of trackers on a data set."""
+
+    dataset: EvaluationSet
+    trackers: tuple[str, ...]
+    """Names of the trackers that have all results."""
+    scores: tuple[TrackerScore, ...] = ()
+    """One pass; empty for a data set that keeps its boxes on a server, and with resets."""
+    resets: Mapping[str, ResetScore] = field(default_factory=dict)
+    """Scores with resets, by tracker."""
+    failures: tuple[Failure, ...] = ()
+
+    def table(self) -> str:
+        """Return the scores as a table of text: figures with their 95 % intervals, the best tracker first."""
+        cells = [[cell.split("\n") for cell in row] for row in score_rows(self.scores)]
+        lines = [
+            [cell[index] if index < len(cell) else "" for cell in row]
+            for row in cells
+            for index in range(max(map(len, row)))
+        ]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return one row a tracker and sequence: the figures as columns, the frames, and the frames per second.
+
+        Raises:
+            UsageError: when pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: PLC0415 - only where it is installed
+        except ModuleNotFoundError as error:
+            raise UsageError("a data frame needs the package pandas: pip install pandas") from error
+        return pandas.DataFrame(
+            {"tracker": score.tracker, "sequence": each.name, "frames": each.scored}
+            | asdict(each.figures)
+            | {"fps": None if each.speed is None else each.speed.fps}
+            for score in self.scores
+            for each in score.sequences
+        )
+
+
+def benchmark(
+    data: str | Path,
+    trackers: Sequence[str] = (),
+    *,
+    kind: str | None = None,
+    subset: str | None = None,
+    only: Sequence[str] = (),
+    results: str | Path = "results",
+    resets: bool = False,
+    convention: str = "got10k",
+    workers: int = 1,
+    dask: str | None = None,
+    device: str = "auto",
+    precision: Precision | Literal["auto"] = "float32",
+    command: str = "",
+    report: Report = no_report,
+) -> BenchmarkResult:
+    """Run trackers over a data set and score them; a run that was stopped goes on.
+
+    >>> result = siamtrack.benchmark("OTB2015", ["siamtrack-box", "opencv:kcf"])
+    >>> print(result.table())
+
+    Args:
+        data: folder of the data set, in the layout of its kind.
+        trackers: see `siamtrack.evaluation.trackers.parse_trackers`; none: the trackers that have results are scored.
+        kind: `OTB2015`, `GOT-10k`, ...; None: the kind that the folder looks like.
+        subset: part of the data set, such as `val`.
+        only: names of the sequences to take; none: all.
+        results: folder of results. A sequence that has a result there is not run again.
+        resets: set a tracker anew after a failure, as VOT's supervised experiment does.
+        convention: `got10k` or `pysot`: how the figures are computed.
+        workers: processes that track at a time, one thread each.
+        dask: address of a dask scheduler whose workers track instead.
+        device: device of the models, see `siamtrack.load`.
+        precision: precision of the models, see `siamtrack.load`.
+        command: command line for the record of the run.
+        report: called after every frame.
+
+    Raises:
+        UsageError: for an unknown tracker, kind, subset, sequence or convention, or no results to score.
+        DataError: when the data set cannot be read.
+    """
+    root = Path(results).expanduser()
+    dataset = open_dataset(Path(data).expanduser(), parse_kind(kind), subset)
+    if only:
+        dataset = select_sequences(dataset, only)
+    if trackers:
+        factories = parse_trackers(trackers, device, precision)
+        experiment = WithResets() if resets else OnePass()
+        job = BenchmarkJob(dataset, factories, root, experiment, workers, dask, subset, command)
+        failures = run_benchmark(job, report)
+        failed = {failure.tracker for failure in failures}
+        names = tuple(factory.name for factory in factories if factory.name not in failed)
+    else:
+        failures, names = (), tuple(find_trackers(root, dataset))
+        if not names:
+            raise UsageError(f"{root / dataset.name} holds no results: say with --tracker what is to be run")
+    if not dataset.has_truth:
+        return BenchmarkResult(dataset, names, failures=failures)
+    if resets:
+        reads = {name: partial(read_trajectory, root, dataset, name) for name in names}
+        scored = {name: score_with_resets(name, dataset, read)[0] for name, read in reads.items()}
+        return BenchmarkResult(dataset, names, resets=scored, failures=failures)
+    how = find_convention(convention, dataset.kind)
+    scores = tuple(score_tracker(name, dataset, partial(read_result, root, dataset, name), how) for name in names)
+    return BenchmarkResult(dataset, names, scores, failures=failures)
 
 
 def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[Failure, ...]:

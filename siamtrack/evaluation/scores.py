@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,3 +104,25 @@ class Comparison:
     losses: int
     p_value: float
     """Of the Wilcoxon signed-rank test, two-sided; 1 where all are equal."""
+
+
+SCORE_COLUMNS = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
+"""Headings of the columns of a table of scores, by the name of the figure."""
+
+
+def score_rows(scores: Sequence[TrackerScore]) -> list[list[str]]:
+    """Return the cells of a table of scores: a heading, then one row a tracker, the best average overlap first.
+
+    A cell of a figure has two lines, the figure and its 95 % interval.
+    """
+
+    def descending(score: TrackerScore) -> float:
+        return math.inf if math.isnan(score.figures.ao) else -score.figures.ao  # trackers without a figure come last
+
+    rows = [["tracker", *SCORE_COLUMNS.values(), "fps", "failures"]]
+    for score in sorted(scores, key=descending):
+        intervals = [(getattr(score.figures, name), *score.interval[name]) for name in SCORE_COLUMNS]
+        cells = [f"{value:.3f}\n{low:.2f}-{high:.2f}" for value, low, high in intervals]
+        fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
+        rows.append([score.tracker, *cells, fps, str(score.failures)])
+    return rows

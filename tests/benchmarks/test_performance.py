@@ -38,7 +38,7 @@ from siamtrack.system.machine import measure_peak
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import RUNTIME_VARIABLE, load
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.workflows.export import ExportJob, export
+from siamtrack.workflows.export import export
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)
@@ -100,7 +100,7 @@ def test_alexnet_against_plain_pytorch(frames: list[Image], mode: str, precision
 def openvino(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("openvino")
     folder = tmp_path_factory.mktemp("exported") / "siamtrack-lite-openvino"
-    return str(export(ExportJob("siamtrack-lite", "openvino", folder)).folder)
+    return str(export("siamtrack-lite", format="openvino", output=folder).folder)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def openvino_int8(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("nncf")
     folder = tmp_path_factory.mktemp("exported") / "siamtrack-lite-int8"
     # What it is calibrated on decides how well it tracks, not how fast it is.
-    return str(export(ExportJob("siamtrack-lite", "openvino", folder, frames=CLIP)).folder)
+    return str(export("siamtrack-lite", format="openvino", output=folder, frames=CLIP).folder)
 
 
 def ratios_of(report: ProfileReport, model: str) -> dict[str, float]:
