@@ -17,8 +17,13 @@ from got10k.datasets.trackingnet import TrackingNet
 from numpy.typing import NDArray
 
 from siamtrack.datasets import training_tracks
-from siamtrack.datasets.training_layouts import LAYOUTS, read_coco, read_got10k, read_lasot, read_trackingnet, read_vid
+from siamtrack.datasets.coco import read_coco
+from siamtrack.datasets.got10k import read_got10k
+from siamtrack.datasets.lasot import read_lasot
+from siamtrack.datasets.registry import TRAINING_FORMATS
+from siamtrack.datasets.trackingnet import read_trackingnet
 from siamtrack.datasets.training_tracks import Track
+from siamtrack.datasets.vid import read_vid
 from siamtrack.errors import DataError
 from siamtrack.training.augmentation import PhotometricSettings
 from siamtrack.training.dataset import TrainingData, make_sources, read_training_data
@@ -327,7 +332,7 @@ def test_youtube_bb_is_in_shares_of_the_picture_and_in_the_order_of_time(tmp_pat
     assert {track.group for track in data.tracks} == {"-ABc_1"}  # of one video: no negatives of each other
     # A frame a second: two seconds are sixty frames of a usual video.
     first = data.tracks[0]
-    assert [first.near(0, gap).tolist() for gap in (59, 60)] == [[0], [0, 2]]
+    assert [first.frames_within(0, gap).tolist() for gap in (59, 60)] == [[0], [0, 2]]
 
 
 def test_coco_gives_objects_of_photographs_without_crowds_and_small_ones(tmp_path: Path) -> None:
@@ -392,12 +397,12 @@ def test_the_box_is_on_the_pixels_that_the_data_set_means(tmp_path: Path, name: 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_layout_is_recognized_by_what_is_in_it_alone(tmp_path: Path, name: str) -> None:
     root = WRITERS[name](tmp_path)
-    assert [layout.name for layout in LAYOUTS if layout.fits(root)] == [name]
+    assert [each.name for each in TRAINING_FORMATS if each.matches(root)] == [name]
 
 
 def test_our_own_folders_are_no_layout(training_folder: Path) -> None:
     for folder in (training_folder, *training_folder.iterdir()):
-        assert not [layout.name for layout in LAYOUTS if layout.fits(folder)]
+        assert not [each.name for each in TRAINING_FORMATS if each.matches(folder)]
 
 
 def test_several_data_sets_and_our_own_stand_side_by_side(
