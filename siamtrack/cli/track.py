@@ -85,12 +85,12 @@ def track(
         raise UsageError(f"--no-video and --output {output} contradict each other: give one of them")
     boxes = tuple(parse_box(text) for text in box or ())
 
-    from siamtrack.io.window import has_display
+    from siamtrack.io.window import require_display
     from siamtrack.workflows import track as runner
 
-    if (show or not boxes) and not has_display():
-        why = "--show" if show else "without --box a window is opened to draw it, and it"
-        raise UsageError(f"{why} needs a display, and there is none here: give --box X,Y,W,H (and no --show)")
+    if show or not boxes:
+        purpose = "--show" if show else "without --box a window is opened to draw it, and it"
+        require_display(purpose, "give --box X,Y,W,H (and no --show)")
     video = None if no_video else output or runner.default_video(source)
     # A shell leaves the ~ of --csv=~/boxes.csv to the program.
     video, csv, json, otb = (path and path.expanduser() for path in (video, csv, json, otb))

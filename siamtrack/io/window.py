@@ -60,6 +60,20 @@ def has_display() -> bool:
     return probe.returncode == 0
 
 
+def require_display(purpose: str, instead: str) -> None:
+    """Check that a window can be opened here.
+
+    Args:
+        purpose: purpose of the window, for the error.
+        instead: what to do without a display, for the error.
+
+    Raises:
+        UsageError: when there is no display.
+    """
+    if not has_display():
+        raise UsageError(f"{purpose} needs a display, and there is none here: {instead}")
+
+
 def select_boxes(image: NDArray[np.uint8], title: str) -> list[Box]:
     """Let the user draw a box around each target.
 

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from siamtrack.boxes import Box, Image
-from siamtrack.errors import UsageError
 from siamtrack.io.draw import WHITE, Color, Look, Rect, draw_box, draw_label, label_height, letter_scale, line_width
-from siamtrack.io.window import enlargement, has_display, is_open, key_of, listen_to_mouse, open_window
+from siamtrack.io.window import enlargement, is_open, key_of, listen_to_mouse, open_window
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.key_frames import KeyFrames
 from siamtrack.labelling.propagation import TrackRange
@@ -58,19 +57,6 @@ KEYS: dict[Command, tuple[str, str]] = {
 """Letter, which works everywhere, and name of another key."""
 
 _BY_KEY = {key: command for command, keys in KEYS.items() for key in keys if key}
-
-
-def require_display() -> None:
-    """Check that a window can be opened here.
-
-    Raises:
-        UsageError: when it cannot.
-    """
-    if not has_display():
-        raise UsageError(
-            "without --boxes a window is opened to draw them, and it needs a display, and there is none here:"
-            " give --boxes FILE with a line frame,x,y,w,h for each key frame"
-        )
 
 
 def find_command(code: int) -> Command | None:

@@ -15,6 +15,7 @@ from siamtrack.boxes import validate_box
 from siamtrack.errors import BoxError, DataError, UsageError
 from siamtrack.io.results import write_failure
 from siamtrack.io.sources import name_of_source, open_source
+from siamtrack.io.window import require_display
 from siamtrack.labelling.folder import LabelFolder, LabelledPart, LabelledVideo, LabelMethod, read_key_frames
 from siamtrack.labelling.frames import FrameStore
 from siamtrack.labelling.key_frames import KeyFrames
@@ -133,9 +134,10 @@ def _check(job: LabelJob) -> KeyFrames | None:
         find_model(job.tracker)
     if job.boxes is not None:
         return read_key_frames(job.boxes)
-    from siamtrack.labelling.window import require_display  # noqa: PLC0415 - a script needs no window
-
-    require_display()
+    require_display(
+        "without --boxes a window is opened to draw them, and it",
+        "give --boxes FILE with a line frame,x,y,w,h for each key frame",
+    )
     return None
 
 

@@ -21,7 +21,7 @@ from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.io.video.sink import VideoEncoder
-from siamtrack.io.window import has_display, select_boxes
+from siamtrack.io.window import require_display, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.profiling.limit import network_limit
 from siamtrack.profiling.measurement import WARM_UP, FrameTimes, MeasuredModel, MeasuredPeer, MeasuredTracker, measure
@@ -171,11 +171,8 @@ def _check(
         raise UsageError("no model to measure: give one of 'siamtrack models'")
     if json is not None:
         check_outputs({"--json": json})
-    if source is not None and not boxes and not has_display():
-        raise UsageError(
-            "without --box a window is opened to draw it, and it needs a display, and there is none here: "
-            "give --box X,Y,W,H"
-        )
+    if source is not None and not boxes:
+        require_display("without --box a window is opened to draw it, and it", "give --box X,Y,W,H")
 
 
 @contextmanager

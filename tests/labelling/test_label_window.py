@@ -14,7 +14,6 @@ from labelled_videos import make_store, straight_on, write_pictures
 from played_screen import NO_KEY, Screen, Step, drag
 
 from siamtrack.boxes import Box
-from siamtrack.errors import UsageError
 from siamtrack.io.window import CODES
 from siamtrack.labelling import window
 from siamtrack.labelling.frames import FrameStore
@@ -132,12 +131,6 @@ def test_draw_session_shows_help_notes_and_key_frames() -> None:
     assert (draw_session(frame, LabellingSession(8, help=False, note="lost")) != plain).any()
     keys = draw_session(frame, LabellingSession(8, KeyFrames((KeyFrame(7, None),)), help=False))
     assert (keys[470:, 600:] != plain[470:, 600:]).any()
-
-
-def test_require_display_names_the_way_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "has_display", lambda: False)
-    with pytest.raises(UsageError, match=r"there is none here: give --boxes FILE"):
-        window.require_display()
 
 
 @pytest.mark.parametrize(

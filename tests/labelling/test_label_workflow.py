@@ -148,7 +148,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, *ends: Stage) -> list[LabellingSess
         save(keys)
         return replace(session, key_frames=keys, stage=next(stages))
 
-    monkeypatch.setattr(window, "require_display", lambda: None)
+    monkeypatch.setattr(workflow, "require_display", lambda purpose, instead: None)
     monkeypatch.setattr(window, "label_in_window", in_window)
     return started
 
