@@ -124,7 +124,7 @@ SHOWN = 12
 
 
 def note_missing(names: Collection[str], total: int, whole: str) -> tuple[str, ...]:
-    """Return a note about missing sequences, with which figures are not those of the benchmark; none where all are there.
+    """Return a note about missing sequences, as figures are then not those of the benchmark.
 
     Args:
         names: of the sequences that are not there.
