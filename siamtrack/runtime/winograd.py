@@ -32,9 +32,9 @@ Larger tiles save more products and multiply rounding errors. In bfloat16, the t
 adds: on AlexNet's features the outputs are 0.4 to 0.6 % of their spread off, where those of the plain convolution are
 0.25 to 0.27 %; with 4 outputs by 5 taps along one axis they are 0.8 %. Along both axes it would be several per cent."""
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-"""Where the polynomials are evaluated, in this order, and at infinity: small numbers with small reciprocals."""
+"""Points of the polynomials, in this order, besides infinity: small numbers with small reciprocals."""
 LEAST_CHANNELS = 32
-"""In a group, on either side; with fewer, the transforms cost more than the products save."""
+"""Fewest channels of a group, on either side; with fewer, the transforms cost more than the products save."""
 
 
 class Filtering(NamedTuple):
@@ -52,7 +52,7 @@ class Filtering(NamedTuple):
 
 
 def minimal_filtering(outputs: int, taps: int) -> Filtering:
-    """The matrices for a number of outputs and taps, of which there are no more than `POINTS` allow.
+    """Return the matrices for a number of outputs and taps, of which there are no more than `POINTS` allow.
 
     A product of two polynomials of `m` and `r` coefficients is known from its values at `n` points; correlating is the
     transpose of that product.
@@ -68,7 +68,7 @@ def minimal_filtering(outputs: int, taps: int) -> Filtering:
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:
-    """Whether a convolution is one that is faster by minimal filtering: `TILES`, stride 1, many channels."""
+    """Return whether a convolution is one that is faster by minimal filtering: `TILES`, stride 1, many channels."""
     height, width = conv.kernel_size
     channels = min(conv.in_channels, conv.out_channels) // conv.groups
     return (
@@ -91,7 +91,7 @@ def _filterings(conv: nn.Conv2d) -> tuple[Filtering, Filtering]:
 
 
 def winograd_products(conv: nn.Conv2d) -> nn.Conv2d:
-    """The products between the transforms, as a convolution: a group for every point and group of `conv`.
+    """Return the products between the transforms, as a convolution: a group for every point and group of `conv`.
 
     Its channels are those of `conv` at the first point, at the second, and so on; its kernel is one cell, or what is
     left along an axis that is not transformed. The bias stands at the point (1, 1), which all outputs of a tile take as

@@ -97,7 +97,7 @@ class _Transforms(NamedTuple):
         return (self.kernels @ taps).view(-1, count // self.groups, depth)
 
     def gradient_of_kernels(self, points: Tensor, shape: torch.Size) -> Tensor:
-        """The transpose of `kernels_at_points`, for kernels of a shape."""
+        """Return the transpose of `kernels_at_points`, for kernels of a shape."""
         count, depth = shape[:2]
         taps = self.kernels.T @ points.view(len(self.kernels), count * depth)
         return taps.view(self.taps, self.taps, count, depth).permute(2, 3, 0, 1)
@@ -138,7 +138,7 @@ class _Transforms(NamedTuple):
         place.copy_(whole[:, : place.shape[1], : place.shape[2]])
 
     def gradient_of_outputs(self, cells: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The transpose of `outputs_of_points`: gradients `(B, H, W, K)` of outputs to those of the products."""
+        """Return the transpose of `outputs_of_points`: gradients `(B, H, W, K)` of outputs to those of the products."""
         (rows, columns), tile, depth = grid, self.tile, cells.shape[-1] // self.groups
         whole = F.pad(cells, (0, 0, 0, columns * tile - cells.shape[2], 0, rows * tile - cells.shape[1]))
         tiles = whole.view(len(cells), rows, tile, columns, tile, self.groups, depth).permute(2, 4, 5, 0, 1, 3, 6)

@@ -1,4 +1,4 @@
-"""How a long piece of work reports how far it is: one value and one callback for all of them."""
+"""Progress of long work: one value and one callback for all of it."""
 
 from __future__ import annotations
 

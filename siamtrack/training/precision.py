@@ -1,4 +1,4 @@
-"""How a network computes in training: which precision is the faster one, and in what form it is then."""
+"""Precision of training: which one is faster, and the form of the network in it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def prepare_for_training(network: nn.Module, device: torch.device, precision: Tr
 
 
 def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.device) -> TrainingPrecision:
-    """The precision that a recipe asks for, or the one that is faster here.
+    """Return the precision that a recipe asks for, or the one that is faster here.
 
     Args:
         network: stays as it is; what is frozen in it takes no time backwards.
@@ -69,7 +69,7 @@ def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.dev
 
 
 def training_precisions(device: torch.device) -> tuple[TrainingPrecision, ...]:
-    """What may be the fastest on a device; its range must be that of float32, as gradients are not scaled."""
+    """Return the precisions that may be the fastest on a device, with the range of float32: gradients are not scaled."""
     if device.type == "cuda":
         return ("float32", "bfloat16") if torch.cuda.is_bf16_supported() else ("float32",)
     return ("float32", "bfloat16") if "bfloat16" in torch_precisions(device) else ("float32",)
