@@ -138,8 +138,9 @@ class TrackingSettings(Frozen):
     less time, and sees less of what surrounds the target."""
     scale_search: Literal["search", "exemplar", "alternate"] = "search"
     """Side that carries the scale pyramid: `search` crops every frame once a scale (the paper); `exemplar` embeds the
-    exemplar once a scale when the target is set and correlates all of them with one search crop a frame; `alternate` crops a
-    frame once, each frame at another scale, which is taken if its response exceeds the last one of the present size."""
+    exemplar once a scale when the target is set and correlates all of them with one search crop a frame; `alternate`
+    crops a frame once, each frame at another scale, which is taken if its response exceeds the last one of the present
+    size."""
     scales: int = Field(3, ge=1, le=9)
     """Number of scales, odd."""
     scale_step: float = Field(1.0375, gt=1, lt=2)

@@ -69,7 +69,7 @@ def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.dev
 
 
 def training_precisions(device: torch.device) -> tuple[TrainingPrecision, ...]:
-    """Return the precisions that may be the fastest on a device, with the range of float32: gradients are not scaled."""
+    """Return the precisions to try on a device, with the range of float32 (gradients are not scaled)."""
     if device.type == "cuda":
         return ("float32", "bfloat16") if torch.cuda.is_bf16_supported() else ("float32",)
     return ("float32", "bfloat16") if "bfloat16" in torch_precisions(device) else ("float32",)
