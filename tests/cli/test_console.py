@@ -91,19 +91,11 @@ def test_progress_of_a_quiet_run_is_not_shown(capsys: pytest.CaptureFixture[str]
 
 
 def test_plural_counts_a_noun() -> None:
-    assert (console.plural(1, "frame"), console.plural(0, "frame"), console.plural(12, "frame")) == (
-        "1 frame",
-        "0 frames",
-        "12 frames",
-    )
+    assert [console.plural(count, "frame") for count in (0, 1, 12)] == ["0 frames", "1 frame", "12 frames"]
 
 
 def test_exit_code_names_the_signal() -> None:
-    assert (console.exit_code(None), console.exit_code(signal.SIGINT), console.exit_code(signal.SIGTERM)) == (
-        0,
-        130,
-        143,
-    )
+    assert [console.exit_code(stop) for stop in (None, signal.SIGINT, signal.SIGTERM)] == [0, 130, 143]
 
 
 def test_results_of_a_quiet_run_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
