@@ -6,7 +6,7 @@ the layouts are in `siamtrack.datasets`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -117,3 +117,22 @@ def parse_kind(text: str | None) -> Kind | None:
     if text.lower() not in kinds:
         raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
     return kinds[text.lower()]
+
+
+SHOWN = 12
+"""Most names in a note about missing sequences."""
+
+
+def note_missing(names: Collection[str], total: int, whole: str) -> tuple[str, ...]:
+    """Return a note about missing sequences, as figures are then not those of the benchmark.
+
+    Args:
+        names: of the sequences that are not there.
+        total: how many there should be.
+        whole: what they are part of.
+    """
+    if not names:
+        return ()
+    shown = sorted(names)[:SHOWN]
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (f"{len(names)} of {total} sequences of {whole} are missing: {', '.join(shown)}{rest}",)

@@ -212,7 +212,7 @@ def benchmark(
     else:
         failures, names = (), tuple(find_trackers(root, dataset))
         if not names:
-            raise UsageError(f"{root / dataset.name} holds no results: say with --tracker what is to be run")
+            raise UsageError(f"{root / dataset.name} holds no results: give a tracker to run with --tracker")
     if not dataset.has_truth:
         return BenchmarkResult(dataset, names, failures=failures)
     if resets:

@@ -100,7 +100,7 @@ class LabellingSession:
     missing: frozenset[int] = frozenset()
     """Frames that could not be decoded; nothing can be drawn there."""
     can_track: bool = True
-    """There is a tracker."""
+    """True if there is a tracker."""
     min_key_frames: int = 2
     """Least number of key frames for which sequences can be written."""
     frame: int = 0
@@ -112,7 +112,7 @@ class LabellingSession:
     undo: tuple[KeyFrames, ...] = ()
     """Key frames before each change."""
     help: bool = True
-    """The keys are listed on the screen."""
+    """List the keys on the screen."""
     note: str = ""
     """Message about the last event."""
 

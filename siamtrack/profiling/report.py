@@ -83,7 +83,7 @@ class ProfileReport:
 
     source: SourceInfo
     synthetic: bool
-    """The source is a rendered clip."""
+    """True for a rendered clip."""
     boxes: tuple[Box, ...]
     """Targets in the first frame."""
     frames: int

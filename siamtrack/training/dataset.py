@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from siamtrack.datasets.stills import Stills, read_stills
-from siamtrack.datasets.training_layouts import LAYOUTS, join_stills, read_layouts
+from siamtrack.datasets.training_sets import FORMATS, join_stills, read_training_sets
 from siamtrack.datasets.training_tracks import FrameCache, FrameFiles, Frames, Track, read_tracks
 from siamtrack.errors import DataError
 from siamtrack.training.pairs import MixSettings, PairMaker, PairSample
@@ -51,7 +51,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
     `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID, YouTube-BB or COCO, or
-    hold several such folders: `siamtrack.datasets.training_layouts` recognizes them by what is in them. What a set has
+    hold several such folders: `siamtrack.datasets.training_sets` recognizes them by what is in them. What a set has
     for validation validates.
 
     Frames of our own videos are cached below `root/cache` the first time, which takes a minute or two; those of the
@@ -68,11 +68,11 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     if not root.is_dir():
         raise DataError(f"training data folder {root} does not exist")
     own = [track for name in VIDEO_FOLDERS if (root / name).is_dir() for track in read_tracks(root / name)]
-    sets = read_layouts(root)
+    sets = read_training_sets(root)
     stills = join_stills([read_stills(root / "stills") if (root / "stills").is_dir() else None, sets.stills])
     tracks = [*own, *sets.tracks, *sets.validation]
     if not tracks and stills is None:
-        known = ", ".join(layout.name for layout in LAYOUTS)
+        known = ", ".join(layout.name for layout in FORMATS)
         raise DataError(
             f"{root} holds none of clips/, DAVIS2016/ and stills/, and no folder in the layout of {known}:"
             " nothing to train on"
