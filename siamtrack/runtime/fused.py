@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from siamtrack.config import Precision
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.network import TrackingNetwork
-from siamtrack.runtime.winograd import WinogradConv2d, suits_winograd, take_geometry, winograd_products
+from siamtrack.runtime.winograd import WinogradConv2d, can_use_winograd, copy_geometry, winograd_products
 
 MOST_SIZES = 8
 """Shapes of inputs that a convolution knows the order of its weights for: exemplars, and near and usual search crops,
@@ -113,7 +113,7 @@ def _activation_of(layer: nn.Module) -> Activation:
 
 
 def _fused(conv: nn.Conv2d, activation: Activation) -> nn.Module:
-    if suits_winograd(conv):
+    if can_use_winograd(conv):
         return WinogradConv2d(conv, FusedConv2d(winograd_products(conv), "none"), _ACTIVATIONS[activation])
     return (FusedSamePadConv2d if isinstance(conv, SamePadConv2d) else FusedConv2d)(conv, activation)
 
@@ -128,7 +128,7 @@ class FusedConv2d(nn.Conv2d):
 
     def __init__(self, conv: nn.Conv2d, activation: Activation) -> None:
         nn.Module.__init__(self)
-        take_geometry(self, conv)
+        copy_geometry(self, conv)
         # As oneDNN calls them: the name, and the numbers that go with it.
         self._activation = ("hardtanh", [0.0, 6.0]) if activation == "relu6" else (activation, [])
         self._geometry = list(conv.stride), list(conv.dilation), conv.groups

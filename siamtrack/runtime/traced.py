@@ -23,7 +23,7 @@ from siamtrack.runtime.base import Embedding
 from siamtrack.runtime.exportable import BoxesGraph, EmbeddingGraph
 from siamtrack.runtime.fused import has_onednn, traceable
 from siamtrack.runtime.pytorch import TorchBackend
-from siamtrack.runtime.winograd import suits_winograd
+from siamtrack.runtime.winograd import can_use_winograd
 
 RUNS = 3
 """Runs before a graph is used: after as many, TorchScript has seen the shapes, and CUDA's libraries are warm."""
@@ -48,7 +48,7 @@ def can_trace(network: TrackingNetwork, device: torch.device) -> bool:
     if device.type != "cpu":
         return device.type == "cuda"
     return has_fusion() and not any(
-        isinstance(module, nn.Conv2d) and suits_winograd(module) for module in network.modules()
+        isinstance(module, nn.Conv2d) and can_use_winograd(module) for module in network.modules()
     )
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.runtime.autotune import torch_precisions
-from siamtrack.runtime.winograd_training import train_by_winograd
+from siamtrack.runtime.winograd import use_winograd_in_training
 from siamtrack.training.recipe import Recipe, TrainingPrecision
 
 CROPS = 4
@@ -35,7 +35,7 @@ def prepare_for_training(network: nn.Module, device: torch.device, precision: Tr
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Half precision is for the plain convolutions: minimal filtering would round too much.
     if device.type == "cpu" and precision == "float32":
-        train_by_winograd(network)
+        use_winograd_in_training(network)
 
 
 def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.device) -> TrainingPrecision:
