@@ -1,4 +1,4 @@
-"""The command line. It reads options, calls a workflow and turns every error into one line."""
+"""Command line. It reads options, calls a workflow and turns every error into one line."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Interval:
     """Box in the key frame after; None when the target is out of sight there or in these frames, or there is no such
     key frame."""
     closed: bool
-    """There are key frames on both sides."""
+    """True with key frames on both sides."""
 
 
 @dataclass(frozen=True, slots=True)

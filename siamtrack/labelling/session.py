@@ -17,7 +17,7 @@ from siamtrack.labelling.propagation import interpolate
 SKIP = 10
 """Number of frames of a long step."""
 CORNER = 8.0
-"""Greatest distance in pixels at which the mouse grips a corner; at most a third of the shorter side of the box."""
+"""Maximum distance in pixels at which the mouse grips a corner; at most a third of the shorter side of the box."""
 
 
 class Command(StrEnum):
@@ -100,9 +100,9 @@ class LabellingSession:
     missing: frozenset[int] = frozenset()
     """Frames that could not be decoded; nothing can be drawn there."""
     can_track: bool = True
-    """There is a tracker."""
+    """True if there is a tracker."""
     min_key_frames: int = 2
-    """Least number of key frames for which sequences can be written."""
+    """Minimum number of key frames for which sequences can be written."""
     frame: int = 0
     """Index of the frame on the screen."""
     stage: Stage = Stage.EDIT
@@ -112,7 +112,7 @@ class LabellingSession:
     undo: tuple[KeyFrames, ...] = ()
     """Key frames before each change."""
     help: bool = True
-    """The keys are listed on the screen."""
+    """List the keys on the screen."""
     note: str = ""
     """Message about the last event."""
 

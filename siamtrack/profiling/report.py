@@ -83,11 +83,11 @@ class ProfileReport:
 
     source: SourceInfo
     synthetic: bool
-    """The source is a rendered clip."""
+    """True for a rendered clip."""
     boxes: tuple[Box, ...]
     """Targets in the first frame."""
     frames: int
-    """Greatest number of frames to measure in a round."""
+    """Maximum number of frames to measure in a round."""
     rounds: int
     threads: int | None
     """Requested number of threads; None: the default of each tracker."""

@@ -1,4 +1,4 @@
-"""The profile of trackers: rounds of measurements on the same frames."""
+"""Profile of trackers: rounds of measurements on the same frames."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def profile(
 
     Every tracker has its turn in every round, so that a slow minute of the machine slows all of them.
 
-    >>> report = siamtrack.profile(synthetic=(640, 480), models=["siamtrack-lite"], peers=["opencv:csrt"])
-    >>> report.trackers[1].ratios
-    {'opencv:csrt': 3.1}
+    >>> report = siamtrack.profile(synthetic=(320, 240), models=["siamtrack-lite"], frames=20, rounds=1)
+    >>> list(report.trackers[0].stages)
+    ['decode', 'crop', ..., 'draw', 'encode']
 
     Args:
         source: video file, folder of images or glob; either this or `synthetic`.
@@ -70,7 +70,7 @@ def profile(
             draw them.
         models: shipped models or weights files.
         peers: trackers of OpenCV, see `siamtrack.evaluation.peers.Peer`.
-        frames: greatest number of frames to measure in a round.
+        frames: maximum number of frames to measure in a round.
         rounds: number of rounds.
         targets: number of targets of a rendered clip; in a source, how many times each box is tracked.
         json: file for the report as JSON; it is overwritten.

@@ -1,4 +1,4 @@
-"""How a long piece of work reports how far it is: one value and one callback for all of them."""
+"""Progress of long work: one value and one callback for all commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Progress:
 
     @property
     def details(self) -> str:
-        """The rate and the figures in words."""
+        """Rate and figures in words."""
         unit = "fps" if self.unit == "frames" else f"{self.unit}/s"
         return ", ".join(filter(None, ("" if self.rate is None else f"{self.rate:.1f} {unit}", self.figures)))
 
