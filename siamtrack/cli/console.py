@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("siamtrack")
 
 SECONDS_BETWEEN_LINES = 5.0
-"""Least time between two lines of progress where there is no terminal."""
+"""Minimum time between two lines of progress where there is no terminal."""
 SIGNALED = 128
 """Exit codes above this name the signal that ended a process: 130 is Ctrl-C, as in shells."""
 _WIDEST = 1000

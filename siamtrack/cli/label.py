@@ -46,7 +46,7 @@ def label(
         ),
     ] = False,
     agree: Annotated[
-        float, typer.Option("--agree", metavar="IOU", help="Least overlap of both boxes for an agreement.")
+        float, typer.Option("--agree", metavar="IOU", help="Minimum overlap of both boxes for an agreement.")
     ] = 0.65,
     every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="Write every Nth frame only.")] = 1,
     device: Device = "auto",

@@ -20,7 +20,7 @@ def match(
             "--output", "-o", metavar="FILE", help="Heat map with the boxes, .png or .jpg; overwritten if it exists."
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Greatest number of matches.")] = 5,
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Maximum number of matches.")] = 5,
     scales: Annotated[
         int,
         typer.Option(

@@ -42,7 +42,7 @@ Threads = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="CPU threads of the network. Default: the least number that is nearly as fast as the best one.",
+        help="CPU threads of the network. Default: the smallest number that is nearly as fast as the best one.",
         rich_help_panel=MACHINE,
     ),
 ]
@@ -75,7 +75,12 @@ Update = Annotated[
 ]
 CsvFile = Annotated[
     Path | None,
-    typer.Option("--csv", metavar="FILE", help="frame,time,target,x,y,w,h,score,status", rich_help_panel=RESULTS),
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Table with the columns frame,time,target,x,y,w,h,score,status.",
+        rich_help_panel=RESULTS,
+    ),
 ]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe of the package, or .toml file.")]
 TrainingFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of training data, see train.")]

@@ -56,31 +56,32 @@ def serve(
     precision: Precision = "auto",
     runtime: Runtime = "auto",
     max_sessions: Annotated[
-        int, typer.Option("--max-sessions", metavar="N", help="Greatest number of open pages.", rich_help_panel=LIMITS)
+        int, typer.Option("--max-sessions", metavar="N", help="Maximum number of open pages.", rich_help_panel=LIMITS)
     ] = 8,
     max_targets: Annotated[
         int,
-        typer.Option(
-            "--max-targets", metavar="N", help="Greatest number of targets of a page.", rich_help_panel=LIMITS
-        ),
+        typer.Option("--max-targets", metavar="N", help="Maximum number of targets of a page.", rich_help_panel=LIMITS),
     ] = 16,
     max_upload: Annotated[
         float,
-        typer.Option("--max-upload", metavar="MB", help="Greatest size of an uploaded video.", rich_help_panel=LIMITS),
+        typer.Option("--max-upload", metavar="MB", help="Maximum size of an uploaded video.", rich_help_panel=LIMITS),
     ] = 500.0,
     max_minutes: Annotated[
         float,
         typer.Option(
-            "--max-minutes", metavar="N", help="Longest time to track and record one source.", rich_help_panel=LIMITS
+            "--max-minutes",
+            metavar="N",
+            help="Maximum minutes of one source to track and record.",
+            rich_help_panel=LIMITS,
         ),
     ] = 10.0,
     max_side: Annotated[
-        int, typer.Option("--max-side", metavar="N", help="Greatest side of a frame in pixels.", rich_help_panel=LIMITS)
+        int, typer.Option("--max-side", metavar="N", help="Maximum side of a frame in pixels.", rich_help_panel=LIMITS)
     ] = 1920,
     max_message: Annotated[
         float,
         typer.Option(
-            "--max-message", metavar="MB", help="Greatest size of one frame from the browser.", rich_help_panel=LIMITS
+            "--max-message", metavar="MB", help="Maximum size of one frame from the browser.", rich_help_panel=LIMITS
         ),
     ] = 4.0,
     max_disk: Annotated[
@@ -88,7 +89,7 @@ def serve(
         typer.Option(
             "--max-disk",
             metavar="MB",
-            help="Greatest size of the files of a page; a recording counts twice.",
+            help="Maximum size of the files of a page; a recording counts twice.",
             rich_help_panel=LIMITS,
         ),
     ] = 2000.0,

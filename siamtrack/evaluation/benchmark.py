@@ -55,7 +55,7 @@ class BenchmarkJob:
     dask: str | None = None
     """Address of a dask scheduler, whose workers do it instead."""
     subset: str | None = None
-    """For the record, like the rest."""
+    """Subset, for the record of the run."""
     command: str = ""
 
 
@@ -68,7 +68,7 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
-        """One line that names both."""
+        """Return one line that names both."""
         return f"tracker '{self.tracker}' failed on sequence {self.sequence}: {self.message}"
 
 
@@ -86,7 +86,7 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What came of a task."""
+    """Result of a task."""
 
     task: _Task
     runs: tuple[Trajectory, ...]
@@ -95,7 +95,7 @@ class _Outcome:
 
 
 def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> EvaluationSet:
-    """The set with some of its sequences, in its own order.
+    """Return the set with some of its sequences, in its own order.
 
     Raises:
         UsageError: for a name that it does not have.
@@ -263,7 +263,7 @@ def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[Failur
 
 
 def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) -> list[_Task]:
-    """What is left to do for a tracker, whose record is begun; what is there counts from the start."""
+    """Return the missing runs of a tracker and begin its record; finished runs count from the start."""
     begin_run(tracker_folder(job.results, job.dataset, factory.name), _record(job, factory))
     wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
     tasks = []
@@ -277,7 +277,7 @@ def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) ->
 
 
 def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
-    """How results of a tracker come about here and now."""
+    """Return how results of a tracker come about here and now."""
     return RunRecord(
         tracker=factory.name,
         spec=factory.spec,
@@ -287,7 +287,7 @@ def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
         subset=job.subset,
         command=job.command,
         commit=source_commit(),
-        machine=describe_machine() | {"threads": 1},  # as of `one_thread`
+        machine=describe_machine() | {"threads": 1},  # see `one_thread`
         card=factory.card,
         digest=factory.digest,
         precision=factory.precision,
@@ -336,7 +336,7 @@ class _Made(threading.local):
         self._tracker: BoxTracker | None = None
 
     def tracker(self, factory: TrackerFactory) -> BoxTracker:
-        """The one that was made last, or another."""
+        """Return the one that was made last, or another."""
         if self._tracker is None or self._factory != factory:
             self._factory, self._tracker = None, None  # two at once may not fit
             self._tracker = factory.make()

@@ -52,7 +52,7 @@ SMALL, NORMAL, LARGE = 9.0, 10.0, 14.0
 INK, FAINT, MARK, BEFORE, READ = "#222222", "#b9bec5", "#1f6fd1", "#4cc3ff", "#ff5cf4"
 COLOR_MAP = "inferno"
 OPACITY = 0.72
-"""Of a map over the search crop."""
+"""Opacity of a map over the search crop."""
 RIM = [withStroke(linewidth=3.6, foreground="#141414")]
 """Keeps a line visible on a background of its own color."""
 
@@ -73,7 +73,7 @@ class Question:
     threads: int | None = None
     """CPU threads of the network; None: as few as come near the fastest."""
     precision: Precision | Literal["auto"] = "auto"
-    """What the network computes in; auto: the fastest whose responses are as in float32."""
+    """Precision of the network; auto: the fastest whose responses are those of float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +227,7 @@ def _follow(question: Question, source: Source, report: Report) -> Explanation:
 
 
 def _check_first(first: Frame, source: str, box: tuple[float, float, float, float]) -> Image:
-    """The first picture, in which the box can be tracked."""
+    """Return the first picture, in which the box can be tracked."""
     if first.image is None:
         raise SourceError(
             f"frame {first.index} of '{source}', which the box belongs to, cannot be decoded: give a source without it"
@@ -254,7 +254,7 @@ def _load(question: Question) -> Tracker:
 
 
 def describe(explanation: Explanation) -> list[str]:
-    """The figures of the decision: one line, and a second one where the network reads boxes."""
+    """Return the figures of the decision: one line, and a second one where the network reads boxes."""
     seen, result = explanation.seen, explanation.seen.result
     peak, box = result.peak, result.box
     dx, dy = (now - before for now, before in zip(box.center, explanation.previous.center, strict=True))
@@ -270,14 +270,14 @@ def describe(explanation: Explanation) -> list[str]:
 
 
 def draw(explanation: Explanation) -> Image:
-    """The picture, `(H, W, 3)` uint8 BGR."""
+    """Return the picture, `(H, W, 3)` uint8 BGR."""
     canvas = FigureCanvasAgg(make_figure(explanation))
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])  # type: ignore[no-untyped-call]
 
 
 def make_figure(explanation: Explanation) -> Figure:
-    """The picture as a figure of its own, which matplotlib's global state knows nothing of.
+    """Return the picture as a figure of its own, which matplotlib's global state knows nothing of.
 
     Its axes are labelled `exemplar`, `scales`, `search`, `response` and `window`.
     """
@@ -408,7 +408,7 @@ def _draw_search(axes: Axes, explanation: Explanation, crop: Image, square: Squa
 
 
 def _positions(explanation: Explanation, crop: Image) -> Callable[[Any], Any]:
-    """From positions on the upsampled grid to pixels of the crop, in either direction."""
+    """Convert positions on the upsampled grid to pixels of the crop, or back."""
     seen = explanation.seen
     # The middles of both lie on each other, and a cell of the response is as wide as a stride.
     spacing = seen.responses.shape[-1] * explanation.stride / len(seen.window)
@@ -416,7 +416,7 @@ def _positions(explanation: Explanation, crop: Image) -> Callable[[Any], Any]:
 
 
 def _draw_map(axes: Axes, values: NDArray[np.float64], explanation: Explanation, crop: Image) -> Any:
-    """A map over the search crop in gray, with the greatest raw response and the place that was chosen."""
+    """Return a map over the search crop in gray, with the greatest raw response and the place that was chosen."""
     seen = explanation.seen
     peak, n, size = seen.result.peak, len(values), crop.shape[0]
     _show_picture(axes, np.repeat(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2))

@@ -1,4 +1,4 @@
-"""What scoring gives, as values: of one sequence, of one tracker on one data set, and of two trackers compared."""
+"""Scores, as values: of one sequence, of one tracker on one data set, and of two trackers compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast a tracker was; the initialization in the first frame is left out of all but `mean_inverse_fps`."""
+    """Speed of a tracker; the initialization in the first frame is left out of all but `mean_inverse_fps`."""
 
     fps: float
     """Frames divided by their total time: what a user waits for."""
@@ -103,7 +103,7 @@ class Comparison:
     """Sequences on which the first is better."""
     losses: int
     p_value: float
-    """Of the Wilcoxon signed-rank test, two-sided; 1 where all are equal."""
+    """P value of the Wilcoxon signed-rank test, two-sided; 1 where all are equal."""
 
 
 SCORE_COLUMNS = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}

@@ -53,7 +53,7 @@ class LabelMethod(Frozen):
     between: str
     tracker: str | None = None
     agree: float | None = None
-    """Least overlap of forward and backward tracking; None: no check."""
+    """Minimum overlap of forward and backward tracking; None: no check."""
     every: int = 1
     """Frames of the video from one picture to the next."""
 

@@ -29,14 +29,14 @@ TrackRange = Callable[[range, Box], Iterator[Box | None]]
 yields a box for each other frame, None where the target is lost."""
 
 SAME_TARGET_IOU = 0.3
-"""Least overlap of two boxes of the same target, for which a mean of the boxes makes sense."""
+"""Minimum overlap of two boxes of the same target, for which a mean of the boxes makes sense."""
 
 RETURN_POINTS = (1.0, 0.75, 0.5, 0.25)
 """Points at which backward tracking starts, as shares of the way from the key frame to the end of the video. They are
 tried in this order until one way back arrives at the key frame."""
 
 MIN_RUN = 10
-"""Least number of consecutive confirmed frames that are kept: shorter runs have too little motion to learn from."""
+"""Minimum number of consecutive confirmed frames that are kept: shorter runs have too little motion to learn from."""
 
 
 def fill_boxes(key_frames: KeyFrames, count: int, propagate: Propagation) -> Boxes:
@@ -104,7 +104,7 @@ def track_and_check(track_range: TrackRange, min_overlap: float) -> Propagation:
 
     Args:
         track_range: tracker.
-        min_overlap: least overlap (IoU) of the forward and the backward box of a frame, in (0, 1].
+        min_overlap: minimum overlap (IoU) of the forward and the backward box of a frame, in (0, 1].
     """
 
     def propagate(interval: Interval) -> Boxes:

@@ -17,7 +17,7 @@ from siamtrack.labelling.propagation import interpolate
 SKIP = 10
 """Number of frames of a long step."""
 CORNER = 8.0
-"""Greatest distance in pixels at which the mouse grips a corner; at most a third of the shorter side of the box."""
+"""Maximum distance in pixels at which the mouse grips a corner; at most a third of the shorter side of the box."""
 
 
 class Command(StrEnum):
@@ -102,7 +102,7 @@ class LabellingSession:
     can_track: bool = True
     """True if there is a tracker."""
     min_key_frames: int = 2
-    """Least number of key frames for which sequences can be written."""
+    """Minimum number of key frames for which sequences can be written."""
     frame: int = 0
     """Index of the frame on the screen."""
     stage: Stage = Stage.EDIT

@@ -60,14 +60,14 @@ class LabelJob:
     check: bool = False
     """Keep only frames in which forward and backward tracking agree."""
     agree: float = 0.65
-    """Least overlap of the forward and the backward box, in (0, 1]."""
+    """Minimum overlap of the forward and the backward box, in (0, 1]."""
     every: int = 1
     """Frames of the video from one picture to the next."""
     tracker: str = DEFAULT_MODEL
     """Shipped model or weights file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
-    """CPU threads of the network; None: the least number that is nearly as fast as the best one."""
+    """CPU threads of the network; None: the smallest number that is nearly as fast as the best one."""
 
 
 @dataclass(frozen=True)

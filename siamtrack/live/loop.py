@@ -59,7 +59,7 @@ class Viewer(Protocol):
         """See a scene over a frame, `(H, W, 3)` uint8 BGR."""
 
     def events(self, wait: float) -> list[Event]:
-        """What was done since the last call; up to this many seconds may be waited for it."""
+        """Return the events since the last call; wait up to this many seconds for one."""
 
 
 class Counter:
@@ -76,20 +76,20 @@ class Counter:
         self._image: Image | None = None
 
     def show(self, image: Image, scene: Scene) -> None:
-        """As of `Viewer`."""
+        """See `Viewer`."""
         if image is not self._image:
             self._image = image
             self._frames += 1
             self._report(Progress(self._frames, self._total, rate=scene.figures.fps or 0.0))
 
     def events(self, wait: float) -> list[Event]:
-        """As of `Viewer`: nothing, at once."""
+        """See `Viewer`: nothing, at once."""
         return []
 
 
 @dataclass
 class Summary:
-    """What a run did."""
+    """Summary of a run."""
 
     frames: int = 0
     """Frames that the targets were looked for in, or that were shown."""
@@ -98,11 +98,11 @@ class Summary:
     targets: int = 0
     """Targets that there were."""
     seconds: float = 0.0
-    """From the first frame to the end."""
+    """Seconds from the first frame to the end."""
     stopped_by: signal.Signals | None = None
     """The signal that ended the run."""
     files: list[Path] = field(default_factory=list)
-    """What was written."""
+    """Files that were written."""
 
 
 class LiveLoop:
@@ -179,7 +179,7 @@ class LiveLoop:
             self._session = advance(self._session, Faded())
 
     def _poll(self) -> LiveFrame | None:
-        """The next frame, if there is one and the picture does not stand still."""
+        """Return the next frame, if there is one and the picture does not stand still."""
         standing = self._session.frozen and self._frame is not None
         if standing and self._source.is_file:
             return None

@@ -127,7 +127,7 @@ def measure(
         tracker: the tracker to measure.
         source: see `open_source`.
         boxes: targets in the first frame of the source.
-        frames: greatest number of frames to measure.
+        frames: maximum number of frames to measure.
         video: file of the drawn frames; it is overwritten.
         count: called after every frame.
 

@@ -87,7 +87,7 @@ class ProfileReport:
     boxes: tuple[Box, ...]
     """Targets in the first frame."""
     frames: int
-    """Greatest number of frames to measure in a round."""
+    """Maximum number of frames to measure in a round."""
     rounds: int
     threads: int | None
     """Requested number of threads; None: the default of each tracker."""

@@ -70,7 +70,7 @@ def profile(
             draw them.
         models: shipped models or weights files.
         peers: trackers of OpenCV, see `siamtrack.evaluation.peers.Peer`.
-        frames: greatest number of frames to measure in a round.
+        frames: maximum number of frames to measure in a round.
         rounds: number of rounds.
         targets: number of targets of a rendered clip; in a source, how many times each box is tracked.
         json: file for the report as JSON; it is overwritten.

@@ -32,13 +32,13 @@ Measurement = TypeVar("Measurement", bound=Frozen)
 
 
 def cache_folder() -> Path:
-    """Where the cache is; what is gone is made and measured again."""
+    """Return the folder of the cache. Deleted files are made and measured again."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else user_cache_path("siamtrack")
 
 
 def model_folder(weights: Path) -> Path:
-    """The cache's folder for a model, as the packages that are installed make it of these weights."""
+    """Return the cache's folder for a model, as the packages that are installed make it of these weights."""
     digest = hashlib.sha256(weights.read_bytes())
     for package in PACKAGES:
         digest.update(f"{package} {_version(package)}\n".encode())
@@ -47,7 +47,7 @@ def model_folder(weights: Path) -> Path:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured of a model on this machine: of its processor, the cores that may be used, and how threads wait.
+    """Measurements of a model on this machine: of its processor, the usable cores, and how threads wait.
 
     Args:
         folder: of the model in the cache.
@@ -58,7 +58,7 @@ class Measurements:
     def recall(
         self, name: str, kind: type[Measurement], measure: Callable[[], Measurement], *conditions: object
     ) -> Measurement:
-        """What was measured before, or is now.
+        """Return the kept measurement, or measure now.
 
         Where it cannot be kept, a line in the log says so, and it is measured every time.
 
@@ -91,7 +91,7 @@ class Measurements:
 
 
 def _version(package: str) -> str:
-    """The version that is installed; nothing for a package that is missing, or was not installed as one."""
+    """Return the version that is installed; nothing for a package that is missing, or was not installed as one."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -28,7 +28,7 @@ from siamtrack.system.atomic_files import replacing_folder
 PACKAGES: Mapping[Format, tuple[str, ...]] = MappingProxyType(
     {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx", "onnxscript")}
 )
-"""What a runtime and the writing for it need."""
+"""Packages that a runtime and its export need."""
 CANDIDATE: Format = "openvino"
 """The runtime that is compared with PyTorch; writing for the other one takes a minute."""
 WORTHWHILE = 1.1
@@ -63,7 +63,8 @@ class RuntimeCache:
     threads: int
 
     def faster(self, in_torch: Callable[[], Backend]) -> Backend | None:
-        """The model on a runtime that is faster here than PyTorch: measured once for a processor and number of threads.
+        """Return the model on a runtime that is faster here than PyTorch: measured once for a processor and number of
+        threads.
 
         Args:
             in_torch: gives the backend to be faster than.
@@ -81,7 +82,7 @@ class RuntimeCache:
             return None
 
     def load(self, runtime: Format, precision: Precision | Literal["auto"] = "auto") -> Backend:
-        """The model on another runtime, written first where it is not yet.
+        """Return the model on another runtime, written first where it is not yet.
 
         Raises:
             UsageError: when a package that it needs is not installed, the precision does not exist there, or the
@@ -133,7 +134,7 @@ class RuntimeCache:
 
     @property
     def measurements(self) -> Measurements:
-        """What was measured of it."""
+        """Measurements of the model."""
         return Measurements(self.folder)
 
     def _measure(self, in_torch: Backend) -> Speeds:
@@ -154,7 +155,7 @@ class RuntimeCache:
 
 
 def manifest_of(network: TrackingNetwork, card: ModelCard) -> Manifest:
-    """What an exported model says about itself."""
+    """Return the metadata of the model for its export."""
     return Manifest(
         card=card,
         geometry=Geometry.of(network),

@@ -1,4 +1,4 @@
-"""What a measurement was made on: figures without their machine mean little."""
+"""Description of the machine: figures without their machine mean little."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """The processor's name as its maker gives it, where the system says."""
+    """Return the processor's name as its maker gives it, where the system says."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -59,7 +59,7 @@ def spare_cores() -> None:
 
 
 def waiting_policy() -> str:
-    """How the network's threads wait for each other, as far as it was asked for: `ACTIVE`, `PASSIVE` or nothing."""
+    """Return how threads wait for each other, where the environment says so: `ACTIVE`, `PASSIVE` or nothing."""
     return os.environ.get("OMP_WAIT_POLICY", "")
 
 

@@ -37,14 +37,14 @@ VIDEO_FOLDERS = ("clips", "DAVIS2016")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a data folder holds."""
+    """Contents of a data folder."""
 
     tracks: tuple[Track, ...]
     validation: tuple[Track, ...]
     stills: Stills | None
     cache: Frames | None
     cache_dir: Path | None = None
-    """Where frames and masks are cached."""
+    """Folder of the cache of frames and masks."""
 
 
 def read_training_data(root: Path, validation: Collection[str] = ()) -> TrainingData:
@@ -92,7 +92,9 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
 
 
 def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
-    """The frames of these tracks, from their own files where they have some, else from a cache that is made first."""
+    """Return the frames of these tracks, from their own files where they have some, else from a cache that is made
+    first.
+    """
     files = {track.folder: track.files for track in tracks if track.files is not None}
     cached = [track.folder for track in tracks if track.files is None]
     cache = FrameCache.build(cached, cache_dir) if cached else None
@@ -102,7 +104,7 @@ def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
 
 
 def _masks(masked: Sequence[Track], cache_dir: Path) -> Frames:
-    """The masks of these tracks, cached.
+    """Return the masks of these tracks, cached.
 
     Raises:
         DataError: when they cannot be read, or are not one a frame.
@@ -139,12 +141,12 @@ def _warn_of_unknown(validation: Iterable[str], tracks: Iterable[Track], root: P
 
 
 def make_sources(data: TrainingData, mix: MixSettings, area: SearchArea) -> list[tuple[SceneSource, float]]:
-    """The sources of scenes that a mix asks for, with their shares.
+    """Return the sources of scenes that a mix asks for, with their shares.
 
     Args:
         data: what there is.
         mix: what is wanted.
-        area: what a search crop may show, as of `siamtrack.training.pairs.largest_search`.
+        area: what a search crop may show, see `siamtrack.training.pairs.largest_search`.
 
     Raises:
         DataError: when the mix asks for what the folder does not hold, or for nothing.

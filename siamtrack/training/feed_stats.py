@@ -1,4 +1,4 @@
-"""What a recipe feeds the network, in figures: how much of each sort, how large, how far off, how bright."""
+"""Statistics of what a recipe feeds the network: how much of each sort, how large, how far off, how bright."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from siamtrack.training.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a folder of training data holds."""
+    """Counts of a folder of training data."""
 
     tracks: int
     frames: int
@@ -31,7 +31,7 @@ class Holdings:
     objects: int
     """Objects in photographs."""
     masked: int
-    """Those of them that can be cut out."""
+    """Objects that can be cut out."""
     photos: int
     cutouts: int
 
@@ -113,7 +113,7 @@ def measure_pairs(samples: Iterable[PairSample]) -> FeedStats:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The 5th, 50th and 95th percentile."""
+    """Return the 5th, 50th and 95th percentile."""
     if not values:
         return Spread(math.nan, math.nan, math.nan)
     low, median, high = (float(value) for value in np.percentile(values, (5, 50, 95)))
@@ -121,7 +121,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def measure_feed(recipe: Recipe, root: Path, count: int, report: Report = no_report) -> tuple[Holdings, FeedStats]:
-    """What is in a folder, and what the first pairs of a run look like.
+    """Count what is in a folder, and measure the first pairs of a run.
 
     Args:
         recipe: of the run.

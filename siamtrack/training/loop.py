@@ -39,7 +39,7 @@ class NotFiniteError(SiamTrackError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What is reported after a step; figures are means since the last report."""
+    """Record of a step; figures are means since the last record."""
 
     step: int
     steps: int
@@ -48,7 +48,7 @@ class StepRecord:
     ranking: float
     negatives: float
     center_error: float
-    """In pixels of the search crop."""
+    """Center error in pixels of the search crop."""
     box: float
     overlap: float
     """Mean IoU of the boxes read near the target; 0 where the network reads none."""
@@ -71,7 +71,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how to run, apart from the recipe."""
+    """Folder, workers and device of a run, apart from the recipe."""
 
     out: Path
     """Folder of the checkpoints."""
@@ -83,7 +83,8 @@ class RunOptions:
 
 
 def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
-    """The network as a run starts with it, and how it has been trained so far, from its card; empty for fresh ones.
+    """Return the network as a run starts with it, and how it has been trained so far, from its card; empty for fresh
+    ones.
 
     What the initial weights do not have, such as the box head of `lite0_box` where they are of `lite0`, is drawn anew.
     Unshared branches start as one where the initial weights are shared, and a head that compares by something else
@@ -116,7 +117,7 @@ def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
 
 
 def _fitted(weights: TrackingNetwork, design: Design) -> dict[str, Tensor]:
-    """What of some weights a network of a design starts with."""
+    """Return the weights that fit a network of a design."""
     state = dict(weights.state_dict())
     if weights.shared and not design.shared:
         own = [(name, tensor) for name, tensor in state.items() if name.startswith("backbone.")]
@@ -137,7 +138,7 @@ def _imagenet_network() -> TrackingNetwork:
 
 
 def start_run(recipe: Recipe) -> Checkpoint:
-    """The state of a run before its first step."""
+    """Return the state of a run before its first step."""
     network, base = initial_network(recipe)
     freeze(network, recipe.model)
     weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -171,7 +172,7 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
 
 
 def average_network(checkpoint: Checkpoint) -> TrackingNetwork:
-    """The network that a run has made so far, to track with: its averaged weights, mixed with the initial ones."""
+    """Return the network of a run, to track with: its averaged weights, mixed with the initial ones."""
     network = build_network(checkpoint.recipe.model.design)
     network.load_state_dict(checkpoint.average)
     share = checkpoint.recipe.model.initial_weight_ratio

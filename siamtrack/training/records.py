@@ -1,4 +1,4 @@
-"""What a run leaves for plots: tables, and events for TensorBoard."""
+"""Records of a run for plots: tables, and events for TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from siamtrack.training.loop import StepRecord
 
 @dataclass(frozen=True)
 class Overlap:
-    """How well the network tracked when a checkpoint was written."""
+    """Overlap on the validation sequences when a checkpoint was written."""
 
     step: int
     overlap: float
     """Mean over the tracks of the average overlap (mean IoU)."""
     tracks: int
-    """How many sequences were tracked."""
+    """Number of tracked sequences."""
 
 
 Recorder = Callable[[StepRecord | Overlap], None]

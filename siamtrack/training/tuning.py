@@ -40,14 +40,14 @@ SEARCH_SPANS: dict[str, Span] = {
     "scale_penalty": (0.94, 1.0),
     "scale_lr": (0.2, 1.0),
 }
-"""What every tracker has. The scale step is left alone: training may have used it."""
+"""Ranges for every tracker. The scale step is left alone: training may have used it."""
 BOX_SPANS: dict[str, Span] = {
     "box_size_lr": (0.1, 1.0),
     "box_size_weight": (0.3, 1.0),
     "box_center_weight": (0.0, 1.0),
     "box_scale_lr": (0.0, 0.8),
 }
-"""Where the network reads boxes."""
+"""Ranges for networks with a box head."""
 FILTER_SPANS: dict[str, Span] = {
     "learning_rate": (0.01, 0.2),
     "first_sample_weight": (0.1, 0.7),
@@ -55,7 +55,7 @@ FILTER_SPANS: dict[str, Span] = {
     "sigma": (0.12, 0.4),
     "regularization": (0.01, 1.0),
 }
-"""Where a filter is learnt while tracking."""
+"""Ranges for trackers with an online filter."""
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,19 @@ class TuningJob:
 
 @dataclass(frozen=True)
 class TuningSummary:
-    """What came out."""
+    """Result of the search."""
 
     settings: TrackingSettings
     names: tuple[str, ...]
     """Names of the settings that were searched, for `read_setting`."""
     trials: int
-    """How many were finished or given up early."""
+    """Number of finished and of pruned trials."""
     searched: tuple[float, float]
     """Mean average overlap on the tracks that were searched, before and after."""
     judged: tuple[float, float]
-    """The same on the other tracks."""
+    """Overlap on the other tracks."""
     tracks: tuple[int, int]
-    """How many were searched, how many judged."""
+    """Number of tracks for the search and for the judgment."""
 
 
 def run_tuning(job: TuningJob, report: Report = no_report) -> TuningSummary:
@@ -176,13 +176,13 @@ def spans_for(network: TrackingNetwork, settings: TrackingSettings) -> dict[str,
 
 
 def read_setting(settings: TrackingSettings, name: str) -> float:
-    """A setting by its name, as of `spans_for`."""
+    """Return a setting by its name, see `spans_for`."""
     group, _, inner = name.rpartition(".")
     return float(getattr(getattr(settings, group) if group else settings, inner))
 
 
 def with_settings(settings: TrackingSettings, values: dict[str, float]) -> TrackingSettings:
-    """The settings with some values replaced, and checked."""
+    """Return the settings with some values replaced, and checked."""
     changed = settings.model_dump()
     for name, value in values.items():
         group, _, inner = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""What `siamtrack train` does: data in, checkpoints, a log and a model out."""
+"""Workflow of `siamtrack train`: data in, checkpoints, a log and a model out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from siamtrack.training.validation import spread_sample, validate
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 20.0
-"""How often a line says how far a validation is."""
+"""Seconds between two lines about a validation."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What came out."""
+    """Summary of a run."""
 
     steps: int
     minutes: float
-    """Of training, over all sessions of the run."""
+    """Minutes of training, over all sessions of the run."""
     overlap: float | None
     """Mean of the average overlaps on the sequences kept from training; None without any."""
     weights: Path

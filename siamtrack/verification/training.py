@@ -43,7 +43,7 @@ class VerificationCheckpoint(RunState):
 
 @dataclass(frozen=True)
 class VerificationStepRecord:
-    """What is reported after a step; figures are means since the last report."""
+    """Record of a step; figures are means since the last record."""
 
     step: int
     steps: int
@@ -61,14 +61,14 @@ class VerificationStepRecord:
 
 @dataclass(frozen=True)
 class Found:
-    """What a batch gave, as scalars."""
+    """Results of a batch, as scalars."""
 
     loss: Tensor
     active: Tensor
 
 
 def start_verification(recipe: VerificationRecipe) -> VerificationCheckpoint:
-    """The state of a run before its first step.
+    """Return the state of a run before its first step.
 
     Raises:
         RecipeError: when the initial weights are not to be had, or are of another architecture.
@@ -123,7 +123,7 @@ def resume_verification(path: Path, recipe: VerificationRecipe) -> VerificationC
 
 
 def trained_branch(checkpoint: VerificationCheckpoint) -> Branch:
-    """The branch that a run has made so far, with its averaged weights."""
+    """Return the branch that a run has made so far, with its averaged weights."""
     data = checkpoint.recipe.data
     branch = build_branch(checkpoint.recipe.model, data.size, data.channels)
     branch.load_state_dict(checkpoint.average)
@@ -214,7 +214,7 @@ def train_verification(
 
 
 def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationRecipe, step: int) -> Found:
-    """The loss of a batch of the recipe.
+    """Return the loss of a batch of the recipe.
 
     Args:
         network: with one branch for both patches, in training mode or not.
@@ -246,7 +246,7 @@ def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationReci
 def _embed(
     network: SiameseNetwork, data: ClassSet, indices: np.ndarray, recipe: VerificationRecipe, rng: np.random.Generator
 ) -> Tensor:
-    """All patches of a batch in one pass: batch norm sees them together."""
+    """Return all patches of a batch in one pass: batch norm sees them together."""
     changed = change_patches(data.patches[indices], recipe.changes, rng)
     return network.embed_first(torch.from_numpy(changed).float())
 

@@ -1,4 +1,4 @@
-"""What `siamtrack train verify-...` and `siamtrack oneshot` do: classes in, a model or figures out."""
+"""Workflows of `siamtrack train verify-...` and `siamtrack oneshot`: classes in, a model or figures out."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class VerificationJob:
 
     recipe: VerificationRecipe
     source: str
-    """As of `siamtrack.verification.classes.read_classes`."""
+    """See `siamtrack.verification.classes.read_classes`."""
     out: Path
     resume: bool = False
     """Go on from the checkpoint in `out`, if there is one."""
@@ -69,7 +69,7 @@ class VerificationJob:
 
 @dataclass(frozen=True)
 class Validation:
-    """How well classes were told apart that are not trained on, when a checkpoint was written."""
+    """Figures of the validation classes when a checkpoint was written."""
 
     step: int
     auc: float
@@ -79,11 +79,11 @@ class Validation:
 
 @dataclass(frozen=True)
 class VerificationSummary:
-    """What came out."""
+    """Summary of a run."""
 
     steps: int
     minutes: float
-    """Of training, over all sessions of the run."""
+    """Minutes of training, over all sessions of the run."""
     card: VerificationCard
     figures: Figures
     """On the held-out classes."""
@@ -105,7 +105,7 @@ class Split:
 
 
 def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
-    """The classes as a recipe parts them.
+    """Return the classes as a recipe parts them.
 
     Raises:
         DataError: for a class that is not there, or too few that are left to train or to measure with.
@@ -124,7 +124,7 @@ def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
 
 
 def training_classes(data: ClassSet, recipe: VerificationRecipe) -> ClassSet:
-    """What batches are drawn from: the classes to train on, or those that are composed of them."""
+    """Return the classes that batches are drawn from: those to train on, or those that are composed of them."""
     if recipe.data.composed == 0:
         return data
     return compose_classes(data, recipe.data.composed, np.random.default_rng(recipe.run.seed))
@@ -188,7 +188,7 @@ def run_verification(job: VerificationJob, report: Report = no_report) -> Verifi
 
 
 def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVerifier, Figures]:
-    """The model of a run: calibrated on half of the pictures of each held-out class, and measured.
+    """Return the model of a run: calibrated on half of the pictures of each held-out class, and measured.
 
     What needs the threshold or the probability is measured on pairs of the other half.
     """
@@ -224,7 +224,9 @@ def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVeri
 
 
 def halves(data: ClassSet, rng: np.random.Generator) -> tuple[ClassSet, ClassSet]:
-    """The patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in both."""
+    """Return the patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in
+    both.
+    """
     first = np.zeros(len(data.classes), bool)
     both = np.zeros(len(data.classes), bool)
     for members in data.members:
@@ -245,7 +247,7 @@ def pair_values(verifier: Verifier, data: ClassSet, count: int, seed: int) -> tu
 
 
 def _raw_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
-    """The branch so far, with a card whose calibration says nothing yet."""
+    """Return the branch so far, with a card whose calibration says nothing yet."""
     recipe = checkpoint.recipe
     training = {
         "data": list(recipe.card.data),
@@ -286,14 +288,14 @@ def _starting_point(job: VerificationJob) -> VerificationCheckpoint:
 
 @dataclass(frozen=True)
 class OneShot:
-    """What `siamtrack oneshot` measured."""
+    """Result of `siamtrack oneshot`."""
 
     model: str
     classes: Sequence[str]
     patches: int
     figures: Figures
     pixels: Figures
-    """Of the same episodes, by the distance of the pixels."""
+    """Figures of the same episodes, by the distance of the pixels."""
 
 
 def run_one_shot(
@@ -309,8 +311,8 @@ def run_one_shot(
     """Measure a model on classes that it need not know.
 
     Args:
-        source: as of `siamtrack.verification.classes.read_classes`.
-        model: as of `siamtrack.verification.model.load_verifier`.
+        source: see `siamtrack.verification.classes.read_classes`.
+        model: see `siamtrack.verification.model.load_verifier`.
         ways: classes in an episode.
         shots: known patches of each.
         episodes: how many.

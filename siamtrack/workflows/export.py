@@ -50,7 +50,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """Result of an export."""
 
     folder: Path
     size: int
@@ -58,7 +58,7 @@ class Exported:
     overlap: float
     """Mean IoU of its path with the original's, in float32, on a rendered clip."""
     int8_overlap: float | None = None
-    """The same with 8 bits."""
+    """Mean IoU with 8 bits."""
     int8_similarity: float | None = None
     """Mean cosine of 8-bit features to the original's, over cells, on crops of the frames."""
 
@@ -165,7 +165,7 @@ def _import(what: str, name: Format, extra: str) -> Callable[..., None]:
 
 
 def _follow(backend: Backend, settings: TrackingSettings) -> NDArray[np.float64]:
-    """The boxes `(T, 4)` of a target that is followed through a rendered clip."""
+    """Return the boxes `(T, 4)` of a target that is followed through a rendered clip."""
     tracker = Tracker(backend, settings)
     (first, (box,)), *rest = SyntheticClip(*CLIP)
     tracker.init(first, box)
@@ -221,7 +221,7 @@ def _check_replaceable(folder: Path) -> None:
 
 @contextmanager
 def _replaced(folder: Path) -> Iterator[Path]:
-    """As of `replacing_folder`.
+    """See `replacing_folder`.
 
     Raises:
         OutputError: when it cannot be made or moved.

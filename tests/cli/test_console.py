@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 
 import pytest
 
 from siamtrack.cli import console
+from siamtrack.cli.tables import figure_table
 from siamtrack.system.progress import Progress
 
 
@@ -86,3 +88,21 @@ def test_progress_of_a_quiet_run_is_not_shown(capsys: pytest.CaptureFixture[str]
         report(Progress(1, 2))
     console.configure_logging()
     assert capsys.readouterr().err == ""
+
+
+def test_plural_counts_a_noun() -> None:
+    assert [console.plural(count, "frame") for count in (0, 1, 12)] == ["0 frames", "1 frame", "12 frames"]
+
+
+def test_exit_code_names_the_signal() -> None:
+    assert [console.exit_code(stop) for stop in (None, signal.SIGINT, signal.SIGTERM)] == [0, 130, 143]
+
+
+def test_results_of_a_quiet_run_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    console.configure_logging(quiet=True)
+    console.show_result("wrote boxes.csv")
+    console.show_table(figure_table("tracker", "AO"))
+    console.configure_logging()
+    assert capsys.readouterr().out == ""
+    console.show_result("wrote boxes.csv", "wrote boxes.json")
+    assert capsys.readouterr().out == "wrote boxes.csv\nwrote boxes.json\n"

@@ -1,4 +1,4 @@
-"""What our own models saw where they went wrong: tracked once more up to that frame, and drawn."""
+"""Explanations of failures: our own models track once more up to that frame, and it is drawn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 WIDTH = 1200
 """Pixels of an explanation."""
 QUALITY = 82
-"""Of JPEG: about 100 kB a picture."""
+"""Quality of JPEG: about 100 kB a picture."""
 
 
 def explain_failures(
@@ -67,7 +67,9 @@ def explain_failures(
 
 
 def _load(name: str, record: RunRecord | None) -> Tracker | None:
-    """The model that made the results; None, with a warning, where something else did, or it has gone or changed."""
+    """Return the model that made the results; None, with a warning, where something else did, or it has gone or
+    changed.
+    """
     if record is None or record.card is None or record.digest is None:
         _logger.warning("%s is not explained: its results are of no known model of siamtrack with a card", name)
         return None

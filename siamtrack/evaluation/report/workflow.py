@@ -36,13 +36,13 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReportJob:
-    """What to report."""
+    """Request for a report."""
 
     dataset: EvaluationSet
     folders: Sequence[Path]
-    """Of results, as of `find_results`."""
+    """Folders of results, see `find_results`."""
     convention: str = "got10k"
-    """How figures are made, as of `siamtrack.evaluation.conventions`."""
+    """Convention of the figures, see `siamtrack.evaluation.conventions`."""
     frames: int = 6
     """Pictures of each sequence."""
     explain: bool = False
