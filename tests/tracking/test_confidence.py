@@ -38,9 +38,9 @@ def peak(value: float = 3.0, psr: float = 8.0, apce: float = 12.0) -> Peak:
 
 def said(sure: list[float], settings: TrackingSettings = SETTINGS) -> list[Status]:
     """What is said about frames of this confidence, one after the other."""
-    belief, statuses = TrackState(), []
+    state, statuses = TrackState(), []
     for each in sure:
-        belief, status = update_state(belief, Signals(), each, settings)
+        state, status = update_state(state, Signals(), each, settings)
         statuses.append(status)
     return statuses
 
@@ -114,9 +114,9 @@ def test_the_filter_that_no_longer_answers_makes_a_fall_of_a_small_one() -> None
     )
 
     def last(signals: list[Signals], settings: TrackingSettings) -> Status:
-        belief, status = TrackState(), U
+        state, status = TrackState(), U
         for each, probability in zip(signals, sure, strict=True):
-            belief, status = update_state(belief, each, probability, settings)
+            state, status = update_state(state, each, probability, settings)
         return status
 
     assert last(falling, BY_ANSWER) is L
@@ -131,18 +131,18 @@ def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
 
 
 def test_the_usual_signals_are_the_mean_of_the_first_frames_whatever_comes_later() -> None:
-    belief = TrackState()
+    state = TrackState()
     for response in (1.0, 2.0, 6.0, 100.0, 100.0):
-        belief, _ = update_state(belief, Signals(response=response), 0.9, SETTINGS)
-    assert belief.frames == 3
-    assert belief.usual == pytest.approx(Signals(response=3.0))
+        state, _ = update_state(state, Signals(response=response), 0.9, SETTINGS)
+    assert state.frames == 3
+    assert state.baseline == pytest.approx(Signals(response=3.0))
 
 
 def test_what_was_usual_outlives_a_loss() -> None:
     known = TrackState(usual=Signals(psr=2.0), frames=1, lost=1)
     for sure in (0.1, 0.0, 0.9):
         known, _ = update_state(known, Signals(psr=-1.0), sure, SETTINGS)
-        assert (known.usual, known.frames) == (Signals(psr=2.0), 1)
+        assert (known.baseline, known.baseline_frames) == (Signals(psr=2.0), 1)
     assert known.lost == 4
 
 
@@ -155,13 +155,13 @@ def test_a_belief_is_a_value() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_lost_targets_count_their_frames_and_followed_ones_none(sure: list[float]) -> None:
-    belief = TrackState()
+    state = TrackState()
     for each in sure:
-        before = belief
-        belief, status = update_state(belief, Signals(), each, SETTINGS)
-        assert (status is T) <= (belief.lost == 0)
-        assert (status is L) <= (belief.lost > 0)
-        assert belief.lost in (0, before.lost + 1)
+        before = state
+        state, status = update_state(state, Signals(), each, SETTINGS)
+        assert (status is T) <= (state.lost == 0)
+        assert (status is L) <= (state.lost > 0)
+        assert state.lost in (0, before.lost + 1)
 
 
 @pytest.mark.parametrize("value", [inf, -inf])

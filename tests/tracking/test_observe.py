@@ -15,7 +15,8 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.crops import crop_whole_pixels_into
-from siamtrack.tracking.state import Observation, TrackResult
+from siamtrack.tracking.observation import Observation
+from siamtrack.tracking.state import TrackResult
 from siamtrack.tracking.tracker import Tracker
 
 BOTH_MODES = pytest.mark.parametrize("mode", ["search", "exemplar", "alternate"])
@@ -144,7 +145,7 @@ def test_the_exemplars_are_those_that_a_target_starts_with(network: TrackingNetw
     crops = tracker.cut_exemplars(frame, box)
     assert crops.shape == (3 if mode == "exemplar" else 1, 64, 64, 3)
     images = torch.from_numpy(crops[..., ::-1].copy()).permute(0, 3, 1, 2).float()
-    torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).kernels)
+    torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).template.exemplars)
 
 
 def test_what_cannot_be_observed(network: TrackingNetwork) -> None:
