@@ -21,17 +21,22 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.config import TrackingSettings
     from siamtrack.errors import SiamTrackError
+    from siamtrack.evaluation.benchmark import benchmark
+    from siamtrack.evaluation.report.workflow import report
     from siamtrack.io.draw import draw
     from siamtrack.io.live.open import open_live
     from siamtrack.io.sources import open_source
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
+    from siamtrack.profiling.workflow import profile
     from siamtrack.tracking.confidence import Status
     from siamtrack.tracking.factory import load
     from siamtrack.tracking.loop import track
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
     from siamtrack.tracking.tracker import Tracker
+    from siamtrack.workflows.export import export
+    from siamtrack.workflows.train import train
 
     __version__: str
 
@@ -49,7 +54,12 @@ _HOMES = {
     "load": "siamtrack.tracking.factory",
     "open_live": "siamtrack.io.live.open",
     "open_source": "siamtrack.io.sources",
+    "profile": "siamtrack.profiling.workflow",
     "track": "siamtrack.tracking.loop",
+    "benchmark": "siamtrack.evaluation.benchmark",
+    "report": "siamtrack.evaluation.report.workflow",
+    "export": "siamtrack.workflows.export",
+    "train": "siamtrack.workflows.train",
 }
 
 __all__ = [
@@ -62,12 +72,17 @@ __all__ = [
     "TrackingSettings",
     "VideoWriter",
     "__version__",
+    "benchmark",
     "draw",
+    "export",
     "list_models",
     "load",
     "open_live",
     "open_source",
+    "profile",
+    "report",
     "track",
+    "train",
 ]
 
 

@@ -7,17 +7,17 @@ from typing import Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["float32", "bfloat16", "float16"]
-"""What a network computes in; what it answers is float32 always."""
+"""Number format that a network computes in. Its outputs are always float32."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 RuntimeName = Literal["torch", "openvino", "onnx"]
-"""What runs a network; all but PyTorch on the CPU alone."""
+"""Library that runs a network; all but PyTorch run on the CPU only."""
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 ComparisonName = Literal[
     "dot", "cosine", "euclidean", "squared_euclidean", "manhattan", "exp_euclidean", "exp_manhattan"
 ]
-"""What a network compares an exemplar with a search region by (`siamtrack.models.comparisons`)."""
+"""Comparison of an exemplar with a search region (`siamtrack.models.comparisons`)."""
 DISTANCES: tuple[ComparisonName, ...] = ("euclidean", "squared_euclidean", "manhattan")
-"""Those of them that are low where the two are alike."""
+"""Comparisons that are low where the two are alike."""
 
 
 class Frozen(BaseModel):
@@ -27,14 +27,14 @@ class Frozen(BaseModel):
 
 
 class OnlineFilterSettings(Frozen):
-    """How a filter is learnt while tracking (`siamtrack.tracking.online_filter.filter`)."""
+    """Settings of the filter that is fitted while tracking (`siamtrack.tracking.online_filter.filter`)."""
 
     learning_rate: float = Field(0.05, gt=0, lt=1)
     """Share of a new sample; those before it lose as much."""
     interval: int = Field(5, ge=1)
     """Frames from one sample to the next."""
     max_samples: int = Field(8, ge=1)
-    """How many samples are kept beside those of the first frame."""
+    """Number of samples that are kept beside those of the first frame."""
     first_sample_weight: float = Field(0.3, ge=0, lt=1)
     """Least share of the first frame, the only one whose box is sure."""
     min_response: float = Field(0.3, ge=0, le=1)
@@ -53,7 +53,7 @@ class OnlineFilterSettings(Frozen):
 
 
 class SignalWeights(Frozen):
-    """What each of the `siamtrack.tracking.confidence.Signals` counts in the logit of the confidence."""
+    """Weights of the `siamtrack.tracking.confidence.Signals` in the logit of the confidence."""
 
     response: float = 0.0
     psr: float = 0.0
@@ -63,7 +63,7 @@ class SignalWeights(Frozen):
 
 
 class ConfidenceSettings(Frozen):
-    """How sure it is that a box shows the target (`siamtrack.tracking.confidence`), and when it is lost and found.
+    """Settings of the confidence (`siamtrack.tracking.confidence`), and of when a target is lost and found.
 
     The weights are those of `siamtrack-lite`, fitted by `tools/fit_confidence.py`.
     """
@@ -81,9 +81,9 @@ class ConfidenceSettings(Frozen):
     slow_smoothing: float = Field(0.2, gt=0, le=1)
     """Share of a frame in the slower mean that the other one is compared with."""
     filter_weight: float = Field(8.0, ge=0)
-    """What the filter's answer counts in that comparison; the logit counts 1."""
+    """Weight of the filter's response in that comparison; the logit has weight 1."""
     drop: float = Field(3.0, ge=0)
-    """How far below the slower mean both together must be for a target to be lost."""
+    """Distance below the slower mean at which a target is lost."""
     lost_frames: int = Field(5, ge=1)
     """Frames in a row as far below, and below `lost_threshold`, before a target is lost."""
     found_threshold: float = Field(0.8, ge=0, le=1)
@@ -109,14 +109,14 @@ class LocalSearchSettings(Frozen):
 
 
 class RedetectionSettings(Frozen):
-    """How a target that is lost is looked for (`siamtrack.tracking.redetection`)."""
+    """Settings of the search for a lost target (`siamtrack.tracking.redetection`)."""
 
     crops: int = Field(3, ge=1, le=64)
     """Search crops a frame beside the usual one."""
 
 
 class TemplateUpdateSettings(Frozen):
-    """How the template follows the target's appearance (`siamtrack.tracking.template`)."""
+    """Settings of the template update (`siamtrack.tracking.template`)."""
 
     interval: int = Field(10, ge=1)
     """Frames from one exemplar to the next."""
@@ -129,7 +129,7 @@ class TemplateUpdateSettings(Frozen):
 
 
 class TrackingSettings(Frozen):
-    """How a tracker searches. The defaults are SiamFC-3s (Bertinetto et al. 2016, section 3 and the released code)."""
+    """Settings of a tracker. The defaults are SiamFC-3s (Bertinetto et al. 2016, section 3 and the released code)."""
 
     context: float = Field(0.5, ge=0, le=2)
     """Context around the target: the exemplar side is `sqrt((w + p)(h + p))` with `p = context * (w + h)`."""
@@ -137,9 +137,10 @@ class TrackingSettings(Frozen):
     """Side of the search crop in pixels at the scale of the exemplar's; None: the network's own. A smaller crop takes
     less time, and sees less of what surrounds the target."""
     scale_search: Literal["search", "exemplar", "alternate"] = "search"
-    """Where the scale pyramid is: `search` crops every frame once a scale (the paper); `exemplar` embeds the exemplar
-    once a scale when the target is set and correlates all of them with one search crop a frame; `alternate` crops a
-    frame once, each frame at another scale, which is taken if its response exceeds the last one of the present size."""
+    """Side that carries the scale pyramid: `search` crops every frame once a scale (the paper); `exemplar` embeds the
+    exemplar once a scale when the target is set and correlates all of them with one search crop a frame; `alternate`
+    crops a frame once, each frame at another scale, which is taken if its response exceeds the last one of the present
+    size."""
     scales: int = Field(3, ge=1, le=9)
     """Number of scales, odd."""
     scale_step: float = Field(1.0375, gt=1, lt=2)
@@ -167,7 +168,7 @@ class TrackingSettings(Frozen):
     online_filter: OnlineFilterSettings | None = None
     """Learn a filter while tracking, which then says where the target is; None keeps to the first exemplar (SiamFC)."""
     confidence: ConfidenceSettings = ConfidenceSettings()
-    """What makes the confidence, and how the status follows it."""
+    """Settings of the confidence and of the status that follows it."""
     template_update: TemplateUpdateSettings | None = None
     """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
     local_search: LocalSearchSettings | None = None

@@ -1,4 +1,4 @@
-"""What can go wrong, as one small family: each message names the thing, its value and the remedy."""
+"""Errors of siamtrack. Each message names the thing, its value and the remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SiamTrackError(Exception):
 
 
 class UsageError(SiamTrackError):
-    """What was asked for makes no sense: a malformed argument, an unknown name, an impossible value."""
+    """Request that makes no sense: a malformed argument, an unknown name, an impossible value."""
 
     exit_code = 2
 

@@ -124,6 +124,43 @@ def test_commands_import_nothing_slow_before_they_run(path: Path) -> None:
     assert found == []
 
 
+def imported_modules(path: Path) -> set[str]:
+    """The modules of the package that a module imports, at once or when a function runs; types alone do not count."""
+    tree, package = parse(path)
+    names = {name_of(each) for each in MODULES}
+
+    def visit(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.orelse:
+                yield from visit(child)
+            return
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for target, _ in imports(node, package):
+                yield target if target in names else target.rpartition(".")[0]
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child)
+
+    return set(visit(tree)) & names - {name_of(path)}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    # Modules that import nothing that is left are taken away, again and again: what stays is a circle.
+    left = {name_of(path): imported_modules(path) for path in MODULES}
+    while free := [module for module, targets in left.items() if not targets & left.keys()]:
+        for module in free:
+            del left[module]
+    assert left == {}
+
+
+def test_only_the_ground_lies_loose_in_the_package() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__", "boxes", "config", "errors"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_can_be_read_at_a_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
 def test_every_part_has_a_place_in_the_layers() -> None:
     parts = {part_of(name_of(path)) for path in MODULES}
     assert parts <= set(RANK)

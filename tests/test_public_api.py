@@ -23,6 +23,7 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.io import draw, sources
     from siamtrack.io.video import writer
     from siamtrack.models.registry import list_models
+    from siamtrack.profiling import workflow as profiling
     from siamtrack.tracking import factory
     from siamtrack.tracking.multi import MultiTracker
 
@@ -32,6 +33,7 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     assert siamtrack.load is factory.load
     assert siamtrack.open_source is sources.open_source
     assert siamtrack.VideoWriter is writer.VideoWriter
+    assert siamtrack.profile is profiling.profile
     assert siamtrack.draw is draw.draw
     assert siamtrack.MultiTracker is MultiTracker
 

@@ -162,7 +162,7 @@ def train(recipe: Recipe, data: Path, out: Path) -> Path:
             return path
     print(f"training {name}, {recipe.run.steps} steps", flush=True)
     job = TrainingJob(recipe, data, out / name, resume=True, workers=0, threads=1)
-    summary = run_training(job, lambda progress: print(f"  {progress.step}: {progress.loss:.3f}", flush=True))
+    summary = run_training(job, lambda progress: print(f"  {progress}", flush=True))
     if summary.stopped_by is not None:
         raise StoppedError
     print(f"  {summary.minutes:.1f} minutes", flush=True)

@@ -45,6 +45,7 @@ def main() -> int:
             settings=settings,
             precision=arguments.precision,
             runtime="torch",  # the same wherever it is measured
+            autotune=True,
         )
         tracks = [track for folder in arguments.folders for track in read_tracks(folder)]
         wanted = {name for name in arguments.only.split(",") if name}

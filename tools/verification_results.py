@@ -98,7 +98,7 @@ def train_row(name: str, recipe: VerificationRecipe, arguments: argparse.Namespa
         folder = arguments.out / f"{name}-{seed}"
         path = folder / f"{chosen.model.name}.safetensors"
         if not path.is_file():
-            run_verification(VerificationJob(chosen, arguments.data, folder, resume=True), lambda progress: None)
+            run_verification(VerificationJob(chosen, arguments.data, folder, resume=True))
         model = load_verifier(path)
         assert isinstance(model, BranchVerifier)
         models.append(model)

@@ -1,4 +1,4 @@
-"""The commands by name; nothing here or in their files imports torch, numba, cv2 or pydantic before a command runs."""
+"""Commands by name. Neither this module nor the commands import torch, numba, cv2 or pydantic before a command runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from siamtrack.cli import (
     info,
     label,
     match,
-    models,
     oneshot,
     profile,
     report,
@@ -23,12 +22,13 @@ from siamtrack.cli import (
     track,
     train,
     tune,
+    warmup,
     webcam,
 )
 
 app = typer.Typer(
     name="siamtrack",
-    help="Give it a video and a box, and it follows the object.",
+    help="Track objects in videos: give a video and a box, and siamtrack follows the object.",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,5 +68,6 @@ app.command("oneshot")(oneshot.oneshot)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.add_typer(data.app, name="data")
-app.command("models")(models.models)
+app.command("warmup")(warmup.warmup)
+app.command("models")(info.models)
 app.command("info")(info.info)

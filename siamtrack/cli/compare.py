@@ -1,4 +1,4 @@
-"""`siamtrack compare`: whether two pictures show the same."""
+"""`siamtrack compare`: comparison of two pictures."""
 
 from __future__ import annotations
 
@@ -7,30 +7,21 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug
-
-VERIFIER = "siamtrack-lite"
-Verifier = Annotated[
-    str,
-    typer.Option(
-        "--model", "-m", metavar="NAME|FILE", help="A file of 'siamtrack train verify-...', or a tracking model."
-    ),
-]
-"""The option of all commands that tell same from different."""
+from siamtrack.cli.options import VERIFIER, Debug, Verifier
 
 
 def compare(
-    one: Annotated[Path, typer.Argument(metavar="A.png", help="A picture of a thing, cut out around it.")],
-    other: Annotated[Path, typer.Argument(metavar="B.png", help="Another one; size and colors may differ.")],
+    one: Annotated[Path, typer.Argument(metavar="A.png", help="Picture of a thing, cropped to it.")],
+    other: Annotated[Path, typer.Argument(metavar="B.png", help="Another picture; size and colors may differ.")],
     *,
     model: Verifier = VERIFIER,
     debug: Debug = False,
 ) -> None:
-    """Tell whether two pictures show the same: the value of the comparison, its probability, the decision.
+    """Decide if two pictures show the same thing, and print the value of the comparison and its probability.
 
     siamtrack compare car-1.png car-2.png
 
-    The probability holds where as many pairs are the same as not.
+    The probability holds where half of the pairs are the same.
     """
     from siamtrack.cli import console
 
@@ -39,7 +30,8 @@ def compare(
     from siamtrack.verification.matching import compare_pictures
 
     found = compare_pictures(one, other, model)
-    out = console.output()
-    out.print(f"{found.measure}: {found.value:.4f} (same from {found.threshold:.4f} {found.direction})")
-    out.print(f"probability of the same: {found.probability:.3f}")
-    out.print(f"decision: {'same' if found.same else 'different'}")
+    console.show_result(
+        f"{found.measure}: {found.value:.4f} (same from {found.threshold:.4f} {found.direction})",
+        f"probability of the same: {found.probability:.3f}",
+        f"decision: {'same' if found.same else 'different'}",
+    )

@@ -1,4 +1,4 @@
-"""`siamtrack data`: look at what a network is fed, and whether a data set is whole."""
+"""`siamtrack data`: views of training data, and checks of data sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import DataKind, Debug, Quiet, Subset, parse_kind
+from siamtrack.cli.options import DataKind, DataSet, Debug, Quiet, RecipeName, Subset, TrainingFolder
 
 app = typer.Typer(help="Look at training data, and check data sets.", no_args_is_help=True)
 
@@ -19,16 +19,18 @@ def _data() -> None:
 
 @app.command()
 def preview(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
+    recipe: RecipeName,
     *,
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Training data, as of train.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The picture.")] = Path("preview.png"),
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many pairs.")] = 24,
+    data: TrainingFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Picture to write.")] = Path(
+        "preview.png"
+    ),
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of pairs.")] = 24,
     first: Annotated[int, typer.Option(metavar="N", min=0, help="Number of the first pair.")] = 0,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draw pairs as the recipe makes them: exemplar left, search crop with its box right."""
+    """Draw training pairs of a recipe: the exemplar on the left, the search crop with its box on the right."""
     from siamtrack.cli import console
 
     console.configure_logging(quiet=quiet, debug=debug)
@@ -37,66 +39,59 @@ def preview(
     from siamtrack.training.recipe import read_recipe
 
     write_preview(read_recipe(recipe), data, output, range(first, first + count))
-    if not quiet:
-        console.output().print(f"wrote {output}")
+    console.show_result(f"wrote {output}")
 
 
 @app.command()
 def stats(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
+    recipe: RecipeName,
     *,
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Training data, as of train.")],
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many pairs to look at.")] = 500,
+    data: TrainingFolder,
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of pairs to measure.")] = 500,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Count what there is to train on, and measure pairs as the recipe makes them."""
+    """Count the training data, and measure training pairs of a recipe."""
     from siamtrack.cli import console
+    from siamtrack.cli.tables import holdings_line, spread_table
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.cli.tables import holdings_line, spread_table
     from siamtrack.training.feed_stats import measure_feed
     from siamtrack.training.recipe import read_recipe
 
-    with console.counting_progress("pairs") as advance:
-        holdings, found = measure_feed(read_recipe(recipe), data, count, advance)
-    if quiet:
-        return
-    out = console.output()
-    out.print(holdings_line(holdings))
-    out.print(
+    with console.progress("pairs") as report:
+        holdings, found = measure_feed(read_recipe(recipe), data, count, report)
+    console.show_result(
+        holdings_line(holdings),
         f"{found.pairs} pairs of {found.groups} videos and photographs: {found.negatives} without the target, "
-        f"{found.gray} gray"
+        f"{found.gray} gray",
+        "most often: " + ", ".join(f"{name} ({times})" for name, times in found.most) + "\n",
     )
-    out.print("most often: " + ", ".join(f"{name} ({times})" for name, times in found.most) + "\n")
     console.show_table(spread_table(found.spreads))
 
 
 @app.command()
 def check(
-    data: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a data set, in the layout of its kind.")],
-    *,
-    kind: DataKind = None,
-    subset: Subset = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    data: DataSet, *, kind: DataKind = None, subset: Subset = None, quiet: Quiet = False, debug: Debug = False
 ) -> int:
-    """List everything that is wrong with a data set for benchmarks: missing files, wrong counts, unreadable boxes."""
+    """List all errors of a data set for benchmarks: missing files, wrong counts, unreadable boxes."""
     from siamtrack.cli import console
 
     console.configure_logging(quiet=quiet, debug=debug)
 
     from siamtrack.datasets import check_dataset, open_dataset
+    from siamtrack.datasets.evaluation_sequences import parse_kind
 
     root, known = data.expanduser(), parse_kind(kind)
-    lines = check_dataset(root, known, subset)
+    with console.progress("checking") as report:
+        lines = check_dataset(root, known, subset, report)
     for line in lines:
         console.show_error(line)
     if not lines and not quiet:
         dataset = open_dataset(root, known, subset)
         frames = sum(len(sequence.frames) for sequence in dataset.sequences)
-        console.output().print(
+        console.show_result(
             f"{data}: nothing is wrong with {dataset.name} ({dataset.kind}): {len(dataset)} sequences, {frames} frames"
         )
     return 1 if lines else 0

@@ -1,4 +1,4 @@
-"""`siamtrack explain`: how the tracker decided in one frame, as a picture."""
+"""`siamtrack explain`: picture of the decision of the tracker in one frame."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Threads
+from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Source, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
 
 def explain(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A video file, a folder of images or a quoted glob.")],
+    source: Source,
     *,
     box: Annotated[
         list[str],
         typer.Option(
             "--box",
             metavar="X,Y,W,H",
-            help="Where the object is in the first frame: left, top, width, height in pixels, from 0.",
+            help="Box of the object in the first frame: left, top, width, height in pixels, from 0.",
         ),
     ],
-    frame: Annotated[int, typer.Option("--frame", metavar="N", help="The frame to explain, from 1; 0 has the box.")],
+    frame: Annotated[
+        int, typer.Option("--frame", metavar="N", help="Frame to explain, from 1; in frame 0 the box is given.")
+    ],
     model: Model = DEFAULT_MODEL,
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="The picture, .png or .jpg; overwritten if it exists."),
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Picture, .png or .jpg; overwritten if it exists.")
     ] = Path("explain.png"),
     device: Device = "auto",
     threads: Threads = None,
@@ -34,7 +35,7 @@ def explain(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draw how the tracker decided in one frame: what it saw, the response, and the place it chose.
+    """Draw the decision of the tracker in one frame: search crop, response map and chosen position.
 
     siamtrack explain street.mp4 --box 120,80,64,48 --frame 60
     """
@@ -44,7 +45,7 @@ def explain(
 
     console.configure_logging(quiet=quiet, debug=debug)
     if len(box) != 1:
-        raise UsageError(f"a picture explains one target, here are {len(box)}: give --box once")
+        raise UsageError(f"a picture explains one target, not {len(box)}: give --box once")
     target = parse_box(box[0])
 
     from siamtrack.evaluation.explain import Question, describe, write_explanation
@@ -52,10 +53,6 @@ def explain(
     # A shell leaves the ~ of --output=~/explain.png to the program.
     output = output.expanduser()
     question = Question(source, target, frame, model, device, threads, precision)
-    with console.progress(frame + 1) as advance:
-        explanation = write_explanation(question, output, advance)
-    if not quiet:
-        out = console.output()
-        for line in describe(explanation):
-            out.print(line)
-        out.print(f"wrote {output}")
+    with console.progress("tracking") as report:
+        explanation = write_explanation(question, output, report)
+    console.show_result(*describe(explanation), f"wrote {output}")

@@ -1,4 +1,4 @@
-"""`siamtrack info`: what a file says about itself."""
+"""`siamtrack info` and `siamtrack models`: model cards, and the size, rate and length of videos."""
 
 from __future__ import annotations
 
@@ -11,29 +11,50 @@ import typer
 from siamtrack.cli.options import Debug
 
 
+def models(debug: Debug = False) -> None:
+    """List the shipped models with size, network and description."""
+    from rich.table import Table
+
+    from siamtrack.cli import console
+    from siamtrack.models.registry import DEFAULT_MODEL, find_model, list_models
+    from siamtrack.models.weights import read_card
+
+    console.configure_logging(debug=debug)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("network", no_wrap=True)
+    table.add_column("description")
+    for name in list_models():
+        path = find_model(name)
+        card = read_card(path)
+        label = f"{name} (default)" if name == DEFAULT_MODEL else name
+        table.add_row(label, f"{path.stat().st_size / 1e6:.1f} MB", card.architecture, card.description)
+    console.output().print(table, soft_wrap=False)
+    console.show_result("The whole card of a model, with data, license and figures: siamtrack info NAME")
+
+
 def info(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A weights file, a shipped or exported model; or a video, a folder or a glob."
+            metavar="FILE", help="Weights file, shipped or exported model, video, folder of images or glob."
         ),
     ],
     debug: Debug = False,
 ) -> None:
-    """Show the model card of weights or of an exported model, or the size, rate and length of a video."""
+    """Show the model card of a model, or the size, rate and length of a video."""
     from siamtrack.cli import console
     from siamtrack.models.registry import list_models
 
     console.configure_logging(debug=debug)
     suffix = Path(file).suffix.lower()
-    # A bare word is the name of a model, known or mistyped, unless something of that name lies there.
+    # A bare word is the name of a model, perhaps a mistyped one, unless there is such a file.
     is_model = file in list_models() or (not suffix and "/" not in file and not Path(file).exists())
     describe = _describe_model if is_model or suffix in (".safetensors", ".pth", ".pt") else _describe_source
     if any(Path(file, f"backbone{ending}").is_file() for ending in (".onnx", ".xml")):
         describe = _describe_exported
-    out = console.output()
-    for line in _lines(describe(file)):
-        out.print(line)
+    console.show_result(*_lines(describe(file)))
 
 
 def _describe_model(name: str) -> dict[str, Any]:
@@ -58,20 +79,20 @@ def _describe_source(name: str) -> dict[str, Any]:
     from siamtrack.io.sources import open_source
 
     with open_source(name) as source:
-        found = source.info
-    rate = float(found.rate)
-    exact = f" ({found.rate.numerator}/{found.rate.denominator})" if found.rate.denominator != 1 else ""
-    length = {} if found.count is None else {"frames": found.count, "seconds": f"{found.count / rate:.2f}"}
+        described = source.info
+    rate = float(described.rate)
+    exact = f" ({described.rate.numerator}/{described.rate.denominator})" if described.rate.denominator != 1 else ""
+    length = {} if described.count is None else {"frames": described.count, "seconds": f"{described.count / rate:.2f}"}
     return {
-        "source": found.name,
-        "size": f"{found.width}x{found.height}",
+        "source": described.name,
+        "size": f"{described.width}x{described.height}",
         "rate": f"{rate:.3f}".rstrip("0").rstrip(".") + f" fps{exact}",
         **length,
     }
 
 
 def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """One `key: value` a line; dicts and lists of dicts are indented below their key, empty values left out."""
+    """Yield one `key: value` a line; dicts and lists of dicts are indented, empty values are left out."""
     for key, value in values.items():
         if isinstance(value, dict) and value:
             yield f"{indent}{key}:"

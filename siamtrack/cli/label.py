@@ -1,66 +1,60 @@
-"""`siamtrack label`: own videos to training data."""
+"""`siamtrack label`: training data from own videos."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from siamtrack.cli.options import Debug, Device, Quiet, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
-if TYPE_CHECKING:
-    from siamtrack.labelling.workflow import LabelSummary
-
 
 def label(
-    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file, a folder of images or a quoted glob.")],
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="Video file, folder of images or quoted glob.")],
     *,
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", metavar="DIR", help="Where the sequence goes, in a folder of its own; DATA/clips to train."
-        ),
+        typer.Option("--out", metavar="DIR", help="Parent folder of the sequence; DATA/clips for training."),
     ],
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Of that folder; default: the name of the video.")
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the sequence. Default: name of the video.")
     ] = None,
     boxes: Annotated[
         Path | None,
         typer.Option(
             "--boxes",
             metavar="FILE",
-            help="Key frames, a line each: frame,x,y,w,h from 0; nan for x to h where the object goes out of sight. "
-            "Without it a window opens to draw them in.",
+            help="Key frames, one a line: frame,x,y,w,h from 0; nan for x to h where the object goes out of sight. "
+            "Without it, a window opens to draw them.",
         ),
     ] = None,
     between: Annotated[
         Literal["track", "interpolate"],
-        typer.Option(
-            help="Where the boxes between key frames come from: tracked from both sides, or on a straight way."
-        ),
+        typer.Option(help="Boxes between key frames: tracked from both sides, or interpolated linearly."),
     ] = "track",
     tracker: Annotated[
-        str, typer.Option("--tracker", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file.")
+        str,
+        typer.Option("--tracker", metavar="NAME|FILE", help="Shipped model (see 'siamtrack models') or weights file."),
     ] = DEFAULT_MODEL,
     check: Annotated[
         bool,
         typer.Option(
             "--check",
-            help="Track forwards and backwards, and keep only frames that agree, beyond the key frames too.",
+            help="Track forwards and backwards, also beyond the key frames, and keep only frames in which both agree.",
         ),
     ] = False,
     agree: Annotated[
-        float, typer.Option("--agree", metavar="IOU", help="Least overlap of both that counts as agreeing.")
+        float, typer.Option("--agree", metavar="IOU", help="Minimum overlap of both boxes for an agreement.")
     ] = 0.65,
-    every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="Write each Nth frame only.")] = 1,
+    every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="Write every Nth frame only.")] = 1,
     device: Device = "auto",
     threads: Threads = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Label an object in a video of your own: boxes on key frames, and those between are filled in.
+    """Label an object in a video: give boxes on key frames, and the boxes between them are filled in.
 
     siamtrack label street.mp4 --out data/clips
     """
@@ -83,21 +77,13 @@ def label(
         device=device,
         threads=threads,
     )
-    summary = workflow.label(job, console.progress)
-    if not quiet:
-        _show(summary)
-
-
-def _show(summary: LabelSummary) -> None:
-    from siamtrack.cli import console
-
-    out = console.output()
+    with console.progress("tracking") as report:
+        summary = workflow.label(job, report)
     if not summary.parts:
-        keys = "1 key frame" if summary.keys == 1 else f"{summary.keys} key frames"
-        out.print(f"{keys} in {summary.folder}; run the same command again to go on")
+        saved = console.plural(summary.key_frames, "key frame")
+        console.show_result(f"{saved} in {summary.folder}; run the same command again to go on")
         return
     if summary.confirmed is not None:
         kept, tried = summary.confirmed
-        out.print(f"forwards and backwards agree in {kept} of {tried} frames ({kept / tried:.0%})")
-    for path, frames in summary.parts:
-        out.print(f"wrote {path}, {frames} frames")
+        console.show_result(f"forwards and backwards agree in {kept} of {tried} frames ({kept / tried:.0%})")
+    console.show_result(*(f"wrote {path}, {frames} frames" for path, frames in summary.parts))

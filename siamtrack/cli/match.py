@@ -1,4 +1,4 @@
-"""`siamtrack match`: where a picture shows what a patch shows."""
+"""`siamtrack match`: search for a patch in a picture."""
 
 from __future__ import annotations
 
@@ -7,35 +7,31 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.compare import VERIFIER, Verifier
-from siamtrack.cli.options import Debug, Quiet
+from siamtrack.cli.options import VERIFIER, Debug, Quiet, Verifier
 
 
 def match(
-    patch: Annotated[Path, typer.Argument(metavar="PATCH", help="A picture of the thing, cut out around it.")],
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to look for it in.")],
+    patch: Annotated[Path, typer.Argument(metavar="PATCH", help="Picture of the thing, cropped to it.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Picture to search.")],
     *,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The heat map with the boxes, .png or .jpg; overwritten if it exists.",
+            "--output", "-o", metavar="FILE", help="Heat map with the boxes, .png or .jpg; overwritten if it exists."
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many matches to show at most.")] = 5,
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Maximum number of matches.")] = 5,
     scales: Annotated[
         int,
         typer.Option(
-            "--scales", metavar="N", min=1, max=15, help="Sizes to try: the patch's, larger and smaller ones."
+            "--scales", metavar="N", min=1, max=15, help="Number of sizes: that of the patch, larger and smaller ones."
         ),
     ] = 7,
     model: Verifier = VERIFIER,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Find the places of a picture that are most like a patch, in several sizes.
+    """Find the places of a picture that are most similar to a patch, in several sizes.
 
     siamtrack match face.png crowd.jpg --output heat.png --top 3
     """
@@ -48,7 +44,6 @@ def match(
 
     output = output and output.expanduser()
     found = find_matches(patch, image, model, top=top, scales=scales, output=output)
-    if not quiet:
-        console.show_table(match_table(found.matches, found.measure))
-        if output is not None:
-            console.output().print(f"wrote {output}")
+    console.show_table(match_table(found.matches, found.measure))
+    if output is not None:
+        console.show_result(f"wrote {output}")

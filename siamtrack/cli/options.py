@@ -2,90 +2,114 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from siamtrack.datasets.evaluation_sequences import Kind
+MACHINE, RESULTS = "Machine", "Results"
+"""Headings of the help, for options of the machine and of output files."""
 
-Machine = "Machine"
-"""Heading of what depends on the machine, in the help."""
-
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Video file, folder of images or quoted glob.")]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box",
+        metavar="X,Y,W,H",
+        help="Box of the object in the first frame: left, top, width, height in pixels, from 0. Give it once for each "
+        "object. Without it, a window opens to draw the boxes.",
+    ),
+]
 Model = Annotated[
-    str, typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model (see 'siamtrack models') or a file.")
+    str,
+    typer.Option("--model", "-m", metavar="NAME|FILE", help="Shipped model (see 'siamtrack models') or weights file."),
+]
+VERIFIER = "siamtrack-lite"
+Verifier = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|FILE",
+        help="Weights file from 'siamtrack train verify-...', or a tracking model.",
+    ),
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"],
-    typer.Option(help="Where the network runs; auto takes a GPU if there is one.", rich_help_panel=Machine),
+    typer.Option(help="Device of the network; auto takes a GPU if there is one.", rich_help_panel=MACHINE),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="CPU threads of the network; default: as few as come near the fastest.",
-        rich_help_panel=Machine,
+        help="CPU threads of the network. Default: the smallest number that is nearly as fast as the best one.",
+        rich_help_panel=MACHINE,
     ),
 ]
 ScaleSearch = Annotated[
     Literal["search", "exemplar", "alternate"] | None,
     typer.Option(
         "--scale-search",
-        help="Where scales are tried: on three search crops a frame (the paper), on the exemplar with one crop, or in "
-        "turn with one crop. Default: as the model says.",
-        rich_help_panel=Machine,
+        help="Scale search: three search crops a frame (as in the paper), scaled exemplars with one search crop, or "
+        "one scale after the other with one search crop. Default: setting of the model.",
+        rich_help_panel=MACHINE,
     ),
 ]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(
-        help="What the network computes in; auto takes the fastest whose responses are as in float32.",
-        rich_help_panel=Machine,
+        help="Precision of the network; auto takes the fastest one with the same responses as float32.",
+        rich_help_panel=MACHINE,
     ),
 ]
 Runtime = Annotated[
     Literal["auto", "torch", "openvino", "onnx"],
     typer.Option(
-        help="What runs the network on the CPU; auto takes OpenVINO where it is installed and faster.",
-        rich_help_panel=Machine,
+        help="Runtime of the network on the CPU; auto takes OpenVINO if it is installed and faster.",
+        rich_help_panel=MACHINE,
     ),
 ]
 Update = Annotated[
     bool,
+    typer.Option("--update", help="Update the template slowly, instead of keeping that of the first frame."),
+]
+CsvFile = Annotated[
+    Path | None,
     typer.Option(
-        "--update", help="Let the template follow the target slowly, instead of keeping to the first frame's alone."
+        "--csv",
+        metavar="FILE",
+        help="Table with the columns frame,time,target,x,y,w,h,score,status.",
+        rich_help_panel=RESULTS,
     ),
 ]
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe of the package, or .toml file.")]
+TrainingFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of training data, see train.")]
+DataSet = Annotated[Path, typer.Argument(metavar="DATA", help="Folder of a data set, in the layout of its kind.")]
 DataKind = Annotated[
-    str | None,
-    typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ...; default: what the folder looks like."),
+    str | None, typer.Option("--kind", metavar="KIND", help="OTB2015, GOT-10k, ... Default: detected from the folder.")
 ]
 Subset = Annotated[
-    str | None, typer.Option("--subset", metavar="NAME", help="The part of the data set, such as val or test.")
+    str | None, typer.Option("--subset", metavar="NAME", help="Part of the data set, such as val or test.")
 ]
-Only = Annotated[
-    str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to take; default: all.")
-]
+Only = Annotated[str | None, typer.Option("--only", metavar="A,B", help="Names of the sequences to use. Default: all.")]
 ConventionName = Annotated[
     Literal["got10k", "pysot"],
-    typer.Option("--convention", help="How the figures are made: as the GOT-10k toolkit or as pysot does it."),
+    typer.Option("--convention", help="Convention of the scores: that of the GOT-10k toolkit or of pysot."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and more of the log.")]
 
 
-def parse_kind(text: str | None) -> Kind | None:
-    """Read the kind of a data set as typed, in capitals or not; None stays None.
+def parse_names(text: str | None) -> list[str] | None:
+    """Split names at commas; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",")]
 
-    Raises:
-        UsageError: for an unknown one.
-    """
-    from siamtrack.datasets.evaluation_sequences import Kind
-    from siamtrack.errors import UsageError
 
-    if text is None:
-        return None
-    kinds = {kind.lower(): kind for kind in Kind}
-    if text.lower() not in kinds:
-        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
-    return kinds[text.lower()]
+def tracking_settings(scale_search: str | None = None, update: bool = False) -> dict[str, object]:
+    """Return the tracking settings that options change."""
+    settings: dict[str, object] = {}
+    if scale_search is not None:
+        settings["scale_search"] = scale_search
+    if update:
+        settings["template_update"] = {}
+    return settings

@@ -1,4 +1,4 @@
-"""`siamtrack profile`: where the time of a frame goes."""
+"""`siamtrack profile`: time of every stage of a frame."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Precision, Quiet, Runtime, ScaleSearch, Threads
-from siamtrack.cli.tables import figure_table
+from siamtrack.cli.options import (
+    Boxes,
+    Debug,
+    Device,
+    Precision,
+    Quiet,
+    Runtime,
+    ScaleSearch,
+    Threads,
+    tracking_settings,
+)
 from siamtrack.models.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from siamtrack.profiling.run import Report
+    from siamtrack.profiling.report import ProfileReport
 
 
 def profile(
     source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="A video file, a folder of images or a quoted glob.")
+        str | None, typer.Argument(metavar="SOURCE", help="Video file, folder of images or quoted glob.")
     ] = None,
     *,
     synthetic: Annotated[
         str | None,
         typer.Option("--synthetic", metavar="WxH", help="Measure on a rendered clip of this size instead of a SOURCE."),
     ] = None,
-    box: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--box",
-            metavar="X,Y,W,H",
-            help="Where the object is in the first frame of SOURCE, as of track. Give it once for each object.",
-        ),
-    ] = None,
+    box: Boxes = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
             "--model",
             "-m",
             metavar="NAME|FILE",
-            help=f"A shipped model or a file; give it several times to compare. Default: {DEFAULT_MODEL}.",
+            help=f"Shipped model or weights file; give it several times to compare. Default: {DEFAULT_MODEL}.",
         ),
     ] = None,
     versus: Annotated[
@@ -48,20 +48,22 @@ def profile(
         typer.Option(
             "--vs",
             metavar="NAME",
-            help="A tracker of OpenCV on the same frames: opencv:csrt, opencv:kcf, opencv:mil, opencv:nano=DIR with "
-            "the folder of NanoTrack's two ONNX files, or opencv:vit=FILE with VitTrack's.",
+            help="Tracker of OpenCV to compare with: opencv:csrt, opencv:kcf, opencv:mil, opencv:nano=DIR with the "
+            "folder of NanoTrack's two ONNX files, or opencv:vit=FILE with VitTrack's file.",
         ),
     ] = None,
-    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Frames to measure in a round.")] = 200,
+    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Number of frames to measure in a round.")] = 200,
     rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", help="Rounds in which every tracker has its turn.")
+        int, typer.Option("--rounds", metavar="N", help="Number of rounds; every tracker runs once in each.")
     ] = 3,
     targets: Annotated[
         int,
-        typer.Option("--targets", metavar="N", help="Objects in the rendered clip, or times each --box is tracked."),
+        typer.Option(
+            "--targets", metavar="N", help="Number of objects in the rendered clip, or of times to track each --box."
+        ),
     ] = 1,
     json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Everything of the table, with machine and settings.")
+        Path | None, typer.Option("--json", metavar="FILE", help="The table with machine and settings, as JSON.")
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -71,103 +73,56 @@ def profile(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Measure where the time of a frame goes, and how much of the machine the network uses.
+    """Measure the time of every stage of a frame, and how close the network is to the limit of the machine.
 
     siamtrack profile --synthetic 640x480 --vs opencv:csrt
     """
     from siamtrack.boxes import parse_box
     from siamtrack.cli import console
+    from siamtrack.cli.tables import profile_tables
 
     console.configure_logging(quiet=quiet, debug=debug)
     boxes = tuple(parse_box(text) for text in box or ())
 
     from siamtrack.io.synthetic import parse_size
-    from siamtrack.profiling.run import ProfileJob, run_profile
+    from siamtrack.profiling.workflow import profile as measure
 
-    job = ProfileJob(
-        source=source,
-        synthetic=None if synthetic is None else parse_size(synthetic),
-        boxes=boxes,
-        models=tuple(model or (DEFAULT_MODEL,)),
-        peers=tuple(versus or ()),
-        frames=frames,
-        rounds=rounds,
-        targets=targets,
-        json=json and json.expanduser(),  # a shell leaves the ~ of --json=~/profile.json to the program
-        device=device,
-        threads=threads,
-        precision=precision,
-        runtime=runtime,
-        settings={"scale_search": scale_search} if scale_search else {},
-    )
-    report = run_profile(job, console.progress)
-    if quiet:
-        return
-    out = console.output()
-    out.print(_headline(report))
-    for table in (_stages(report), _speeds(report), _limits(report)):
-        out.print()
+    json = json and json.expanduser()  # a shell leaves the ~ of --json=~/profile.json to the program
+    with console.progress("tracking") as report:
+        result = measure(
+            source,
+            synthetic=None if synthetic is None else parse_size(synthetic),
+            boxes=boxes,
+            models=model or (DEFAULT_MODEL,),
+            peers=versus or (),
+            frames=frames,
+            rounds=rounds,
+            targets=targets,
+            json=json,
+            device=device,
+            threads=threads,
+            precision=precision,
+            runtime=runtime,
+            settings=tracking_settings(scale_search),
+            report=report,
+        )
+    console.show_result(_headline(result))
+    for table in profile_tables(result):
+        console.show_result("")
         console.show_table(table)
-    if job.json is not None:
-        out.print(f"\nwrote {job.json}")
+    if json is not None:
+        console.show_result(f"\nwrote {json}")
 
 
-def _headline(report: Report) -> str:
-    job, source, machine = report.job, report.source, report.machine
-    clip = "rendered clip" if job.synthetic else source.name
-    targets = "1 target" if len(report.boxes) == 1 else f"{len(report.boxes)} targets"
-    frames = report.trackers[0].frames
-    rounds = "1 round" if job.rounds == 1 else f"{job.rounds} rounds"
+def _headline(report: ProfileReport) -> str:
+    """Return the clip and the machine in two lines."""
+    from siamtrack.cli.console import plural
+
+    source, machine = report.source, report.machine
+    clip = "rendered clip" if report.synthetic else source.name
+    targets, rounds = plural(len(report.boxes), "target"), plural(report.rounds, "round")
     chip = machine["gpu"] if report.device.startswith("cuda") else machine["cpu"]
-    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (
-        f"{clip}, {source.width}x{source.height}, {targets}, {frames} frames in {rounds}\n"
-        f"{chip}, {threads} on {machine['cores']} cores"
+        f"{clip}, {source.width}x{source.height}, {targets}, {report.trackers[0].frames} frames in {rounds}\n"
+        f"{chip}, {plural(machine['threads'], 'thread')} on {machine['cores']} cores"
     )
-
-
-def _short(name: str) -> str:
-    """The name of a tracker without folders: `opencv:nano` of `opencv:nano=DIR`, a file's or folder's own name."""
-    return Path(name.partition("=")[0]).name
-
-
-def _stages(report: Report) -> Table:
-    table = figure_table("ms a frame", "median", "p95", "share")
-    for tracker in report.trackers:
-        table.add_row(_short(tracker.name))
-        for stage, figures in (tracker.stages | {"frame": tracker.frame}).items():
-            table.add_row(
-                f"  {stage}", f"{1000 * figures.median:.2f}", f"{1000 * figures.p95:.2f}", f"{figures.share:.1%}"
-            )
-    return table
-
-
-def _speeds(report: Report) -> Table:
-    """The trackers alone, without decoding, drawing and encoding."""
-    peers = [tracker.name for tracker in report.trackers if tracker.model is None]
-    table = figure_table("fps of the tracker", "median", "mean", *(f"x {_short(peer)}" for peer in peers))
-    for tracker in report.trackers:
-        ratios = (f"{tracker.ratios[peer]:.2f}" if peer in tracker.ratios else "" for peer in peers)
-        table.add_row(_short(tracker.name), f"{tracker.median_fps:.1f}", f"{tracker.mean_fps:.1f}", *ratios)
-    return table
-
-
-def _limits(report: Report) -> Table:
-    """The networks beside a large matrix product."""
-    table = figure_table(
-        "limit of the network", "run by", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached"
-    )
-    for tracker in report.trackers:
-        limit = tracker.limit
-        if limit is not None:
-            table.add_row(
-                _short(tracker.name),
-                limit.runtime,
-                limit.precision,
-                f"{limit.flops / 1e9:.3f}",
-                f"{limit.peak / 1e9:.1f}",
-                f"{1000 * limit.seconds:.2f}",
-                f"{1000 * limit.measured:.2f}",
-                f"{limit.reached:.1%}",
-            )
-    return table

@@ -1,16 +1,13 @@
-"""`siamtrack report`: the results of trackers as a page to look at."""
+"""`siamtrack report`: results of trackers as an HTML page."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_kind
-
-if TYPE_CHECKING:
-    from siamtrack.datasets.evaluation_sequences import EvaluationSet
+from siamtrack.cli.options import ConventionName, DataKind, Debug, Only, Quiet, Subset, parse_names
 
 
 def report(
@@ -18,17 +15,17 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RESULTS",
-            help="Folders of results, as 'siamtrack benchmark' or the GOT-10k toolkit writes them: of all, of those on "
-            "a data set, or of a tracker.",
+            help="Folders of results from 'siamtrack benchmark' or the GOT-10k toolkit: of all data sets, of one data "
+            "set, or of one tracker.",
         ),
     ],
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Where the report goes; one that is there is replaced.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the report; an older report is replaced.")
     ],
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="The folder of the data set; default: as the results say."),
+        typer.Option("--data", metavar="DIR", help="Folder of the data set. Default: as recorded in the results."),
     ] = None,
     kind: DataKind = None,
     subset: Subset = None,
@@ -37,50 +34,45 @@ def report(
     filmstrips: Annotated[
         int,
         typer.Option(
-            "--filmstrips", metavar="N", min=0, help="Frames to show of each sequence, about 12 kB each; 0 for none."
+            "--filmstrips",
+            metavar="N",
+            min=0,
+            help="Number of frames to show of each sequence, about 12 kB each; 0 for none.",
         ),
     ] = 6,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="Track siamtrack's models once more up to their worst moments, and show what they saw: exemplar, "
-            "search crop, response maps.",
+            help="Track the models of siamtrack again up to their worst frames, and show exemplar, search crop and "
+            "response maps there.",
         ),
     ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write the results of trackers as one page of HTML, with plots, tables and performance.json beside it.
+    """Write the results of trackers as one HTML page with plots and tables, and performance.json beside it.
 
     siamtrack report results --out report
     """
     from siamtrack.cli import console
-    from siamtrack.errors import UsageError
 
     console.configure_logging(quiet=quiet, debug=debug)
-    if data is None and (kind, subset) != (None, None):
-        raise UsageError("--kind and --subset say how to read --data: give that as well")
-    folders = [folder.expanduser() for folder in results]
-    dataset = _open(folders, data, kind, subset)
 
-    from siamtrack.evaluation.benchmark import select_sequences
     from siamtrack.evaluation.report.output import write_report
-    from siamtrack.evaluation.report.workflow import ReportJob, make_report
+    from siamtrack.evaluation.report.workflow import report as make
 
-    if only is not None:
-        dataset = select_sequences(dataset, [name.strip() for name in only.split(",")])
-    job = ReportJob(dataset, folders, convention, filmstrips, explain, console.command_line())
-    written = write_report(make_report(job), out.expanduser())
-    if not quiet:
-        for path in written:
-            console.output().print(f"wrote {path}")
-
-
-def _open(folders: list[Path], data: Path | None, kind: str | None, subset: str | None) -> EvaluationSet:
-    """The data set that was asked for, or else the one that the results say they are of."""
-    from siamtrack.datasets import open_dataset
-    from siamtrack.evaluation.report.inputs import Place, recorded_place
-
-    place = recorded_place(folders) if data is None else Place(data.expanduser(), parse_kind(kind), subset)
-    return open_dataset(place.root, place.kind, place.subset)
+    with console.progress("report") as progress:
+        page = make(
+            results,
+            data=data,
+            kind=kind,
+            subset=subset,
+            only=parse_names(only) or (),
+            convention=convention,
+            frames=filmstrips,
+            explain=explain,
+            command=console.command_line(),
+            progress=progress,
+        )
+    console.show_result(*(f"wrote {path}" for path in write_report(page, out.expanduser())))

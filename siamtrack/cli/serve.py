@@ -1,4 +1,4 @@
-"""`siamtrack serve`: follow objects in the browser."""
+"""`siamtrack serve`: tracking in the browser."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import typer
 from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, Threads
 from siamtrack.models.registry import DEFAULT_MODEL
 
-Access = "Access"
-Limits = "Limits"
+ACCESS, LIMITS = "Access", "Limits"
+"""Headings of the help."""
 
-NEEDED = ("fastapi", "uvicorn", "websockets")
+REQUIRED = ("fastapi", "uvicorn", "websockets")
+"""Packages of the extra `serve`."""
 
 
 def serve(
     *,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8765,
     host: Annotated[
         str,
         typer.Option(
             "--host",
             metavar="NAME",
-            help="Where to listen: this machine only, unless it is another address, which needs --token.",
-            rich_help_panel=Access,
+            help="Address to listen on. Default: this machine only; any other address needs --token.",
+            rich_help_panel=ACCESS,
         ),
     ] = "127.0.0.1",
     token: Annotated[
@@ -37,16 +38,16 @@ def serve(
             "--token",
             metavar="TEXT",
             envvar="SIAMTRACK_TOKEN",
-            help="What a browser has to know: it is part of the address that is printed.",
-            rich_help_panel=Access,
+            help="Secret that a browser must give; it is part of the printed address.",
+            rich_help_panel=ACCESS,
         ),
     ] = None,
     allow_cameras: Annotated[
         bool,
         typer.Option(
             "--allow-cameras",
-            help="Let pages open cameras of this machine, and addresses that it reaches.",
-            rich_help_panel=Access,
+            help="Let pages open the cameras of this machine, and addresses in its network.",
+            rich_help_panel=ACCESS,
         ),
     ] = False,
     model: Model = DEFAULT_MODEL,
@@ -55,36 +56,47 @@ def serve(
     precision: Precision = "auto",
     runtime: Runtime = "auto",
     max_sessions: Annotated[
-        int, typer.Option("--max-sessions", metavar="N", help="Pages at once.", rich_help_panel=Limits)
+        int, typer.Option("--max-sessions", metavar="N", help="Maximum number of open pages.", rich_help_panel=LIMITS)
     ] = 8,
     max_targets: Annotated[
-        int, typer.Option("--max-targets", metavar="N", help="Targets of a page at once.", rich_help_panel=Limits)
+        int,
+        typer.Option("--max-targets", metavar="N", help="Maximum number of targets of a page.", rich_help_panel=LIMITS),
     ] = 16,
     max_upload: Annotated[
-        float, typer.Option("--max-upload", metavar="MB", help="Size of an uploaded video.", rich_help_panel=Limits)
+        float,
+        typer.Option("--max-upload", metavar="MB", help="Maximum size of an uploaded video.", rich_help_panel=LIMITS),
     ] = 500.0,
     max_minutes: Annotated[
         float,
         typer.Option(
-            "--max-minutes", metavar="N", help="What is followed and recorded of one source.", rich_help_panel=Limits
+            "--max-minutes",
+            metavar="N",
+            help="Maximum minutes of one source to track and record.",
+            rich_help_panel=LIMITS,
         ),
     ] = 10.0,
     max_side: Annotated[
-        int, typer.Option("--max-side", metavar="N", help="Longer side of a frame, in pixels.", rich_help_panel=Limits)
+        int, typer.Option("--max-side", metavar="N", help="Maximum side of a frame in pixels.", rich_help_panel=LIMITS)
     ] = 1920,
     max_message: Annotated[
-        float, typer.Option("--max-message", metavar="MB", help="Size of one frame sent.", rich_help_panel=Limits)
+        float,
+        typer.Option(
+            "--max-message", metavar="MB", help="Maximum size of one frame from the browser.", rich_help_panel=LIMITS
+        ),
     ] = 4.0,
     max_disk: Annotated[
         float,
         typer.Option(
-            "--max-disk", metavar="MB", help="Files of a page; what is recorded counts twice.", rich_help_panel=Limits
+            "--max-disk",
+            metavar="MB",
+            help="Maximum size of the files of a page; a recording counts twice.",
+            rich_help_panel=LIMITS,
         ),
     ] = 2000.0,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Follow objects in the browser: its webcam, a video, or a camera of this machine.
+    """Track objects in the browser: in its webcam, a video, or a camera of this machine.
 
     siamtrack serve, and open http://127.0.0.1:8765/
     """
@@ -92,14 +104,14 @@ def serve(
     from siamtrack.errors import UsageError
 
     console.configure_logging(quiet=quiet, debug=debug)
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in REQUIRED if find_spec(name) is None]
     if missing:
         raise UsageError(f"serve needs {', '.join(missing)}: pip install 'siamtrack[serve]'")
-    # The browser and the encoders need the cores that waiting threads would spin on (see runner); read with PyTorch.
+    # The browser and the encoders need the cores that waiting threads would spin on. PyTorch reads it when it loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     from siamtrack.live.server import serve as workflow
-    from siamtrack.live.server.limits import Limits as Values
+    from siamtrack.live.server.limits import Limits
 
     job = workflow.ServeJob(
         host=host,
@@ -111,7 +123,7 @@ def serve(
         precision=precision,
         runtime=runtime,
         cameras=allow_cameras,
-        limits=Values(max_sessions, max_targets, max_upload, max_minutes, max_side, max_message, max_disk),
+        limits=Limits(max_sessions, max_targets, max_upload, max_minutes, max_side, max_message, max_disk),
     )
 
     def ready(address: str) -> None:

@@ -1,8 +1,8 @@
-"""Tables of figures as commands print them."""
+"""Tables of figures that the commands print."""
 
 from __future__ import annotations
 
-import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,16 +12,14 @@ if TYPE_CHECKING:
 
     from siamtrack.evaluation.resets import ResetScore
     from siamtrack.evaluation.scores import TrackerScore
+    from siamtrack.profiling.report import ProfileReport
     from siamtrack.training.feed_stats import Holdings, Spread
     from siamtrack.verification.matching import Match
     from siamtrack.verification.workflow import OneShot
 
-_FIGURES = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
-"""Columns by the name of the figure."""
-
 
 def figure_table(*columns: str) -> Table:
-    """An empty table whose first column is text and whose others are figures."""
+    """Return an empty table: the first column is text, the others are figures."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -31,17 +29,18 @@ def figure_table(*columns: str) -> Table:
 
 
 def score_table(scores: Sequence[TrackerScore]) -> Table:
-    """Two lines a tracker, the best first: its figures, and below them their 95 % intervals."""
-    table = figure_table("tracker", *_FIGURES.values(), "fps", "failures")
-    for score in sorted(scores, key=lambda each: _descending(each.figures.ao)):
-        cells = [_with_interval(getattr(score.figures, name), *score.interval[name]) for name in _FIGURES]
-        fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
-        table.add_row(score.tracker, *cells, fps, str(score.failures))
+    """Return the table of `score_rows`."""
+    from siamtrack.evaluation.scores import score_rows
+
+    heading, *rows = score_rows(scores)
+    table = figure_table(*heading)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def reset_table(scores: Mapping[str, ResetScore]) -> Table:
-    """A line a tracker, the one that fails least first."""
+    """Return a table of trackers, the one with the fewest failures first."""
     table = figure_table("tracker", "accuracy", "robustness", "failures")
     for name, score in sorted(scores.items(), key=lambda each: each[1].robustness):
         table.add_row(name, f"{score.accuracy:.3f}", f"{score.robustness:.3f}", str(score.failures))
@@ -49,7 +48,7 @@ def reset_table(scores: Mapping[str, ResetScore]) -> Table:
 
 
 def spread_table(spreads: Mapping[str, Spread]) -> Table:
-    """A line a figure of training pairs."""
+    """Return a table of the figures of training pairs."""
     table = figure_table("search crop", "5 %", "median", "95 %")
     for name, spread in spreads.items():
         table.add_row(name, *(f"{value:.4g}" for value in (spread.low, spread.median, spread.high)))
@@ -57,7 +56,7 @@ def spread_table(spreads: Mapping[str, Spread]) -> Table:
 
 
 def match_table(matches: Sequence[Match], measure: str) -> Table:
-    """A line a match, the best first."""
+    """Return a table of matches, the best first."""
     table = figure_table("", "x", "y", "width", "height", measure, "probability")
     for number, match in enumerate(matches, 1):
         numbers = [f"{value:.1f}" for value in match.box]
@@ -66,7 +65,7 @@ def match_table(matches: Sequence[Match], measure: str) -> Table:
 
 
 def one_shot_table(found: OneShot) -> Table:
-    """A line for the model and one for the pixels; an accuracy comes with half of its 95 % interval."""
+    """Return a table of the model and the pixels; an accuracy has half of its 95 % interval."""
     episodes = found.figures.episodes
     table = figure_table("", f"{episodes.ways}-way {episodes.shots}-shot", "AUC", "recall at 1")
     for name, figures in ((found.model, found.figures), ("pixels", found.pixels)):
@@ -75,19 +74,45 @@ def one_shot_table(found: OneShot) -> Table:
     return table
 
 
+def profile_tables(report: ProfileReport) -> tuple[Table, Table, Table]:
+    """Return the tables of a profile: the stages, the speed of the trackers alone, and the limits of the networks."""
+    peers = [tracker.name for tracker in report.trackers if tracker.model is None]
+    stages = figure_table("ms a frame", "median", "p95", "share")
+    speeds = figure_table("fps of the tracker", "median", "mean", *(f"x {_short(peer)}" for peer in peers))
+    limits = figure_table(
+        "limit of the network", "run by", "precision", "GFLOP", "GFLOP/s", "limit ms", "took ms", "reached"
+    )
+    for tracker in report.trackers:
+        name = _short(tracker.name)
+        stages.add_row(name)
+        for stage, times in (tracker.stages | {"frame": tracker.frame}).items():
+            stages.add_row(f"  {stage}", f"{1000 * times.median:.2f}", f"{1000 * times.p95:.2f}", f"{times.share:.1%}")
+        ratios = (f"{tracker.ratios[peer]:.2f}" if peer in tracker.ratios else "" for peer in peers)
+        speeds.add_row(name, f"{tracker.median_fps:.1f}", f"{tracker.mean_fps:.1f}", *ratios)
+        limit = tracker.limit
+        if limit is not None:
+            limits.add_row(
+                name,
+                limit.runtime,
+                limit.precision,
+                f"{limit.flops / 1e9:.3f}",
+                f"{limit.peak / 1e9:.1f}",
+                f"{1000 * limit.seconds:.2f}",
+                f"{1000 * limit.measured:.2f}",
+                f"{limit.reached:.1%}",
+            )
+    return stages, speeds, limits
+
+
+def _short(name: str) -> str:
+    """Return the name of a tracker without folders: `opencv:nano` of `opencv:nano=DIR`, or the name of a file."""
+    return Path(name.partition("=")[0]).name
+
+
 def holdings_line(holdings: Holdings) -> str:
-    """What a folder of training data holds, in one sentence."""
+    """Return the content of a folder of training data in one sentence."""
     return (
         f"{holdings.tracks} tracks with {holdings.frames} boxes to train on, {holdings.validation} to validate with; "
         f"{holdings.objects} objects in {holdings.photos} photographs ({holdings.masked} with a mask), "
         f"{holdings.cutouts} cut-outs"
     )
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}\n{low:.2f}-{high:.2f}"
-
-
-def _descending(value: float) -> float:
-    """A key to sort by; what could not be scored comes last."""
-    return math.inf if math.isnan(value) else -value

@@ -1,37 +1,39 @@
-"""`siamtrack track`: follow objects through a video."""
+"""`siamtrack track`: tracking of objects through a video."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, ScaleSearch, Threads, Update
+from siamtrack.cli.options import (
+    RESULTS,
+    Boxes,
+    CsvFile,
+    Debug,
+    Device,
+    Model,
+    Precision,
+    Quiet,
+    Runtime,
+    ScaleSearch,
+    Source,
+    Threads,
+    Update,
+    tracking_settings,
+)
 from siamtrack.models.registry import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    from siamtrack.workflows.track import Summary
-
-Results = "Results"
 
 
 def track(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A video file, a folder of images or a quoted glob.")],
+    source: Source,
     *,
-    box: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--box",
-            metavar="X,Y,W,H",
-            help="Where the object is in the first frame: left, top, width, height in pixels, from 0. "
-            "Give it once for each object. Without it a window opens to draw the boxes in.",
-        ),
-    ] = None,
+    box: Boxes = None,
     model: Model = DEFAULT_MODEL,
     start: Annotated[int, typer.Option("--start", metavar="N", help="First frame, from 0.")] = 0,
     end: Annotated[
-        int | None, typer.Option("--end", metavar="N", help="Frame to stop before; default: the last one too.")
+        int | None, typer.Option("--end", metavar="N", help="Frame to stop before. Default: the end of the source.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -39,25 +41,24 @@ def track(
             "--output",
             "-o",
             metavar="FILE",
-            help="The video to write, with boxes, ids and scores drawn. "
-            "Default: NAME-tracked.mp4 in the current folder. Files that exist are overwritten, never the source.",
-            rich_help_panel=Results,
+            help="Video to write, with boxes, ids and scores. Default: NAME-tracked.mp4 in the current folder. "
+            "Existing files are overwritten, but never the source.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
-    no_video: Annotated[bool, typer.Option("--no-video", help="Write no video.", rich_help_panel=Results)] = False,
-    csv: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="frame,time,target,x,y,w,h,score,status", rich_help_panel=Results),
-    ] = None,
+    no_video: Annotated[bool, typer.Option("--no-video", help="Write no video.", rich_help_panel=RESULTS)] = False,
+    csv: CsvFile = None,
     json: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The same rows with settings, model card, machine and times.", rich_help_panel=Results
+            metavar="FILE",
+            help="The rows of --csv with settings, model card, machine and times.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
     otb: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Boxes of one object as x,y,w,h, from 1 (OTB).", rich_help_panel=Results),
+        typer.Option(metavar="FILE", help="Boxes of one object as x,y,w,h, from 1 (OTB).", rich_help_panel=RESULTS),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Show the frames while they are tracked; q or Esc stops.")
@@ -71,7 +72,7 @@ def track(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Follow one or more objects through a video.
+    """Track one or more objects through a video.
 
     siamtrack track street.mp4 --box 120,80,64,48 --csv street.csv
     """
@@ -84,12 +85,12 @@ def track(
         raise UsageError(f"--no-video and --output {output} contradict each other: give one of them")
     boxes = tuple(parse_box(text) for text in box or ())
 
-    from siamtrack.io.window import has_display
+    from siamtrack.io.window import require_display
     from siamtrack.workflows import track as runner
 
-    if (show or not boxes) and not has_display():
-        why = "--show" if show else "without --box a window is opened to draw it, and it"
-        raise UsageError(f"{why} needs a display, and there is none here: give --box X,Y,W,H (and no --show)")
+    if show or not boxes:
+        purpose = "--show" if show else "without --box a window is opened to draw it, and it"
+        require_display(purpose, "give --box X,Y,W,H (and no --show)")
     video = None if no_video else output or runner.default_video(source)
     # A shell leaves the ~ of --csv=~/boxes.csv to the program.
     video, csv, json, otb = (path and path.expanduser() for path in (video, csv, json, otb))
@@ -104,24 +105,17 @@ def track(
         threads=threads,
         precision=precision,
         runtime=runtime,
-        settings=({"scale_search": scale_search} if scale_search else {}) | ({"template_update": {}} if update else {}),
+        settings=tracking_settings(scale_search, update),
         show=show,
     )
-    summary = runner.run(job, console.progress)
-    if not quiet:
-        _show(summary)
-    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
-
-
-def _show(summary: Summary) -> None:
-    from siamtrack.cli import console
-
-    out = console.output()
-    end = "" if summary.stopped_by is None else f", stopped by {summary.stopped_by.name}"
+    with console.progress("tracking") as report:
+        summary = runner.run(job, report)
+    end_of_run = "" if summary.stopped_by is None else f", stopped by {summary.stopped_by.name}"
     skipped = f" ({summary.skipped} skipped)" if summary.skipped else ""
-    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
     targets = "" if summary.targets == 1 else f", {summary.targets} targets"
-    out.print(f"tracked {frames}{skipped}{targets} in {summary.seconds:.1f} s{end}")
-    out.print(f"tracking {summary.tracking_fps:.1f} fps, end to end {summary.end_to_end_fps:.1f} fps")
-    for path in summary.files:
-        out.print(f"wrote {path}")
+    console.show_result(
+        f"tracked {console.plural(summary.frames, 'frame')}{skipped}{targets} in {summary.seconds:.1f} s{end_of_run}",
+        f"tracking {summary.tracking_fps:.1f} fps, end to end {summary.end_to_end_fps:.1f} fps",
+        *(f"wrote {path}" for path in summary.files),
+    )
+    return console.exit_code(summary.stopped_by)

@@ -1,4 +1,4 @@
-"""`siamtrack train`: train a model from a recipe."""
+"""`siamtrack train`: training of a model from a recipe."""
 
 from __future__ import annotations
 
@@ -7,54 +7,53 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from siamtrack.cli.options import Debug, Quiet
+from siamtrack.cli.options import MACHINE, Debug, Quiet, RecipeName
 
 if TYPE_CHECKING:
-    from siamtrack.training.recipe import Recipe
-    from siamtrack.verification.recipe import VerificationRecipe
     from siamtrack.verification.workflow import VerificationSummary
-
-Machine = "Machine"
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of the package, or a .toml file.")],
+    recipe: RecipeName,
     *,
     data: Annotated[
         str,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID, YouTube-BB or COCO. For verify-...: "
-            "a folder of one folder of pictures a class, or 'digits'.",
+            help="Folder of training data: own sequences and photographs, GOT-10k, LaSOT, TrackingNet, VID, YouTube-BB "
+            "or COCO. For verify-...: a folder with one folder of pictures for each class, or 'digits'.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="For checkpoints, log and model. Default: runs/RECIPE.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of checkpoints, log and model. Default: runs/RECIPE."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instead of the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of steps. Default: from the recipe.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed. Default: from the recipe.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="N", help="Train so long, then validate; --resume auto goes on later.")
+        float | None, typer.Option(metavar="N", help="Stop after N minutes and validate; --resume auto goes on later.")
     ] = None,
     resume: Annotated[
         Literal["auto"] | None,
         typer.Option(metavar="auto", help="Go on from the checkpoint in --out, if there is one."),
     ] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")] = False,
     workers: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Processes that make pairs.", rich_help_panel=Machine)
+        int, typer.Option(metavar="N", min=0, help="Number of processes that make pairs.", rich_help_panel=MACHINE)
     ] = 1,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads of the network.", rich_help_panel=Machine)
+        int | None, typer.Option(metavar="N", min=1, help="CPU threads of the network.", rich_help_panel=MACHINE)
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.", rich_help_panel=Machine)
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Device of the network.", rich_help_panel=MACHINE)
     ] = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Train a model. Ctrl-C stops after a checkpoint; nothing is lost.
+    """Train a model. Ctrl-C writes a checkpoint and stops; nothing is lost.
 
     siamtrack train siamtrack-lite --data data --minutes 30
 
@@ -62,96 +61,47 @@ def train(
 
     Under torchrun or accelerate launch, the processes share every batch.
     """
+    import os
+
     from siamtrack.cli import console
-    from siamtrack.errors import UsageError
 
-    console.configure_logging(quiet=quiet, debug=debug)
+    first = int(os.environ.get("RANK", "0")) == 0
+    console.configure_logging(quiet=quiet or not first, debug=debug)  # only the first process logs
 
-    from siamtrack.training.recipe import Recipe
+    from siamtrack.training.parallel import OtherProcessError
     from siamtrack.verification.recipe import read_any_recipe
+    from siamtrack.verification.workflow import VerificationSummary
+    from siamtrack.workflows.train import train as run
 
     chosen = read_any_recipe(recipe)
-    changed = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
-    chosen = chosen.model_copy(update={"run": chosen.run.model_copy(update=changed)})
-    folder = out or Path("runs") / Path(recipe).stem
-    if not isinstance(chosen, Recipe):
-        if tensorboard:
-            raise UsageError("--tensorboard is for tracking models: the figures of this one are in log.csv")
-        return _train_verifier(chosen, data, folder, resume=resume is not None, minutes=minutes, threads=threads)
-    return _train_tracker(
-        chosen,
-        Path(data),
-        folder,
-        resume=resume is not None,
-        minutes=minutes,
-        workers=workers,
-        threads=threads,
-        device=device,
-        tensorboard=tensorboard,
-        debug=debug,
-    )
-
-
-def _train_tracker(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    resume: bool,
-    minutes: float | None,
-    workers: int,
-    threads: int | None,
-    device: str,
-    tensorboard: bool,
-    debug: bool,
-) -> int:
-    from siamtrack.cli import console
-    from siamtrack.runtime.devices import find_device
-    from siamtrack.training.parallel import OtherProcessError, join_processes
-    from siamtrack.training.workflow import TrainingJob, run_training
-
     try:
-        with join_processes() as processes:
-            if processes.rank > 0:
-                console.configure_logging(quiet=True, debug=debug)  # the first one speaks for all
-            job = TrainingJob(
-                recipe=recipe,
-                data=data,
-                out=out,
-                resume=resume,
+        with console.progress("training", keep=True) as report:
+            summary = run(
+                chosen,
+                data,
+                out=out or Path("runs") / Path(recipe).stem,
+                steps=steps,
+                seed=seed,
                 minutes=minutes,
+                resume=resume is not None,
+                tensorboard=tensorboard,
                 workers=workers,
                 threads=threads,
-                device=processes.device(str(find_device(device))),
-                tensorboard=tensorboard,
+                device=device,
+                report=report,
             )
-            with console.training_progress(recipe.run.steps, console.tracking_figures) as report:
-                summary = run_training(job, report, processes)
     except OtherProcessError as error:
         return error.exit_code
-    if processes.rank > 0:
+    if not first:
         return 0
-    _show_steps(summary.steps, summary.minutes, recipe.run.steps)
-    if summary.overlap is not None:
+    _show_steps(summary.steps, summary.minutes, steps or chosen.run.steps)
+    if isinstance(summary, VerificationSummary):
+        for line in _held_out_lines(summary):
+            console.show_result(line)
+    elif summary.overlap is not None:
         console.show_result(f"mean average overlap on the sequences kept from training: {summary.overlap:.3f}")
     console.show_result(f"wrote {summary.weights}")
-    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
-
-
-def _train_verifier(
-    recipe: VerificationRecipe, data: str, out: Path, *, resume: bool, minutes: float | None, threads: int | None
-) -> int:
-    from siamtrack.cli import console
-    from siamtrack.verification.workflow import VerificationJob, run_verification
-
-    job = VerificationJob(recipe, data, out, resume, minutes, threads)
-    with console.training_progress(recipe.run.steps, console.verification_figures) as report:
-        summary = run_verification(job, report)
-    _show_steps(summary.steps, summary.minutes, recipe.run.steps)
-    for line in _held_out_lines(summary):
-        console.show_result(line)
-    console.show_result(f"wrote {summary.weights}")
-    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
+    return console.exit_code(summary.stopped_by)
 
 
 def _show_steps(done: int, minutes: float, wanted: int) -> None:

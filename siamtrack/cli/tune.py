@@ -1,4 +1,4 @@
-"""`siamtrack tune`: search for tracking settings on one's own sequences."""
+"""`siamtrack tune`: search for tracking settings on own sequences."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Model, Quiet, Threads
+from siamtrack.cli.options import Debug, Model, Quiet, Threads, TrainingFolder
 from siamtrack.models.registry import DEFAULT_MODEL
 
 
 def tune(
     model: Model = DEFAULT_MODEL,
     *,
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Sequences with boxes, as of train.")],
+    data: TrainingFolder,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The same weights with the settings that were found.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Weights file with the settings that were found.")
     ] = Path("tuned.safetensors"),
-    trials: Annotated[int, typer.Option(metavar="N", min=1, help="How many settings to try.")] = 50,
-    minutes: Annotated[float | None, typer.Option(metavar="N", help="Stop after so long.")] = None,
+    trials: Annotated[int, typer.Option(metavar="N", min=1, help="Number of settings to try.")] = 50,
+    minutes: Annotated[float | None, typer.Option(metavar="N", help="Stop after N minutes.")] = None,
     frames: Annotated[
-        int, typer.Option(metavar="N", min=0, help="About how many frames to track in a trial; 0 for all.")
+        int, typer.Option(metavar="N", min=0, help="Approximate number of frames to track in a trial; 0 for all.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the sampler.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the sampler.")] = 0,
     threads: Threads = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Search for tracking settings on sequences with boxes: half of them are searched, the other half judges.
+    """Search for tracking settings on half of the sequences, and measure them on the other half.
 
     siamtrack tune --model siamtrack-box --data data --output tuned.safetensors
     """
@@ -39,16 +39,12 @@ def tune(
     from siamtrack.training.tuning import TuningJob, read_setting, run_tuning
 
     job = TuningJob(model, data, output.expanduser(), trials, minutes, frames, seed, threads)
-    with console.tuning_progress(trials) as report:
+    with console.progress("tuning", keep=True) as report:
         summary = run_tuning(job, report)
-    if quiet:
-        return
-    out = console.output()
-    out.print(f"{summary.trials} trials")
-    for what, count, (before, after) in zip(
-        ("searched", "judged"), summary.tracks, (summary.searched, summary.judged), strict=True
-    ):
-        out.print(f"average overlap on {count} tracks {what}: {before:.3f} -> {after:.3f}")
+    console.show_result(f"{summary.trials} trials")
+    parts = zip(("searched", "judged"), summary.tracks, (summary.searched, summary.judged), strict=True)
+    for part, count, (before, after) in parts:
+        console.show_result(f"average overlap on {count} tracks {part}: {before:.3f} -> {after:.3f}")
     for name in summary.names:
-        out.print(f"{name} = {read_setting(summary.settings, name):.4g}")
-    out.print(f"wrote {job.output}")
+        console.show_result(f"{name} = {read_setting(summary.settings, name):.4g}")
+    console.show_result(f"wrote {job.output}")

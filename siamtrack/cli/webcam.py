@@ -1,19 +1,26 @@
-"""`siamtrack webcam`: follow objects before a camera."""
+"""`siamtrack webcam`: tracking of objects in front of a camera."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import Debug, Device, Model, Precision, Quiet, Runtime, Threads, Update
+from siamtrack.cli.options import (
+    RESULTS,
+    CsvFile,
+    Debug,
+    Device,
+    Model,
+    Precision,
+    Quiet,
+    Runtime,
+    Threads,
+    Update,
+    tracking_settings,
+)
 from siamtrack.models.registry import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    from siamtrack.live.loop import Summary
-
-Results = "Results"
 
 
 def webcam(
@@ -24,7 +31,7 @@ def webcam(
             "--camera",
             "-c",
             metavar="N|DEVICE|URL|FILE",
-            help="A camera by number or as /dev/video2, a network camera as rtsp://... or http://....mjpg, or a video "
+            help="Number of a camera, /dev/video2, rtsp://... or http://....mjpg for a network camera, or a video "
             "file, which is played at its own rate.",
         ),
     ] = "0",
@@ -33,35 +40,31 @@ def webcam(
         typer.Option(
             "--box",
             metavar="X,Y,W,H",
-            help="Where an object is in the first frame: left, top, width, height in pixels, from 0; once for each "
-            "object. Without a display, these are followed without a window, which needs --record or --csv.",
+            help="Box of the object in the first frame: left, top, width, height in pixels, from 0. Give it once for "
+            "each object. Without a display, there is no window, and --record or --csv is needed.",
         ),
     ] = None,
     select_on_start: Annotated[
-        bool, typer.Option("--select-on-start", help="Freeze the first frame until boxes are drawn; Space goes on.")
+        bool, typer.Option("--select-on-start", help="Hold the first frame until boxes are drawn; Space goes on.")
     ] = False,
     model: Model = DEFAULT_MODEL,
     record: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The video to write, with boxes, ids and scores drawn. It has a constant rate and plays as fast as "
-            "things happened: where a camera gives fewer frames they are repeated, where it gives more, left out. "
-            "A file that exists is overwritten, never the source.",
-            rich_help_panel=Results,
+            help="Video to write, with boxes, ids and scores, in real time at a constant rate: frames are repeated or "
+            "left out where the camera is slower or faster. An existing file is overwritten, but never the source.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="frame,time,target,x,y,w,h,score,status", rich_help_panel=Results),
-    ] = None,
+    csv: CsvFile = None,
     snapshots: Annotated[
         Path,
         typer.Option(
             metavar="DIR",
-            help="Where the key s saves pictures; they never overwrite anything. Default: the current folder.",
+            help="Folder of the pictures that the key s saves; no file is overwritten. Default: the current folder.",
             show_default=False,
-            rich_help_panel=Results,
+            rich_help_panel=RESULTS,
         ),
     ] = Path(),
     device: Device = "auto",
@@ -72,7 +75,7 @@ def webcam(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
-    """Follow objects before a camera: a window opens, drag a box around an object in it; h shows the keys.
+    """Track objects in front of a camera: drag a box around an object in the window; h shows the keys.
 
     siamtrack webcam --record desk.mp4
     """
@@ -93,7 +96,7 @@ def webcam(
                 "give --box X,Y,W,H with --record or --csv (and no --select-on-start)"
             )
         if record is None and csv is None:
-            raise UsageError("without a display nothing would be seen of this: give --record FILE or --csv FILE")
+            raise UsageError("without a display there would be no result: give --record FILE or --csv FILE")
 
     from siamtrack.io.live.open import open_live
     from siamtrack.live import webcam as workflow
@@ -111,21 +114,17 @@ def webcam(
         threads=threads,
         precision=precision,
         runtime=runtime,
-        settings={"template_update": {}} if update else {},
+        settings=tracking_settings(update=update),
     )
-    summary = workflow.watch(job, open_live) if display else workflow.follow(job, open_live, console.progress)
-    if not quiet:
-        _show(summary)
-    return 0 if summary.stopped_by is None else 128 + summary.stopped_by
-
-
-def _show(summary: Summary) -> None:
-    from siamtrack.cli import console
-
-    out = console.output()
+    if display:
+        summary = workflow.watch(job, open_live)
+    else:
+        with console.progress("tracking") as report:
+            summary = workflow.follow(job, open_live, report)
     end = "" if summary.stopped_by is None else f", stopped by {summary.stopped_by.name}"
-    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
-    targets = "1 target" if summary.targets == 1 else f"{summary.targets} targets"
-    out.print(f"followed {targets} through {frames} in {summary.seconds:.1f} s, {summary.dropped} dropped{end}")
-    for path in summary.files:
-        out.print(f"wrote {path}")
+    frames, targets = console.plural(summary.frames, "frame"), console.plural(summary.targets, "target")
+    console.show_result(
+        f"followed {targets} through {frames} in {summary.seconds:.1f} s, {summary.dropped} dropped{end}",
+        *(f"wrote {path}" for path in summary.files),
+    )
+    return console.exit_code(summary.stopped_by)

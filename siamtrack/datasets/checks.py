@@ -10,9 +10,12 @@ import numpy as np
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind
 from siamtrack.datasets.registry import open_dataset
 from siamtrack.errors import DataError
+from siamtrack.system.progress import Progress, Report, no_report
 
 
-def check_dataset(root: Path, kind: Kind | None = None, subset: str | None = None) -> list[str]:
+def check_dataset(
+    root: Path, kind: Kind | None = None, subset: str | None = None, report: Report = no_report
+) -> list[str]:
     """Read all annotations and videos, list all pictures and decode the first of a sequence.
 
     What is wrong is told in lines, each of which names the sequence.
@@ -21,6 +24,7 @@ def check_dataset(root: Path, kind: Kind | None = None, subset: str | None = Non
         root: the folder.
         kind: as of `open_dataset`.
         subset: as of `open_dataset`.
+        report: called after every sequence.
 
     Returns:
         The lines; none where all is well.
@@ -34,7 +38,10 @@ def check_dataset(root: Path, kind: Kind | None = None, subset: str | None = Non
         return [str(error)]
     counts = Counter(sequence.name for sequence in dataset.sequences)
     twice = [f"{name}: {count} sequences have this name" for name, count in counts.items() if count > 1]
-    found = [f"{sequence.name}: {line}" for sequence in dataset.sequences for line in check_sequence(sequence)]
+    found = []
+    for number, sequence in enumerate(dataset.sequences, 1):
+        found += [f"{sequence.name}: {line}" for line in check_sequence(sequence)]
+        report(Progress(number, len(dataset), "sequences"))
     return [*dataset.notes, *twice, *found]
 
 

@@ -6,7 +6,7 @@ the layouts are in `siamtrack.datasets`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from siamtrack.errors import UsageError
 
 
 class Kind(StrEnum):
@@ -101,3 +103,36 @@ class EvaluationSet:
     def __len__(self) -> int:
         """Number of sequences."""
         return len(self.sequences)
+
+
+def parse_kind(text: str | None) -> Kind | None:
+    """Read the kind of a data set as typed, in capitals or not; None stays None.
+
+    Raises:
+        UsageError: for an unknown kind.
+    """
+    if text is None:
+        return None
+    kinds = {kind.lower(): kind for kind in Kind}
+    if text.lower() not in kinds:
+        raise UsageError(f"unknown kind of data set '{text}' (known: {', '.join(Kind)})")
+    return kinds[text.lower()]
+
+
+SHOWN = 12
+"""Most names in a note about missing sequences."""
+
+
+def note_missing(names: Collection[str], total: int, whole: str) -> tuple[str, ...]:
+    """Return a note about missing sequences, as figures are then not those of the benchmark.
+
+    Args:
+        names: of the sequences that are not there.
+        total: how many there should be.
+        whole: what they are part of.
+    """
+    if not names:
+        return ()
+    shown = sorted(names)[:SHOWN]
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (f"{len(names)} of {total} sequences of {whole} are missing: {', '.join(shown)}{rest}",)

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from got10k.datasets import OTB
 
-from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, note_missing
 from siamtrack.datasets.files import list_folders
 from siamtrack.datasets.frames import GaplessPictures
 from siamtrack.datasets.ground_truth import is_blank, read_flags, read_one_based
-from siamtrack.datasets.missing import note_missing
 from siamtrack.datasets.otb_attributes import OTB_ATTRIBUTES
 from siamtrack.errors import DataError
 

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from siamtrack.datasets import got10k, lasot, trackingnet
 from siamtrack.datasets.custom import open_custom
 from siamtrack.datasets.davis import is_davis, open_davis
 from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind
-from siamtrack.datasets.got10k import is_got10k, open_got10k
-from siamtrack.datasets.lasot import is_lasot, open_lasot
 from siamtrack.datasets.nfs import is_nfs, open_nfs
 from siamtrack.datasets.otb import open_otb, version_of
-from siamtrack.datasets.trackingnet import is_trackingnet, open_trackingnet
 from siamtrack.datasets.uav123 import is_uav123, open_uav123
 from siamtrack.datasets.vot import is_vot, open_vot
 from siamtrack.errors import DataError, UsageError
@@ -42,12 +40,12 @@ def _whole(open_whole: Callable[[Path], EvaluationSet], kind: Kind) -> Callable[
 
 
 LAYOUTS = (
-    Layout(Kind.GOT10K, is_got10k, open_got10k),
-    Layout(Kind.TRACKINGNET, is_trackingnet, open_trackingnet),
+    Layout(Kind.GOT10K, got10k.is_benchmark, got10k.open_benchmark),
+    Layout(Kind.TRACKINGNET, trackingnet.is_benchmark, trackingnet.open_benchmark),
     Layout(Kind.UAV123, is_uav123, open_uav123),
     Layout(Kind.DAVIS, is_davis, open_davis),
     Layout(Kind.NFS, is_nfs, open_nfs),
-    Layout(Kind.LASOT, is_lasot, open_lasot),
+    Layout(Kind.LASOT, lasot.is_benchmark, lasot.open_benchmark),
     Layout(
         Kind.OTB2015,
         lambda root: version_of(root) is Kind.OTB2015,

@@ -1,20 +1,27 @@
-"""TrackingNet: chunks `TEST`, `TRAIN_0` ... with `frames/NAME/0.jpg` and `anno/NAME.txt`, 0-based."""
+"""TrackingNet: chunks `TEST`, `TRAIN_0` to `TRAIN_11` with `frames/NAME/0.jpg` and `anno/NAME.txt`.
+
+Boxes are 0-based: its devkit draws them into OpenCV's pixels as they are. For training, all chunks `TRAIN_...` that are
+there are read, and `TEST` never is. As a benchmark, one chunk is read, `TEST` by default.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
 from siamtrack.datasets.annotations import fit_boxes, mask_boxes, read_rows
+from siamtrack.datasets.contents import Contents
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Frames, Kind, Truth
-from siamtrack.datasets.files import list_folders
+from siamtrack.datasets.files import list_folders, numbered_files
 from siamtrack.datasets.frames import GaplessPictures
 from siamtrack.datasets.ground_truth import only_first
+from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import DataError, UsageError
 
 
-def is_trackingnet(root: Path) -> bool:
-    """Whether a chunk is there."""
+def is_benchmark(root: Path) -> bool:
+    """Return whether a chunk with annotations is there."""
     return bool(_chunks(root))
 
 
@@ -23,7 +30,7 @@ def _chunks(root: Path) -> list[str]:
     return [name for name in names if name == "TEST" or name.startswith("TRAIN_")]
 
 
-def open_trackingnet(root: Path, subset: str | None) -> EvaluationSet:
+def open_benchmark(root: Path, subset: str | None) -> EvaluationSet:
     """The sequences of one chunk, `TEST` by default, whose truth is that of the first frame; or of another chunk.
 
     Raises:
@@ -52,3 +59,41 @@ def read_truth(path: Path, frames: Frames) -> Truth:
 def read_first_truth(path: Path, frames: Frames) -> Truth:
     """The box of the first frame."""
     return Truth(only_first(read_rows(path), frames, path))
+
+
+def is_training_set(root: Path) -> bool:
+    """Return whether there is a folder `TRAIN_0` or the like with `anno/` or `frames/`."""
+    return bool(_training_chunks(root))
+
+
+def read_training_set(root: Path) -> Contents:
+    """Read the chunks `TRAIN_0` to `TRAIN_11` that are there.
+
+    Raises:
+        DataError: when a chunk lacks a folder, or a sequence its frames.
+    """
+    tracks: list[Track] = []
+    for chunk in _training_chunks(root):
+        for part in ("anno", "frames"):
+            if not (chunk / part).is_dir():
+                raise DataError(f"{chunk} lacks the folder {part}/: unpack it, or take {chunk.name} away")
+        truths = sorted((chunk / "anno").glob("*.txt"))
+        if not truths:
+            raise DataError(f"{chunk / 'anno'} holds no NAME.txt: unpack the annotations of {chunk.name}")
+        for truth in truths:
+            folder = chunk / "frames" / truth.stem
+            if not folder.is_dir():
+                raise DataError(f"{truth} has no frames: unpack {truth.stem}.zip to {folder}, or remove the file")
+            files = numbered_files(folder, "{:d}.jpg", 0)
+            boxes = fit_boxes(read_rows(truth), files.count, truth)
+            tracks.append(Track(truth.stem, folder, mask_boxes(boxes), files))
+    return Contents(tuple(tracks))
+
+
+def _training_chunks(root: Path) -> list[Path]:
+    chunks = [
+        folder
+        for folder in list_folders(root)
+        if re.fullmatch(r"TRAIN_\d+", folder.name) and ((folder / "anno").is_dir() or (folder / "frames").is_dir())
+    ]
+    return sorted(chunks, key=lambda folder: int(folder.name.removeprefix("TRAIN_")))

@@ -3,7 +3,7 @@
 A sequence of our own is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt` (or
 `groundtruth_rect.1.txt`, `.2.txt` ... for several targets): one line a frame, `x,y,w,h`, 1-based, `nan` where the
 target has no box. This is the layout of OTB. A video of masks, `<name>_mask.mp4`, may stand beside that of the frames.
-`siamtrack.datasets.training_layouts` reads the layouts of the large training sets.
+`siamtrack.datasets.training_sets` reads the layouts of the large training sets.
 """
 
 from __future__ import annotations

@@ -12,10 +12,9 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 
-from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, note_missing
 from siamtrack.datasets.frames import PictureRange
 from siamtrack.datasets.ground_truth import read_flags, read_one_based
-from siamtrack.datasets.missing import note_missing
 from siamtrack.errors import DataError, UsageError
 
 ATTRIBUTES = ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB")

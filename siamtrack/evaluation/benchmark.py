@@ -5,25 +5,37 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 import siamtrack
-from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
+from siamtrack.config import Precision
+from siamtrack.datasets import open_dataset
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth, parse_kind
 from siamtrack.errors import SiamTrackError, UsageError, did_you_mean
 from siamtrack.evaluation import metrics
-from siamtrack.evaluation.experiments import Experiment, OnePass
+from siamtrack.evaluation.conventions import convention as find_convention
+from siamtrack.evaluation.experiments import Experiment, OnePass, WithResets
 from siamtrack.evaluation.following import Code, Tick, Trajectory
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
-from siamtrack.evaluation.results import tracker_folder
-from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory
+from siamtrack.evaluation.resets import ResetScore, score_with_resets
+from siamtrack.evaluation.results import find_trackers, read_result, tracker_folder
+from siamtrack.evaluation.scores import TrackerScore, score_rows
+from siamtrack.evaluation.scoring import score_tracker
+from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory, parse_trackers
+from siamtrack.evaluation.trajectories import read_trajectory
 from siamtrack.system.machine import describe_machine, source_commit
+from siamtrack.system.progress import Progress, Report, no_report
+
+if TYPE_CHECKING:
+    import pandas
 
 _logger = logging.getLogger(__name__)
 
@@ -43,24 +55,8 @@ class BenchmarkJob:
     dask: str | None = None
     """Address of a dask scheduler, whose workers do it instead."""
     subset: str | None = None
-    """For the record, like the rest."""
+    """Subset, for the record of the run."""
     command: str = ""
-
-
-@dataclass(frozen=True)
-class BenchmarkProgress:
-    """How far a run is; what was on disk before it counts as done."""
-
-    tracker: str
-    """The one that was busy last."""
-    sequences: int
-    """Sequences done, of all trackers together."""
-    of_sequences: int
-    frames: int
-    """Frames done; those of other processes come a sequence at a time."""
-    of_frames: int
-    ao: float | None
-    """Mean over its sequences so far of the average overlap of that tracker; None before there is any."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
-        """One line that names both."""
+        """Return one line that names both."""
         return f"tracker '{self.tracker}' failed on sequence {self.sequence}: {self.message}"
 
 
@@ -90,7 +86,7 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What came of a task."""
+    """Result of a task."""
 
     task: _Task
     runs: tuple[Trajectory, ...]
@@ -98,11 +94,8 @@ class _Outcome:
     trace: str = ""
 
 
-Report = Callable[[BenchmarkProgress], None]
-
-
 def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> EvaluationSet:
-    """The set with some of its sequences, in its own order.
+    """Return the set with some of its sequences, in its own order.
 
     Raises:
         UsageError: for a name that it does not have.
@@ -114,7 +107,124 @@ def select_sequences(dataset: EvaluationSet, names: Sequence[str]) -> Evaluation
     return replace(dataset, sequences=tuple(each for each in dataset.sequences if each.name in names))
 
 
-def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> tuple[Failure, ...]:
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """Scores of trackers on a data set."""
+
+    dataset: EvaluationSet
+    trackers: tuple[str, ...]
+    """Names of the trackers that have all results."""
+    scores: tuple[TrackerScore, ...] = ()
+    """One pass; empty for a data set that keeps its boxes on a server, and with resets."""
+    resets: Mapping[str, ResetScore] = field(default_factory=dict)
+    """Scores with resets, by tracker."""
+    failures: tuple[Failure, ...] = ()
+
+    def table(self) -> str:
+        """Return the scores as a table of text: figures with their 95 % intervals, the best tracker first."""
+        cells = [[cell.split("\n") for cell in row] for row in score_rows(self.scores)]
+        lines = [
+            [cell[index] if index < len(cell) else "" for cell in row]
+            for row in cells
+            for index in range(max(map(len, row)))
+        ]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return one row a tracker and sequence: the figures as columns, the frames, and the frames per second.
+
+        Raises:
+            UsageError: when pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: PLC0415 - only where it is installed
+        except ModuleNotFoundError as error:
+            raise UsageError("a data frame needs the package pandas: pip install pandas") from error
+        return pandas.DataFrame(
+            {"tracker": score.tracker, "sequence": each.name, "frames": each.scored}
+            | asdict(each.figures)
+            | {"fps": None if each.speed is None else each.speed.fps}
+            for score in self.scores
+            for each in score.sequences
+        )
+
+
+def benchmark(
+    data: str | Path,
+    trackers: Sequence[str] = (),
+    *,
+    kind: str | None = None,
+    subset: str | None = None,
+    only: Sequence[str] = (),
+    results: str | Path = "results",
+    resets: bool = False,
+    convention: str = "got10k",
+    workers: int = 1,
+    dask: str | None = None,
+    device: str = "auto",
+    precision: Precision | Literal["auto"] = "float32",
+    command: str = "",
+    report: Report = no_report,
+) -> BenchmarkResult:
+    """Run trackers over a data set and score them; a run that was stopped goes on.
+
+    >>> result = siamtrack.benchmark("OTB2015", ["siamtrack-box", "opencv:kcf"])
+    >>> print(result.table())
+
+    Args:
+        data: folder of the data set, in the layout of its kind.
+        trackers: see `siamtrack.evaluation.trackers.parse_trackers`; none: the trackers that have results are scored.
+        kind: `OTB2015`, `GOT-10k`, ...; None: the kind that the folder looks like.
+        subset: part of the data set, such as `val`.
+        only: names of the sequences to take; none: all.
+        results: folder of results. A sequence that has a result there is not run again.
+        resets: set a tracker anew after a failure, as VOT's supervised experiment does.
+        convention: `got10k` or `pysot`: how the figures are computed.
+        workers: processes that track at a time, one thread each.
+        dask: address of a dask scheduler whose workers track instead.
+        device: device of the models, see `siamtrack.load`.
+        precision: precision of the models, see `siamtrack.load`.
+        command: command line for the record of the run.
+        report: called after every frame.
+
+    Raises:
+        UsageError: for an unknown tracker, kind, subset, sequence or convention, or no results to score.
+        DataError: when the data set cannot be read.
+    """
+    root = Path(results).expanduser()
+    dataset = open_dataset(Path(data).expanduser(), parse_kind(kind), subset)
+    if only:
+        dataset = select_sequences(dataset, only)
+    if trackers:
+        factories = parse_trackers(trackers, device, precision)
+        experiment = WithResets() if resets else OnePass()
+        job = BenchmarkJob(dataset, factories, root, experiment, workers, dask, subset, command)
+        failures = run_benchmark(job, report)
+        failed = {failure.tracker for failure in failures}
+        names = tuple(factory.name for factory in factories if factory.name not in failed)
+    else:
+        failures, names = (), tuple(find_trackers(root, dataset))
+        if not names:
+            raise UsageError(f"{root / dataset.name} holds no results: give a tracker to run with --tracker")
+    if not dataset.has_truth:
+        return BenchmarkResult(dataset, names, failures=failures)
+    if resets:
+        reads = {name: partial(read_trajectory, root, dataset, name) for name in names}
+        scored = {name: score_with_resets(name, dataset, read)[0] for name, read in reads.items()}
+        return BenchmarkResult(dataset, names, resets=scored, failures=failures)
+    how = find_convention(convention, dataset.kind)
+    scores = tuple(score_tracker(name, dataset, partial(read_result, root, dataset, name), how) for name in names)
+    return BenchmarkResult(dataset, names, scores, failures=failures)
+
+
+def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[Failure, ...]:
     """Run every tracker over every sequence that it has no result for yet.
 
     Each sequence is written when it is done: whatever ends the run, the next one goes on from there. With trackers
@@ -153,7 +263,7 @@ def run_benchmark(job: BenchmarkJob, report: Report = lambda progress: None) -> 
 
 
 def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) -> list[_Task]:
-    """What is left to do for a tracker, whose record is begun; what is there counts from the start."""
+    """Return the missing runs of a tracker and begin its record; finished runs count from the start."""
     begin_run(tracker_folder(job.results, job.dataset, factory.name), _record(job, factory))
     wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
     tasks = []
@@ -167,7 +277,7 @@ def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) ->
 
 
 def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
-    """How results of a tracker come about here and now."""
+    """Return how results of a tracker come about here and now."""
     return RunRecord(
         tracker=factory.name,
         spec=factory.spec,
@@ -177,7 +287,7 @@ def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
         subset=job.subset,
         command=job.command,
         commit=source_commit(),
-        machine=describe_machine() | {"threads": 1},  # as of `one_thread`
+        machine=describe_machine() | {"threads": 1},  # see `one_thread`
         card=factory.card,
         digest=factory.digest,
         precision=factory.precision,
@@ -226,7 +336,7 @@ class _Made(threading.local):
         self._tracker: BoxTracker | None = None
 
     def tracker(self, factory: TrackerFactory) -> BoxTracker:
-        """The one that was made last, or another."""
+        """Return the one that was made last, or another."""
         if self._tracker is None or self._factory != factory:
             self._factory, self._tracker = None, None  # two at once may not fit
             self._tracker = factory.make()
@@ -268,9 +378,9 @@ class _Standing:
         overlaps, all_frames = self._overlaps[tracker], self._of_frames
         # Repetitions tick more than once a frame.
         frames = min(self._frames + self._ticks, all_frames)
-        ao = float(np.mean(overlaps)) if overlaps else None
-        of_sequences = len(self._lengths) * len(self._overlaps)
-        self._report(BenchmarkProgress(tracker, self._sequences, of_sequences, frames, all_frames, ao))
+        part = f"{self._sequences} of {len(self._lengths) * len(self._overlaps)} sequences"
+        figures = f"{tracker} AO {np.mean(overlaps):.3f}" if overlaps else ""
+        self._report(Progress(frames, all_frames, part=part, figures=figures))
 
 
 def average_overlap(runs: Sequence[Trajectory], truth: Truth) -> float | None:

@@ -30,7 +30,7 @@ def on_cluster(work: Callable[[Task], Result], tasks: Iterable[Task], address: s
     All tasks are handed over at once, so that workers may come while they are done.
 
     Args:
-        work: as of `siamtrack.evaluation.processes.in_processes`.
+        work: see `siamtrack.evaluation.processes.in_processes`.
         tasks: as of there.
         address: of the scheduler, such as `tcp://127.0.0.1:8786`.
 

@@ -1,4 +1,4 @@
-"""How figures are made of overlaps and center errors: the habits of two programs, by name.
+"""Conventions of benchmark figures: the habits of two programs, by name.
 
 They agree in the basics. An overlap has to be greater than a threshold, so that a perfect tracker has a success score
 of 20/21 (100/101 with 101 thresholds); a center error may be equal to one. They differ in which frames count, and in
@@ -21,7 +21,7 @@ CONVENTIONS = ("got10k", "pysot")
 
 
 class FirstFrame(StrEnum):
-    """What becomes of the frame in which the tracker is given its box."""
+    """Treatment of the frame in which the tracker is given its box."""
 
     LEFT_OUT = "left out"
     GIVEN = "given"
@@ -31,14 +31,14 @@ class FirstFrame(StrEnum):
 
 
 class Untrue(StrEnum):
-    """What becomes of a frame without a valid box in the truth. It is never a hit."""
+    """Treatment of a frame without a valid box in the truth. It is never a hit."""
 
     LEFT_OUT = "left out"
     MISSED = "missed"
 
 
 class Average(StrEnum):
-    """What has the same weight in the figures of a whole data set."""
+    """Unit that has the same weight in the figures of a whole data set."""
 
     FRAMES = "frames"
     SEQUENCES = "sequences"
@@ -53,9 +53,9 @@ class Convention:
     first_frame: FirstFrame
     untrue: Untrue
     skip_hidden: bool
-    """Whether frames in which nothing of the target is visible, `Truth.cover` 0, are left out."""
+    """Leaves out frames in which nothing of the target is visible (`Truth.cover` 0)."""
     cut_to_frame: bool
-    """Whether boxes are cut before their overlap is taken; center errors are those of whole boxes."""
+    """Cuts boxes before their overlap is taken; center errors are those of whole boxes."""
     average: Average
     overlap_bins: int
     """Number of thresholds of the success curve."""
@@ -115,7 +115,7 @@ _TOOLKIT = {
 
 
 def convention(name: str, kind: Kind) -> Convention:
-    """How figures of a kind of data set are made.
+    """Return how figures of a kind of data set are made.
 
     `got10k` is the GOT-10k toolkit 0.1.3:
 

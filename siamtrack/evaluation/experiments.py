@@ -1,4 +1,4 @@
-"""What a benchmark does with a tracker and a sequence, and where that is kept: in one pass, or as VOT does it."""
+"""Experiments of a benchmark: one pass over a sequence, or restarts after a failure as VOT has them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _logger = logging.getLogger(__name__)
 
 
 class Experiment(Protocol):
-    """How a tracker is run over a sequence, and how its results are kept."""
+    """Experiment: it runs a tracker over a sequence and keeps the results."""
 
     def wanted(self, dataset: EvaluationSet, *, deterministic: bool) -> int:
-        """How many runs over a sequence there are to be."""
+        """Return how many runs over a sequence there are to be."""
         ...
 
     def finished(
         self, root: Path, dataset: EvaluationSet, tracker: str, sequence: EvaluationSequence, wanted: int
     ) -> list[Trajectory]:
-        """The first runs of those wanted that are on disk and whole; a damaged one is told and does not count."""
+        """Return the first complete runs that are on disk; a damaged one is reported and does not count."""
         ...
 
     def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
@@ -79,7 +79,7 @@ class OnePass:
         return runs
 
     def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
-        """As of `follow_once`."""
+        """See `follow_once`."""
         return follow_once(tracker, sequence, tick)
 
     def write(
@@ -99,7 +99,7 @@ class WithResets:
     """VOT's supervised experiment, once over each sequence."""
 
     def wanted(self, dataset: EvaluationSet, *, deterministic: bool) -> int:
-        """One."""
+        """Return 1."""
         return 1
 
     def finished(
@@ -115,7 +115,7 @@ class WithResets:
             return []
 
     def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
-        """As of `follow_with_resets`."""
+        """See `follow_with_resets`."""
         return follow_with_resets(tracker, sequence, tick)
 
     def write(

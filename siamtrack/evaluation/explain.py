@@ -32,7 +32,7 @@ from siamtrack.io.images import check_picture_name, write_image
 from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.system.progress import Advance
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.tracking.loop import track
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ SMALL, NORMAL, LARGE = 9.0, 10.0, 14.0
 INK, FAINT, MARK, BEFORE, READ = "#222222", "#b9bec5", "#1f6fd1", "#4cc3ff", "#ff5cf4"
 COLOR_MAP = "inferno"
 OPACITY = 0.72
-"""Of a map over the search crop."""
+"""Opacity of a map over the search crop."""
 RIM = [withStroke(linewidth=3.6, foreground="#141414")]
 """Keeps a line visible on a background of its own color."""
 
@@ -73,7 +73,7 @@ class Question:
     threads: int | None = None
     """CPU threads of the network; None: as few as come near the fastest."""
     precision: Precision | Literal["auto"] = "auto"
-    """What the network computes in; auto: the fastest whose responses are as in float32."""
+    """Precision of the network; auto: the fastest whose responses are those of float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,13 +95,13 @@ class Explanation:
     """Share of the cosine window, in [0, 1]."""
 
 
-def write_explanation(question: Question, output: Path, advance: Advance = lambda frames, fps: None) -> Explanation:
+def write_explanation(question: Question, output: Path, report: Report = no_report) -> Explanation:
     """Track the target up to the frame and draw how it was found there.
 
     Args:
         question: what to explain.
         output: a .png or .jpg file; what is there is overwritten.
-        advance: told after every frame how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for something that cannot be: a frame before 1 or beyond the end, an unknown model, an output that
@@ -121,7 +121,7 @@ def write_explanation(question: Question, output: Path, advance: Advance = lambd
     with stack, open_source(question.source, 0, question.frame + 1) as source:
         stack.callback(_tell, source.warnings)  # also when something ends the run
         refuse_inputs(output, (model, Path(question.source), *source.info.files))
-        explanation = _follow(question, source, advance)
+        explanation = _follow(question, source, report)
     write_image(output, draw(explanation))
     return explanation
 
@@ -152,7 +152,7 @@ def explain_frame(
     *,
     source: str,
     model: str,
-    advance: Advance = lambda frames, fps: None,
+    report: Report = no_report,
 ) -> Explanation:
     """Track a target up to a frame, and look at how it is found there.
 
@@ -163,7 +163,7 @@ def explain_frame(
         number: index of the frame to explain, at least 1.
         source: name of the frames, to be shown.
         model: name of the model where its card has none.
-        advance: told after every frame how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for a frame before 1.
@@ -187,7 +187,7 @@ def explain_frame(
     began = time.perf_counter()
     for frame, _ in track(islice(opened, number - 1), targets):
         seen = frame.index + 1
-        advance(seen, frame.index / (time.perf_counter() - began))
+        report(Progress(seen, number + 1, rate=frame.index / (time.perf_counter() - began)))
     last = next(opened, None)
     if last is None:
         raise MissingFrameError(f"frame {number} of '{source}' is missing: only {seen} frames can be read", seen)
@@ -206,7 +206,7 @@ def explain_frame(
     )
 
 
-def _follow(question: Question, source: Source, advance: Advance) -> Explanation:
+def _follow(question: Question, source: Source, report: Report) -> Explanation:
     name, count = question.source, source.info.count
     if count is not None and question.frame >= count:
         raise _beyond(question, count)
@@ -216,7 +216,7 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
     frames = chain([first], source)
     try:
         return explain_frame(
-            tracker, frames, question.box, question.frame, source=name, model=question.model, advance=advance
+            tracker, frames, question.box, question.frame, source=name, model=question.model, report=report
         )
     except MissingFrameError as error:
         if count is None:
@@ -227,7 +227,7 @@ def _follow(question: Question, source: Source, advance: Advance) -> Explanation
 
 
 def _check_first(first: Frame, source: str, box: tuple[float, float, float, float]) -> Image:
-    """The first picture, in which the box can be tracked."""
+    """Return the first picture, in which the box can be tracked."""
     if first.image is None:
         raise SourceError(
             f"frame {first.index} of '{source}', which the box belongs to, cannot be decoded: give a source without it"
@@ -247,13 +247,14 @@ def _load(question: Question) -> Tracker:
     return load(
         question.model,
         device=question.device,
-        threads="auto" if question.threads is None else question.threads,
+        threads=question.threads,
         precision=question.precision,
+        autotune=True,
     )
 
 
 def describe(explanation: Explanation) -> list[str]:
-    """The figures of the decision: one line, and a second one where the network reads boxes."""
+    """Return the figures of the decision: one line, and a second one where the network reads boxes."""
     seen, result = explanation.seen, explanation.seen.result
     peak, box = result.peak, result.box
     dx, dy = (now - before for now, before in zip(box.center, explanation.previous.center, strict=True))
@@ -269,14 +270,14 @@ def describe(explanation: Explanation) -> list[str]:
 
 
 def draw(explanation: Explanation) -> Image:
-    """The picture, `(H, W, 3)` uint8 BGR."""
+    """Return the picture, `(H, W, 3)` uint8 BGR."""
     canvas = FigureCanvasAgg(make_figure(explanation))
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])  # type: ignore[no-untyped-call]
 
 
 def make_figure(explanation: Explanation) -> Figure:
-    """The picture as a figure of its own, which matplotlib's global state knows nothing of.
+    """Return the picture as a figure of its own, which matplotlib's global state knows nothing of.
 
     Its axes are labelled `exemplar`, `scales`, `search`, `response` and `window`.
     """
@@ -407,7 +408,7 @@ def _draw_search(axes: Axes, explanation: Explanation, crop: Image, square: Squa
 
 
 def _positions(explanation: Explanation, crop: Image) -> Callable[[Any], Any]:
-    """From positions on the upsampled grid to pixels of the crop, in either direction."""
+    """Convert positions on the upsampled grid to pixels of the crop, or back."""
     seen = explanation.seen
     # The middles of both lie on each other, and a cell of the response is as wide as a stride.
     spacing = seen.responses.shape[-1] * explanation.stride / len(seen.window)
@@ -415,7 +416,7 @@ def _positions(explanation: Explanation, crop: Image) -> Callable[[Any], Any]:
 
 
 def _draw_map(axes: Axes, values: NDArray[np.float64], explanation: Explanation, crop: Image) -> Any:
-    """A map over the search crop in gray, with the greatest raw response and the place that was chosen."""
+    """Return a map over the search crop in gray, with the greatest raw response and the place that was chosen."""
     seen = explanation.seen
     peak, n, size = seen.result.peak, len(values), crop.shape[0]
     _show_picture(axes, np.repeat(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2))

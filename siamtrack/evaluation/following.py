@@ -21,11 +21,11 @@ from siamtrack.evaluation.trackers import BoxTracker
 from siamtrack.tracking.loop import track
 
 FRAMES_AFTER_FAILURE = 5
-"""From a failure to the frame in which the tracker is set anew (VOT challenges, supervised experiment)."""
+"""Frames from a failure to the restart of the tracker (VOT challenges, supervised experiment)."""
 
 
 class Code(IntEnum):
-    """What happened in a frame; the first three stand in VOT's files in place of a box."""
+    """Event in a frame; the first three stand in VOT's files in place of a box."""
 
     SKIPPED = 0
     INITIALISED = 1
@@ -35,7 +35,7 @@ class Code(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """What a tracker did in one run over a sequence of N frames."""
+    """Path of a tracker in one run over a sequence of N frames."""
 
     codes: NDArray[np.int8]
     """`(N,)` values of `Code`."""
@@ -51,7 +51,7 @@ Tick = Callable[[], None]
 
 
 def follow_once(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
-    """One pass: the tracker is set in the first frame and is never helped. A target that it loses stays where it was.
+    """Track in one pass: the tracker is set in the first frame and is never restarted.
 
     Raises:
         DataError: when the first frame has no box, frames are missing or cannot be decoded.
@@ -66,8 +66,8 @@ def follow_with_resets(tracker: BoxTracker, sequence: EvaluationSequence, tick: 
     Where that frame has no truth, the next one that has is taken. A frame without truth is no failure.
 
     Raises:
-        DataError: as of `follow_once`.
-        SiamTrackError: as of `follow_once`.
+        DataError: see `follow_once`.
+        SiamTrackError: see `follow_once`.
     """
     return _run(tracker, sequence, tick, resets=True)
 
@@ -151,7 +151,7 @@ def _corners(truth: Truth, index: int) -> NDArray[np.float64]:
 
 
 def touches(box: Box, corners: NDArray[np.float64], frame_width: int, frame_height: int) -> bool:
-    """Whether a box and a convex polygon have an area in common inside the frame.
+    """Return whether a box and a convex polygon have an area in common inside the frame.
 
     Args:
         box: 0-based pixels.

@@ -28,7 +28,7 @@ NORM_PRECISION_THRESHOLDS: Array = np.arange(51) / 100
 
 @njit(cache=CACHE)
 def has_target(truth: Array) -> NDArray[np.bool_]:
-    """Whether the truth of a frame is a box that can be hit: finite, with an area.
+    """Return whether the truth of a frame is a box that can be hit: finite, with an area.
 
     Args:
         truth: `(N, 4)` boxes.
@@ -44,7 +44,7 @@ def has_target(truth: Array) -> NDArray[np.bool_]:
 
 @njit(cache=CACHE)
 def is_finite(boxes: Array) -> NDArray[np.bool_]:
-    """Whether all four numbers of a box are finite, `(N,)` of `(N, 4)`."""
+    """Return whether all four numbers of a box are finite, `(N,)` of `(N, 4)`."""
     finite = np.empty(len(boxes), np.bool_)
     for i in range(len(boxes)):
         # The sum of four finite numbers may overflow, so each is looked at.
@@ -83,7 +83,7 @@ def cut_to_frame(boxes: Array, size: tuple[int, int]) -> Array:
 
 @njit(cache=CACHE)
 def _clip(value: float, upper: float) -> float:
-    """The value between 0 and `upper`; NaN stays NaN."""
+    """Return the value between 0 and `upper`; NaN stays NaN."""
     if value < 0:
         return 0.0
     return upper if value > upper else value
@@ -225,7 +225,7 @@ def success_rate(values: Array, threshold: float) -> float:
 
 @njit(cache=CACHE)
 def count_failures(values: Array) -> int:
-    """How often a target was lost altogether: runs of frames whose overlap is 0.
+    """Return how often a target was lost altogether: runs of frames whose overlap is 0.
 
     Frames that do not count are passed over: they neither end a run nor begin one.
 

@@ -16,12 +16,12 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SiamTrackError, UsageError, unknown_name
 
 _CLASSES = {"opencv:csrt": "TrackerCSRT", "opencv:kcf": "TrackerKCF", "opencv:mil": "TrackerMIL"}
-"""Those that need no weights of their own."""
+"""Trackers of OpenCV that need no weights of their own."""
 
 _NANO, _VIT = "opencv:nano", "opencv:vit"
 
 _RANDOM = {"opencv:mil"}
-"""Those that draw random features, which no seed reaches."""
+"""Trackers that draw random features without a seed."""
 
 
 def list_peers() -> list[str]:
@@ -43,7 +43,7 @@ class Peer:
     def __init__(self, name: str) -> None:
         self.name = name
         self.deterministic = name not in _RANDOM
-        """Whether it finds the same boxes every time."""
+        """Finds the same boxes in every run."""
         kind, _, place = name.partition("=")
         self._factory: Callable[[], Any]
         if kind == _NANO:
@@ -97,7 +97,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _find(kind: str, name: str) -> Callable[..., Any]:
-    """What makes a tracker of OpenCV.
+    """Return the constructor of a tracker of OpenCV.
 
     Raises:
         UsageError: when the installed build lacks it.
@@ -140,7 +140,7 @@ def _vit_file(name: str, file: Path) -> Any:
 
 
 def _whole_pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """The part of a box inside a frame: left, top, width and height, at least a pixel each."""
+    """Return the part of a box inside a frame: left, top, width and height, at least a pixel each."""
     left, top = min(max(round(box.x), 0), width - 1), min(max(round(box.y), 0), height - 1)
     right, bottom = min(round(box.x + box.width), width), min(round(box.y + box.height), height)
     return left, top, max(right - left, 1), max(bottom - top, 1)

@@ -1,4 +1,4 @@
-"""What results were made with: figures without it cannot be made again, and no two makings are mixed."""
+"""Run metadata. Results without it cannot be reproduced; results of different runs are never mixed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _DECISIVE = {
     "precision": "precision '{}'",
     "device": "device '{}'",
 }
-"""What decides the boxes, and how to call it: results of different ones are never mixed."""
+"""Fields that decide the boxes, and their names in messages: results that differ in one are never mixed."""
 
 
 class RunRecord(Frozen):
-    """How the results in a tracker's folder came about."""
+    """Metadata of the results in a tracker's folder."""
 
     # A later version may say more.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,7 +38,7 @@ class RunRecord(Frozen):
     tracker: str
     """Its name in tables and folders."""
     spec: str
-    """What `--tracker` was given, without the name."""
+    """Tracker as given to `--tracker`, without the name."""
     dataset: str
     """Name of the data set."""
     kind: Kind
@@ -48,17 +48,17 @@ class RunRecord(Frozen):
     command: str
     """The command line that began the run."""
     commit: str
-    """Of siamtrack's source."""
+    """Commit of siamtrack's source."""
     machine: dict[str, Any]
-    """Where the run began, as of `siamtrack.system.machine.describe_machine`; a cluster may have others."""
+    """Machine on which the run began, see `siamtrack.system.machine.describe_machine`; a cluster may have others."""
     card: dict[str, Any] | None
     """Model card of a model of siamtrack; None for other trackers."""
     digest: str | None = None
     """SHA-256 of the tracker's files; None where it has none, or they are not known."""
     precision: str | None
-    """What a model of siamtrack was asked to compute in; None for other trackers."""
+    """Precision that a model of siamtrack was asked for; None for other trackers."""
     device: str | None
-    """Where a model of siamtrack was asked to run, `auto`, `cpu` or `cuda`; None for other trackers."""
+    """Device that a model of siamtrack was asked for, `auto`, `cpu` or `cuda`; None for other trackers."""
     workers: int
     """Processes that shared the machine; 0 for a dask cluster."""
     siamtrack: str

@@ -24,14 +24,14 @@ BURN_IN = 10
 
 @dataclass(frozen=True, slots=True)
 class ResetScore:
-    """How a tracker did with resets, on one sequence or on many."""
+    """Score with resets, on one sequence or on many."""
 
     accuracy: float
     """Mean IoU over the frames that count: tracked, with a truth, after burn-in; NaN without any."""
     scored: int
     """Frames that count."""
     failures: int
-    """How often the tracker left the target altogether."""
+    """Number of times that the tracker left the target altogether."""
     length: int
     """All frames."""
 
@@ -92,7 +92,7 @@ def score_trajectory(trajectory: Trajectory, truth: Truth) -> ResetScore:
 
 
 def pool(scores: Iterable[ResetScore]) -> ResetScore:
-    """The score over the frames of all sequences."""
+    """Return the score over the frames of all sequences."""
     parts = list(scores)
     scored = sum(part.scored for part in parts)
     total = sum(part.accuracy * part.scored for part in parts if part.scored)

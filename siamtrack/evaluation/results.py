@@ -24,15 +24,15 @@ from siamtrack.errors import DataError, OutputError
 from siamtrack.system.atomic_files import replace_file
 
 REMEDY = "delete it and run 'siamtrack benchmark' again"
-"""What to do about a file that cannot be scored."""
+"""Remedy for a file that cannot be scored."""
 
 GOT10K_REPETITIONS = 3
-"""How often GOT-10k runs a tracker that is not deterministic."""
+"""Number of runs of a tracker that is not deterministic on GOT-10k."""
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceResult:
-    """What a tracker said about one sequence."""
+    """Result of a tracker on one sequence."""
 
     boxes: NDArray[np.float64]
     """`(N, 4)` boxes, 0-based and continuous, one a frame, all finite; the first is the one that was given."""
@@ -43,17 +43,17 @@ class SequenceResult:
 
 
 def tracker_folder(root: Path, dataset: EvaluationSet, tracker: str) -> Path:
-    """Where the results of a tracker on a data set are."""
+    """Return the folder of the results of a tracker on a data set."""
     return root / dataset.name / tracker
 
 
 def repetitions(dataset: EvaluationSet, *, deterministic: bool) -> int:
-    """How often a data set wants a tracker to be run."""
+    """Return how often a data set wants a tracker to be run."""
     return GOT10K_REPETITIONS if dataset.kind is Kind.GOT10K and not deterministic else 1
 
 
 def boxes_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str, repetition: int = 1) -> Path:
-    """The file of a tracker's boxes on a sequence; `repetition` counts from 1 and matters for GOT-10k only."""
+    """Return the file of a tracker's boxes on a sequence; `repetition` counts from 1 and matters for GOT-10k only."""
     folder = tracker_folder(root, dataset, tracker)
     if dataset.kind is Kind.GOT10K:
         return folder / sequence / f"{sequence}_{repetition:03d}.txt"
@@ -61,7 +61,7 @@ def boxes_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str, 
 
 
 def times_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str) -> Path:
-    """The file of a tracker's times on a sequence."""
+    """Return the file of a tracker's times on a sequence."""
     folder = tracker_folder(root, dataset, tracker)
     return folder / (sequence if dataset.kind is Kind.GOT10K else "times") / f"{sequence}_time.txt"
 
@@ -90,7 +90,7 @@ def read_result(root: Path, dataset: EvaluationSet, tracker: str, sequence: Eval
 
 
 def _boxes_files(root: Path, dataset: EvaluationSet, tracker: str, sequence: str) -> list[Path]:
-    """The files of all repetitions.
+    """Return the files of all repetitions.
 
     Raises:
         DataError: when there is none, or one is left out.
@@ -122,7 +122,7 @@ def read_boxes(path: Path, length: int, kind: Kind) -> NDArray[np.float64]:
         `(length, 4)` boxes, 0-based.
 
     Raises:
-        DataError: as of `read_result`.
+        DataError: see `read_result`.
     """
     boxes = _finite(path, read_lines(path, length, (4,), "a box x,y,width,height"))
     boxes[:, :2] -= kind.first_pixel
@@ -133,7 +133,7 @@ def read_times(path: Path, length: int) -> NDArray[np.float64]:
     """Read a file of times, `(length, R)` seconds, a column a repetition.
 
     Raises:
-        DataError: as of `read_result`, and when a time is negative.
+        DataError: see `read_result`, and when a time is negative.
     """
     rows = read_lines(path, length, range(1, 1000), "a time a repetition")
     odd = next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None)

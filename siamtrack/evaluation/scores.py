@@ -1,8 +1,9 @@
-"""What scoring gives, as values: of one sequence, of one tracker on one data set, and of two trackers compared."""
+"""Scores, as values: of one sequence, of one tracker on one data set, and of two trackers compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast a tracker was; the initialization in the first frame is left out of all but `mean_inverse_fps`."""
+    """Speed of a tracker; the initialization in the first frame is left out of all but `mean_inverse_fps`."""
 
     fps: float
     """Frames divided by their total time: what a user waits for."""
@@ -102,4 +103,26 @@ class Comparison:
     """Sequences on which the first is better."""
     losses: int
     p_value: float
-    """Of the Wilcoxon signed-rank test, two-sided; 1 where all are equal."""
+    """P value of the Wilcoxon signed-rank test, two-sided; 1 where all are equal."""
+
+
+SCORE_COLUMNS = {"ao": "AO", "sr50": "SR@0.5", "sr75": "SR@0.75", "auc": "AUC", "precision": "P@20"}
+"""Headings of the columns of a table of scores, by the name of the figure."""
+
+
+def score_rows(scores: Sequence[TrackerScore]) -> list[list[str]]:
+    """Return the cells of a table of scores: a heading, then one row a tracker, the best average overlap first.
+
+    A cell of a figure has two lines, the figure and its 95 % interval.
+    """
+
+    def descending(score: TrackerScore) -> float:
+        return math.inf if math.isnan(score.figures.ao) else -score.figures.ao  # trackers without a figure come last
+
+    rows = [["tracker", *SCORE_COLUMNS.values(), "fps", "failures"]]
+    for score in sorted(scores, key=descending):
+        intervals = [(getattr(score.figures, name), *score.interval[name]) for name in SCORE_COLUMNS]
+        cells = [f"{value:.3f}\n{low:.2f}-{high:.2f}" for value, low, high in intervals]
+        fps = "" if score.speed is None else f"{score.speed.fps:.1f}"
+        rows.append([score.tracker, *cells, fps, str(score.failures)])
+    return rows

@@ -105,11 +105,11 @@ def score_sequence(name: str, truth: Truth, result: SequenceResult, convention: 
 
 
 class _Part(NamedTuple):
-    """What a sequence adds to the score of a tracker."""
+    """Contribution of a sequence to the score of a tracker."""
 
     score: SequenceScore
     weight: int
-    """In averages; 0 where nothing could be scored."""
+    """Weight in averages; 0 where nothing could be scored."""
     seconds: Array | None
     attributes: frozenset[str]
 

@@ -1,4 +1,4 @@
-"""How sure figures are: bootstrap intervals over sequences, and two trackers compared on the same sequences."""
+"""Uncertainty of figures: bootstrap intervals over sequences, and two trackers compared on the same sequences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 RESAMPLES = 5000
 """Number of data sets that are drawn for an interval; its ends are then sure to about a hundredth of its width."""
 SEED = 0
-"""The same scores give the same intervals."""
+"""Seed of the resampling: equal scores give equal intervals."""
 FIGURES = tuple(field.name for field in fields(Figures))
 """Names of the figures."""
 EXACT_PAIRS = 50

@@ -1,4 +1,4 @@
-"""What the GOT-10k server takes: the results on the test set, whose boxes it keeps, as one zip."""
+"""Submission to the GOT-10k server: the results on the test set, whose boxes it keeps, as one zip."""
 
 from __future__ import annotations
 

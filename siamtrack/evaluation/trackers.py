@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.+-]*)@(?P<spec>.+)", re.ASCII)
 _CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 FORMS = "a model, opencv:csrt, opencv:kcf, opencv:mil, opencv:nano=DIR, opencv:vit=FILE or module:Class"
-"""What a spec may be, in words."""
+"""Forms of a tracker's specification, in words."""
 
 
 BoxTracker = SingleTracker[Box | None]
@@ -44,17 +44,17 @@ class TrackerFactory(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the tracker in tables, and of its results folder."""
+        """Name of the tracker in tables, and of its results folder."""
         ...
 
     @property
     def spec(self) -> str:
-        """What was asked for."""
+        """Specification as it was given."""
         ...
 
     @property
     def deterministic(self) -> bool:
-        """Whether the tracker finds the same boxes every time."""
+        """Finds the same boxes in every run."""
         ...
 
     @property
@@ -69,16 +69,16 @@ class TrackerFactory(Protocol):
 
     @property
     def precision(self) -> str | None:
-        """What a model of siamtrack computes in; None for other trackers."""
+        """Precision of a model of siamtrack; None for other trackers."""
         ...
 
     @property
     def device(self) -> str | None:
-        """Where a model of siamtrack runs; None for other trackers."""
+        """Device of a model of siamtrack; None for other trackers."""
         ...
 
     def make(self) -> BoxTracker:
-        """A tracker.
+        """Return a tracker.
 
         Raises:
             SiamTrackError: when it cannot be had here.
@@ -98,7 +98,7 @@ class ModelFactory:
 
     @property
     def card(self) -> dict[str, Any] | None:
-        """What the weights file says about itself; None for an exported model."""
+        """Card of the weights file; None for an exported model."""
         from siamtrack.models.weights import read_card  # noqa: PLC0415 - a model's own libraries, for models only
 
         path = find_model(self.spec)
@@ -106,7 +106,7 @@ class ModelFactory:
 
     @property
     def digest(self) -> str | None:
-        """Of the weights file, or of the files of an exported model."""
+        """Digest of the weights file, or of the files of an exported model."""
         return _digest(find_model(self.spec))
 
     def make(self) -> BoxTracker:
@@ -114,14 +114,14 @@ class ModelFactory:
         return _Model(self.load())
 
     def load(self) -> Tracker:
-        """The tracker itself, of which more can be asked.
+        """Return the tracker itself, of which more can be asked.
 
         Raises:
             SiamTrackError: when it cannot be had here.
         """
         from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: two seconds that other trackers spare
 
-        return load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch")
+        return load(self.spec, device=self.device, precision=self.precision, threads=1, runtime="torch", autotune=True)
 
 
 class _Model:
@@ -148,7 +148,7 @@ class PeerFactory:
 
     @property
     def digest(self) -> str | None:
-        """Of its ONNX files."""
+        """Digest of its ONNX files."""
         _, _, place = self.spec.partition("=")
         return _digest(Path(place)) if place else None
 
@@ -261,11 +261,11 @@ def parse_tracker(
 def parse_trackers(
     texts: Sequence[str], device: str = "auto", precision: Precision | Literal["auto"] = "float32"
 ) -> tuple[TrackerFactory, ...]:
-    """Read several trackers; arguments as of `parse_tracker`.
+    """Read several trackers; arguments see `parse_tracker`.
 
     Raises:
-        UsageError: as of `parse_tracker`, and when two of them have one name.
-        WeightsError: as of `parse_tracker`.
+        UsageError: see `parse_tracker`, and when two of them have one name.
+        WeightsError: see `parse_tracker`.
     """
     factories = tuple(parse_tracker(text, device, precision) for text in texts)
     names = [factory.name for factory in factories]
@@ -276,12 +276,12 @@ def parse_trackers(
 
 
 def _whole(path: str) -> str:
-    """A path that means the same in processes with another current folder."""
+    """Return a path that means the same in processes with another current folder."""
     return str(Path(path).expanduser().resolve())
 
 
 def _safe(name: str) -> str:
-    """A name that can be a folder everywhere."""
+    """Return a name that can be a folder everywhere."""
     return re.sub(r"[^\w.+-]+", "-", name, flags=re.ASCII).lstrip(".-") or "tracker"
 
 

@@ -18,13 +18,13 @@ from siamtrack.evaluation.following import Code, Trajectory
 from siamtrack.evaluation.results import REMEDY, read_lines, tracker_folder, write_text
 
 EXPERIMENT = "baseline"
-"""What VOT calls the supervised experiment in its folders."""
+"""Name of the supervised experiment in VOT's folders."""
 WORDS = "0, 1, 2 or a box x,y,width,height"
-"""What a line is, for errors."""
+"""Description of a line, for errors."""
 
 
 def trajectory_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str) -> Path:
-    """The file of a tracker's trajectory on a sequence."""
+    """Return the file of a tracker's trajectory on a sequence."""
     return tracker_folder(root, dataset, tracker) / EXPERIMENT / sequence / f"{sequence}_001.txt"
 
 

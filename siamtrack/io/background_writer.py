@@ -20,7 +20,7 @@ ITEMS_BEHIND = 4
 
 
 class _End:
-    """What comes after the last item."""
+    """Mark after the last item."""
 
 
 class BackgroundWriter(Generic[Item]):

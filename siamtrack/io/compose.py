@@ -17,7 +17,7 @@ from siamtrack.boxes import Box, Image
 
 @dataclass(frozen=True)
 class Pose:
-    """Where and how an object is pasted."""
+    """Position, size and angle of a pasted object."""
 
     center: tuple[float, float]
     """Center `(x, y)` in the picture, pixels, continuous."""

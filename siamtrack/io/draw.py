@@ -48,7 +48,7 @@ GROOVE: Color = (85, 85, 85)
 """The part of a score's bar that is not filled."""
 PLATE_OPACITY = 0.85
 LOST_OPACITY = 0.6
-"""Of the box where a lost target was last."""
+"""Opacity of the last box of a lost target."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 CAPITAL = 21.0
 """Height of a capital of `FONT` at scale 1, in pixels."""
@@ -57,7 +57,7 @@ SUBPIXEL = 4
 
 
 class Look(NamedTuple):
-    """How a label is written."""
+    """Look of a label."""
 
     color: Color
     scale: float
@@ -70,7 +70,7 @@ Rect = tuple[int, int, int, int]
 
 @runtime_checkable
 class Finding(Protocol):
-    """What is drawn of a target: a `TrackResult` has it, and so has a `Row`."""
+    """Drawable result of a target: a `TrackResult` has it, and so has a `Row`."""
 
     @property
     def box(self) -> Box | None:
@@ -82,7 +82,7 @@ class Finding(Protocol):
 
     @property
     def status(self) -> Status:
-        """What is said about the target."""
+        """Status of the target."""
 
 
 def draw(
@@ -174,12 +174,14 @@ def _draw(image: NDArray[np.uint8], found: Iterable[tuple[int, Finding]], fps: f
 
 
 def _color(number: int, status: Status) -> Color:
-    """A color of its own while a target is tracked, and that of its status otherwise."""
+    """Return a color of its own while a target is tracked, and that of its status otherwise."""
     return TARGET_COLORS[(number - 1) % len(TARGET_COLORS)] if status is Status.TRACKED else COLORS[status]
 
 
 def _texts(number: int, found: Finding) -> list[str]:
-    """The label in more and in fewer words: what goes first is the status of a sure target, the score of another."""
+    """Return the label in more and in fewer words: what goes first is the status of a sure target, the score of
+    another.
+    """
     score = "" if found.score is None else f" {found.score:.2f}"
     short = score if found.status is Status.TRACKED else f" {found.status.value}"
     return [f"{number}{score} {found.status.value}", f"{number}{short}", f"{number}"]
@@ -194,7 +196,7 @@ def _draw_bar(canvas: NDArray[np.uint8], plate: Rect, share: float, color: Color
 
 
 def line_width(image: NDArray[np.uint8]) -> int:
-    """How thick lines on a picture are, in pixels; `image` is `(H, W, 3)`."""
+    """Return how thick lines on a picture are, in pixels; `image` is `(H, W, 3)`."""
     return max(1, round(1 + _unit(image) / 360))
 
 
@@ -239,7 +241,7 @@ def draw_box(canvas: NDArray[np.uint8], box: Box, color: Color, thickness: int, 
 
 
 def _strokes(begin: Point, end: Point, thickness: int, dashed: bool) -> list[tuple[Point, Point]]:
-    """One line, or the dashes of one: an odd number of equal parts, so that both corners are drawn."""
+    """Return one line, or the dashes of one: an odd number of equal parts, so that both corners are drawn."""
     length = math.hypot(end[0] - begin[0], end[1] - begin[1])
     parts = max(1, round(length / (6 * thickness + 2))) | 1 if dashed else 1
 
@@ -251,7 +253,7 @@ def _strokes(begin: Point, end: Point, thickness: int, dashed: bool) -> list[tup
 
 
 def _fixed(point: Point) -> tuple[int, int]:
-    """A continuous point for OpenCV, which has the center of the first pixel at 0."""
+    """Return a continuous point for OpenCV, which has the center of the first pixel at 0."""
     return round((point[0] - 0.5) * (1 << SUBPIXEL)), round((point[1] - 0.5) * (1 << SUBPIXEL))
 
 
@@ -310,7 +312,7 @@ def draw_label(
 
 
 def _inside(spot: Point, plate_width: int, plate_height: int, width: int, height: int) -> Rect:
-    """The plate at a spot, moved into the frame."""
+    """Return the plate at a spot, moved into the frame."""
     left = min(max(round(spot[0]), 0), width - plate_width)
     top = min(max(round(spot[1]), 0), height - plate_height)
     return left, top, left + plate_width, top + plate_height

@@ -1,4 +1,4 @@
-"""What every source of frames has in common: the frames, what is known of them beforehand, and the iteration."""
+"""Base of all sources of frames: the frames, what is known beforehand, and the iteration."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What is known about a source before it is read."""
+    """Facts about a source that are known before it is read."""
 
     name: str
     """The path or glob as it was given."""
@@ -73,7 +73,7 @@ class Source(ABC, Iterator[Frame]):
 
     info: SourceInfo
     warnings: list[str]
-    """What went wrong without stopping the reading; complete when the iteration has ended."""
+    """Faults that did not stop the reading; complete when the iteration has ended."""
     seconds: float
     """Spent on reading and decoding so far, added up over the threads that do it; FFmpeg's own are not seen."""
 
@@ -95,7 +95,7 @@ class Source(ABC, Iterator[Frame]):
         return None
 
     def _clocked(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """The same frames; what it takes to get them counts."""
+        """Yield the same frames; what it takes to get them counts."""
         while True:
             began = time.perf_counter()
             frame = next(frames, None)
@@ -136,6 +136,6 @@ class Source(ABC, Iterator[Frame]):
 
 
 def beyond(name: str, start: int, count: int) -> UsageError:
-    """The error for a source that ends before the first frame that is asked for."""
+    """Return the error for a source that ends before the first frame that is asked for."""
     frames = "1 frame" if count == 1 else f"{count} frames"
     return UsageError(f"start {start} is beyond the end: '{name}' has {frames}")

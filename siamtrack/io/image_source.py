@@ -63,7 +63,7 @@ class ImageSource(Source):
         self._warn_failed(failed, str(self._files[0].parent))
 
     def _read_ahead(self, indices: range) -> Iterator[tuple[int, _Read]]:
-        """What reading the files gave, in their order."""
+        """Yield the results of reading the files, in their order."""
         waiting: deque[Future[_Read]] = deque()
         ahead = iter(indices)
         for index in indices:
@@ -74,7 +74,7 @@ class ImageSource(Source):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """What reading an image file gave."""
+    """Result of reading an image file."""
 
     image: NDArray[np.uint8] | None
     error: OSError | None

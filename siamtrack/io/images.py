@@ -26,7 +26,7 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a path is a visible file with one of `IMAGE_EXTENSIONS`."""
+    """Return whether a path is a visible file with one of `IMAGE_EXTENSIONS`."""
     return path.suffix.lower() in IMAGE_EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 

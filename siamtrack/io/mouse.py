@@ -1,4 +1,4 @@
-"""What the mouse does in a window, as values. Nothing here knows a window.
+"""Events of the mouse in a window, as values. Nothing here knows a window.
 
 Positions are in pixels of the frame that the window shows, 0-based and continuous.
 """
@@ -35,5 +35,5 @@ class Release:
 
 
 def box_between(one: tuple[float, float], other: tuple[float, float]) -> Box:
-    """The box that has these two points as opposite corners."""
+    """Return the box that has these two points as opposite corners."""
     return Box(min(one[0], other[0]), min(one[1], other[1]), abs(one[0] - other[0]), abs(one[1] - other[1]))

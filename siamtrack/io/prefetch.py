@@ -19,7 +19,7 @@ ITEMS_AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What comes after the last item."""
+    """Mark after the last item."""
 
     error: BaseException | None
 

@@ -1,4 +1,4 @@
-"""Where rows go: CSV, JSON or OTB text; and what all outputs share. Sinks are context managers."""
+"""Writers of rows: CSV, JSON or OTB text; and the checks that all outputs share. Writers are context managers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def rows_of(frame: Frame | LiveFrame, results: Mapping[int, TrackResult] | None,
 
 
 class ResultWriter(Protocol):
-    """What takes rows."""
+    """Receiver of rows."""
 
     def write(self, row: Row) -> None:
         """Take one row."""
@@ -110,7 +110,7 @@ def refuse_inputs(output: str | Path, inputs: Iterable[Path]) -> None:
 
 
 def checked_output(path: str | Path) -> Path:
-    """The path of an output whose folder exists."""
+    """Return the path of an output whose folder exists."""
     target = Path(path).expanduser()
     if target.is_dir():
         raise OutputError(f"output '{path}' is a folder: give the name of a file in it")
@@ -120,7 +120,7 @@ def checked_output(path: str | Path) -> Path:
 
 
 def write_failure(path: Path, error: OSError | av.error.FFmpegError) -> OutputError:
-    """The error to raise for a file that the system does not let be written, with the remedy."""
+    """Return the error to raise for a file that the system does not let be written, with the remedy."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"disk full: '{path}' could not be written to the end; free space or choose another disk")
@@ -233,7 +233,7 @@ class OtbWriter(_FileWriter):
 
 
 def otb_line(box: Box | None) -> str:
-    """A box as a line of a file of OTB or GOT-10k, 1-based, with three decimals; nan for a frame without one."""
+    """Return a box as a line of a file of OTB or GOT-10k, 1-based, with three decimals; nan for a frame without one."""
     numbers = (math.nan,) * 4 if box is None else box.to_one_based()
     return ",".join(_decimals(value, 3) for value in numbers) + "\n"
 
@@ -326,7 +326,7 @@ def _json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold."""
+    """Return a value that JSON can hold."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

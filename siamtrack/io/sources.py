@@ -67,7 +67,7 @@ def open_source(source: str | Path, start: int = 0, end: int | None = None, *, t
 
 
 def name_of_source(source: str) -> str:
-    """What to call the results of a source: a file's name without its ending, or the name of the folder of images."""
+    """Return a name for the results of a source: the file's without its ending, or that of the folder of images."""
     path = Path(source).expanduser()
     if any(character in path.name for character in "*?["):
         path = path.parent

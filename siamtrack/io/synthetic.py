@@ -26,7 +26,7 @@ SPEED = 0.05
 PERIOD = 90
 """Frames from one size of a target to the same again, and from one place of the background to it."""
 SWAY = 0.02
-"""How far the background moves to either side, relative to the shorter side of the frame."""
+"""Reach of the background's motion to either side, relative to the shorter side of the frame."""
 
 
 class SyntheticClip:
@@ -79,7 +79,7 @@ class SyntheticClip:
     def _path(
         self, frames: int, middle: tuple[float, float], room: tuple[float, float], rng: np.random.Generator
     ) -> list[Pose]:
-        """A target's way through its room: a Lissajous figure, on which it grows and shrinks."""
+        """Return a target's way through its room: a Lissajous figure, on which it grows and shrinks."""
         reach = [(side - self._tall * (1 + GROWTH)) / 2 - 2 for side in room]
         steps = [SPEED * self._tall / each for each in reach]
         begins = rng.uniform(0, 2 * math.pi, 3)
@@ -103,14 +103,14 @@ class SyntheticClip:
             yield self.render(index), list(boxes)
 
     def render(self, index: int) -> Image:
-        """One frame, `(H, W, 3)` uint8 BGR; `index` counts from 0."""
+        """Return one frame, `(H, W, 3)` uint8 BGR; `index` counts from 0."""
         frame = self.background(index)
         for patch, path in zip(self._patches, self._poses, strict=True):
             frame, _ = paste(frame, patch, path[index])  # its own box is in whole pixels
         return frame
 
     def background(self, index: int) -> Image:
-        """The same frame without the targets."""
+        """Return the same frame without the targets."""
         turn = 2 * math.pi * index / PERIOD
         radius = self._margin - 1
         left, top = self._margin + radius * math.sin(turn), self._margin + radius * math.cos(turn)
@@ -150,7 +150,7 @@ def _opaque(image: Image) -> Image:
 
 
 def _box(patch: Image, pose: Pose) -> Box:
-    """The box of an opaque patch that is pasted upright."""
+    """Return the box of an opaque patch that is pasted upright."""
     height, width = patch.shape[:2]
     scale = pose.size / math.sqrt(height * width)
     return Box.from_center(*pose.center, width * scale, height * scale)

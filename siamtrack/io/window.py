@@ -40,13 +40,13 @@ CODES: dict[str, tuple[int, ...]] = {
     "Space": (32,),
     "Esc": (27, 0xFF1B),
 }
-"""What `cv2.waitKeyEx` gives for a key: X11's keysym, Windows' virtual key in the high word, macOS' function key."""
+"""Codes of `cv2.waitKeyEx` for a key: X11's keysym, Windows' virtual key in the high word, macOS' function key."""
 
 _NAMES = {code: name for name, codes in CODES.items() for code in codes}
 
 
 def has_display() -> bool:
-    """Whether a window can be opened here.
+    """Return whether a window can be opened here.
 
     Where there is a chance, another process tries: a GUI library that finds no screen ends its whole process, and no
     exception says so.
@@ -58,6 +58,20 @@ def has_display() -> bool:
     except subprocess.TimeoutExpired:
         return False
     return probe.returncode == 0
+
+
+def require_display(purpose: str, instead: str) -> None:
+    """Check that a window can be opened here.
+
+    Args:
+        purpose: purpose of the window, for the error.
+        instead: what to do without a display, for the error.
+
+    Raises:
+        UsageError: when there is no display.
+    """
+    if not has_display():
+        raise UsageError(f"{purpose} needs a display, and there is none here: {instead}")
 
 
 def select_boxes(image: NDArray[np.uint8], title: str) -> list[Box]:
@@ -123,12 +137,12 @@ def open_window(title: str, image: NDArray[np.uint8]) -> None:
 
 
 def is_open(title: str) -> bool:
-    """Whether a window is still there: the user may have closed it."""
+    """Return whether a window is still there: the user may have closed it."""
     return cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1
 
 
 def key_of(code: int) -> str | None:
-    """The key that a code of `cv2.waitKeyEx` stands for: a name of `CODES`, or the letter itself.
+    """Return the key that a code of `cv2.waitKeyEx` stands for: a name of `CODES`, or the letter itself.
 
     None where no key was pressed, or one that has neither. GTK adds bits for num lock and the like.
     """
@@ -168,6 +182,6 @@ def listen_to_mouse(
 
 
 def enlargement(image: NDArray[np.uint8]) -> int:
-    """How many times as large a frame, `(H, W, 3)`, is shown."""
+    """Return how many times as large a frame, `(H, W, 3)`, is shown."""
     shorter: int = min(image.shape[:2])
     return max(1, math.ceil(SHORTEST_SIDE / shorter))

@@ -1,1 +1,1 @@
-"""Own videos to training data: key frames, what is filled in between, and the folder that is written."""
+"""Training data from own videos: key frames by hand, boxes in between by tracking, and the sequences on disk."""

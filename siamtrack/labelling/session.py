@@ -1,6 +1,6 @@
-"""Labelling by hand as a value: what is known and shown now, and what each key and each move of the mouse make of it.
+"""State of a labelling session, and its changes by the keys, the mouse and the tracker.
 
-Nothing here knows a window. Positions are in pixels of the frame, 0-based and continuous.
+Nothing here depends on a window. Positions are in pixels of the frame, 0-based and continuous.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from enum import StrEnum
 
 from siamtrack.boxes import MIN_SIDE, Box
 from siamtrack.io.mouse import Move, Press, Release, box_between
-from siamtrack.labelling.annotations import Annotations, Key
-from siamtrack.labelling.tracks import interpolated
+from siamtrack.labelling.key_frames import KeyFrame, KeyFrames
+from siamtrack.labelling.propagation import interpolate
 
-STRIDE = 10
-"""Frames that the longer step goes."""
+SKIP = 10
+"""Number of frames of a long step."""
 CORNER = 8.0
-"""Distance in pixels from a corner at which the mouse takes hold of it, or a third of the box's shorter side."""
+"""Maximum distance in pixels at which the mouse grips a corner; at most a third of the shorter side of the box."""
 
 
 class Command(StrEnum):
-    """What a key asks for."""
+    """Command of a key; its value is the help text."""
 
     NEXT = "next frame"
     PREVIOUS = "frame before"
-    LEAP = f"{STRIDE} frames on"
-    LEAP_BACK = f"{STRIDE} frames back"
+    SKIP = f"{SKIP} frames on"
+    SKIP_BACK = f"{SKIP} frames back"
     FIRST = "first frame"
     LAST = "last frame"
-    NEXT_KEY = "next key frame"
-    PREVIOUS_KEY = "key frame before"
+    NEXT_KEY_FRAME = "next key frame"
+    PREVIOUS_KEY_FRAME = "key frame before"
     CONFIRM = "the box is right: make this a key frame"
-    FOLLOW = "follow the object from here; any key stops"
+    TRACK = "track the object from here; any key stops"
     HIDE = "out of sight from here to the next key frame"
     REMOVE = "this is no key frame"
     UNDO = "undo"
@@ -42,48 +42,48 @@ class Command(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The tracker has looked for the object in the next frame."""
+class TrackedBox:
+    """Event: the tracker has looked for the object in the next frame."""
 
     box: Box | None
-    """None: it was lost."""
+    """None: the object is lost."""
 
 
-Event = Command | Press | Move | Release | Found
+Event = Command | Press | Move | Release | TrackedBox
 
 
 class Stage(StrEnum):
-    """What the session is about to do."""
+    """Stage of a session."""
 
     EDIT = "edit"
-    FOLLOW = "follow"
+    TRACK = "track"
     SAVE = "save"
     LEAVE = "leave"
 
 
 class Origin(StrEnum):
-    """Where a box that is shown comes from."""
+    """Origin of the box on the screen."""
 
-    KEY = "key frame"
+    KEY_FRAME = "key frame"
     DRAWN = "drawing"
-    FOLLOWED = "followed"
+    TRACKED = "tracked"
     INTERPOLATED = "between key frames"
 
 
 @dataclass(frozen=True, slots=True)
 class Drag:
-    """A box under the mouse."""
+    """Box that the mouse draws, resizes or moves."""
 
     begin: tuple[float, float]
-    """The corner that stays; of a box that is moved, where it was taken hold of."""
+    """Fixed corner; for a box that is moved, the position at which it was gripped."""
     end: tuple[float, float]
-    """Where the mouse is."""
+    """Position of the mouse."""
     moved: Box | None = None
-    """The box that is moved, as it was; None when one is drawn."""
+    """Box before it is moved; None when a box is drawn or resized."""
 
     @property
     def box(self) -> Box:
-        """The box as it is now."""
+        """Current box."""
         if self.moved is None:
             return box_between(self.begin, self.end)
         (x0, y0), (x1, y1) = self.begin, self.end
@@ -91,103 +91,105 @@ class Drag:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """Everything about a labelling session between two events."""
+class LabellingSession:
+    """State of a labelling session between two events."""
 
     count: int
     """Number of frames."""
-    annotations: Annotations = field(default_factory=Annotations)
+    key_frames: KeyFrames = field(default_factory=KeyFrames)
     missing: frozenset[int] = frozenset()
-    """Frames that could not be decoded, where nothing can be drawn."""
-    can_follow: bool = True
-    """Whether there is a tracker."""
-    least: int = 2
-    """Key frames that are needed before anything can be written."""
+    """Frames that could not be decoded; nothing can be drawn there."""
+    can_track: bool = True
+    """True if there is a tracker."""
+    min_key_frames: int = 2
+    """Minimum number of key frames for which sequences can be written."""
     frame: int = 0
-    """The one that is shown."""
+    """Index of the frame on the screen."""
     stage: Stage = Stage.EDIT
     drag: Drag | None = None
-    followed: Mapping[int, Box] = field(default_factory=dict)
-    """What the tracker found since the key frames around changed."""
-    past: tuple[Annotations, ...] = ()
-    """Key frames before each change, for undo."""
+    tracked: Mapping[int, Box] = field(default_factory=dict)
+    """Boxes of the tracker by frame, as long as the key frames before and after are unchanged."""
+    undo: tuple[KeyFrames, ...] = ()
+    """Key frames before each change."""
     help: bool = True
-    """Whether the keys are shown."""
+    """List the keys on the screen."""
     note: str = ""
-    """What the last event led to, in words."""
+    """Message about the last event."""
 
     @property
-    def end_of_following(self) -> int:
-        """Frame to follow the object to, exclusive: the next key frame, or the end."""
-        key = self.annotations.after(self.frame)
-        return self.count if key is None else key.frame
+    def tracking_end(self) -> int:
+        """End of tracking from this frame, exclusive: the next key frame, or the end of the video."""
+        following = self.key_frames.after(self.frame)
+        return self.count if following is None else following.frame
 
 
-def shown(session: Session) -> tuple[Box, Origin] | None:
-    """The box to show on the frame at hand; None where nothing is known, or the object is out of sight."""
+def visible_box(session: LabellingSession) -> tuple[Box, Origin] | None:
+    """Return the box on the screen and its origin; None when there is no box or the object is out of sight."""
     if session.drag is not None:
         return session.drag.box, Origin.DRAWN
-    key = session.annotations.at(session.frame)
-    if key is not None:
-        return None if key.box is None else (key.box, Origin.KEY)
-    if session.frame in session.followed:
-        return session.followed[session.frame], Origin.FOLLOWED
-    span = next(span for span in session.annotations.spans(session.count) if session.frame in span.frames)
-    if span.before is None or span.after is None:
+    key_frame = session.key_frames.at(session.frame)
+    if key_frame is not None:
+        return None if key_frame.box is None else (key_frame.box, Origin.KEY_FRAME)
+    if session.frame in session.tracked:
+        return session.tracked[session.frame], Origin.TRACKED
+    interval = next(each for each in session.key_frames.intervals(session.count) if session.frame in each.frames)
+    if interval.before is None or interval.after is None:
         return None
-    row = interpolated(span)[session.frame - span.frames.start]
+    row = interpolate(interval)[session.frame - interval.frames.start]
     return Box(*map(float, row)), Origin.INTERPOLATED
 
 
-def advance(session: Session, event: Event) -> Session:
-    """The session after an event."""
-    if isinstance(event, Found):
-        return _take(session, event.box) if session.stage is Stage.FOLLOW else session
+def handle(session: LabellingSession, event: Event) -> LabellingSession:
+    """Return the session after an event."""
+    if isinstance(event, TrackedBox):
+        return _add_tracked(session, event.box) if session.stage is Stage.TRACK else session
     if isinstance(event, Move):
-        return _drag_on(session, event) if session.drag else session
+        return _move_drag(session, event) if session.drag else session
     session = replace(session, note="")
-    if session.stage is Stage.FOLLOW:  # whatever it is, it stops the tracker, and that is all
+    if session.stage is Stage.TRACK:  # any other event only stops the tracker
         return replace(session, stage=Stage.EDIT)
     if isinstance(event, Press):
-        return _take_hold(session, (event.x, event.y))
+        return _begin_drag(session, (event.x, event.y))
     if isinstance(event, Release):
-        return _let_go(_drag_on(session, event)) if session.drag else session
-    return _obey(replace(session, drag=None), event)
+        return _end_drag(_move_drag(session, event)) if session.drag else session
+    return _execute(replace(session, drag=None), event)
 
 
-def _obey(session: Session, command: Command) -> Session:
+def _execute(session: LabellingSession, command: Command) -> LabellingSession:
     match command:
         case Command.NEXT:
-            return _go(session, session.frame + 1)
+            return _go_to(session, session.frame + 1)
         case Command.PREVIOUS:
-            return _go(session, session.frame - 1)
-        case Command.LEAP:
-            return _go(session, session.frame + STRIDE)
-        case Command.LEAP_BACK:
-            return _go(session, session.frame - STRIDE)
+            return _go_to(session, session.frame - 1)
+        case Command.SKIP:
+            return _go_to(session, session.frame + SKIP)
+        case Command.SKIP_BACK:
+            return _go_to(session, session.frame - SKIP)
         case Command.FIRST:
-            return _go(session, 0)
+            return _go_to(session, 0)
         case Command.LAST:
-            return _go(session, session.count - 1)
-        case Command.NEXT_KEY:
-            return _go_to_key(session, session.annotations.after(session.frame))
-        case Command.PREVIOUS_KEY:
-            return _go_to_key(session, session.annotations.before(session.frame))
+            return _go_to(session, session.count - 1)
+        case Command.NEXT_KEY_FRAME:
+            return _go_to_key_frame(session, session.key_frames.after(session.frame))
+        case Command.PREVIOUS_KEY_FRAME:
+            return _go_to_key_frame(session, session.key_frames.before(session.frame))
         case Command.CONFIRM:
-            box = shown(session)
-            return _set_key(session, box[0]) if box else replace(session, note="there is no box here: draw one")
-        case Command.FOLLOW:
-            return _follow(session)
+            visible = visible_box(session)
+            if visible is None:
+                return replace(session, note="there is no box here: draw one")
+            return _set_box(session, visible[0])
+        case Command.TRACK:
+            return _start_tracking(session)
         case Command.HIDE:
-            return _set_key(session, None)
+            return _set_box(session, None)
         case Command.REMOVE:
-            if session.annotations.at(session.frame) is None:
+            if session.key_frames.at(session.frame) is None:
                 return replace(session, note="this is no key frame")
-            return _change(session, session.annotations.without(session.frame))
+            return _change(session, session.key_frames.without(session.frame))
         case Command.UNDO:
-            if not session.past:
+            if not session.undo:
                 return replace(session, note="there is nothing to undo")
-            return replace(session, annotations=session.past[-1], past=session.past[:-1], followed={})
+            return replace(session, key_frames=session.undo[-1], undo=session.undo[:-1], tracked={})
         case Command.HELP:
             return replace(session, help=not session.help)
         case Command.SAVE:
@@ -196,77 +198,74 @@ def _obey(session: Session, command: Command) -> Session:
             return replace(session, stage=Stage.LEAVE)
 
 
-def _go(session: Session, frame: int) -> Session:
+def _go_to(session: LabellingSession, frame: int) -> LabellingSession:
     return replace(session, frame=min(max(frame, 0), session.count - 1))
 
 
-def _go_to_key(session: Session, key: Key | None) -> Session:
-    if key is None:
+def _go_to_key_frame(session: LabellingSession, key_frame: KeyFrame | None) -> LabellingSession:
+    if key_frame is None:
         return replace(session, note="there is no key frame on this side")
-    return replace(session, frame=key.frame)
+    return replace(session, frame=key_frame.frame)
 
 
-def _follow(session: Session) -> Session:
-    """Begin to follow the box that is shown, which is right then."""
-    if not session.can_follow:
+def _start_tracking(session: LabellingSession) -> LabellingSession:
+    """Start to track the box on the screen, and make it a key frame."""
+    if not session.can_track:
         return replace(session, note="boxes are interpolated here, nothing is tracked")
-    box = shown(session)
-    if box is None:
-        return replace(session, note="there is no box here to follow: draw one")
-    if session.annotations.at(session.frame) is None:
-        session = _set_key(session, box[0])
-    if session.end_of_following == session.frame + 1:
-        return replace(session, note="there is nothing to follow: the next frame is a key frame, or the end")
-    return replace(session, stage=Stage.FOLLOW, note="following; any key stops")
+    visible = visible_box(session)
+    if visible is None:
+        return replace(session, note="there is no box here to track: draw one")
+    if session.key_frames.at(session.frame) is None:
+        session = _set_box(session, visible[0])
+    if session.tracking_end == session.frame + 1:
+        return replace(session, note="there is nothing to track: the next frame is a key frame, or the end")
+    return replace(session, stage=Stage.TRACK, note="tracking; any key stops")
 
 
-def _take(session: Session, box: Box | None) -> Session:
-    """Show what the tracker found in the next frame."""
-    stop = session.end_of_following
-    frame = session.frame + 1
-    followed = dict(session.followed)
-    followed.pop(frame, None)
+def _add_tracked(session: LabellingSession, box: Box | None) -> LabellingSession:
+    """Show the box of the tracker in the next frame."""
+    end, frame = session.tracking_end, session.frame + 1
+    tracked = dict(session.tracked)
+    tracked.pop(frame, None)
     if box is not None:
-        followed[frame] = box
-    session = replace(session, frame=frame, followed=followed)
+        tracked[frame] = box
+    session = replace(session, frame=frame, tracked=tracked)
     if box is None and frame not in session.missing:
-        return replace(session, stage=Stage.EDIT, note="lost: draw the box, or say that it is out of sight")
-    return replace(session, stage=Stage.EDIT, note="") if frame + 1 == stop else session
+        return replace(session, stage=Stage.EDIT, note="lost: draw the box, or mark the object as out of sight")
+    return replace(session, stage=Stage.EDIT, note="") if frame + 1 == end else session
 
 
-def _set_key(session: Session, box: Box | None) -> Session:
+def _set_box(session: LabellingSession, box: Box | None) -> LabellingSession:
+    """Make the frame on the screen a key frame with this box."""
     if session.frame in session.missing:
-        return replace(session, note="this frame could not be decoded, nothing can be said about it")
-    # A thousandth of a pixel is all that a sequence keeps too.
+        return replace(session, note="this frame could not be decoded: it cannot be a key frame")
+    # Sequences on disk keep a thousandth of a pixel too.
     rounded = None if box is None else Box(*(round(value, 3) for value in box))
-    return _change(session, session.annotations.with_key(Key(session.frame, rounded)))
+    return _change(session, session.key_frames.with_key_frame(KeyFrame(session.frame, rounded)))
 
 
-def _change(session: Session, annotations: Annotations) -> Session:
-    """Other key frames, after a change in the frame at hand: what was followed from it is out of date."""
-    after = annotations.after(session.frame)
-    stale = range(session.frame, session.count if after is None else after.frame)
-    followed = {frame: box for frame, box in session.followed.items() if frame not in stale}
-    past = (*session.past, session.annotations)
-    return replace(session, annotations=annotations, followed=followed, past=past)
+def _change(session: LabellingSession, key_frames: KeyFrames) -> LabellingSession:
+    """Set the key frames after a change in the frame on the screen, and drop the boxes that were tracked from it."""
+    following = key_frames.after(session.frame)
+    stale = range(session.frame, session.count if following is None else following.frame)
+    tracked = {frame: box for frame, box in session.tracked.items() if frame not in stale}
+    return replace(session, key_frames=key_frames, tracked=tracked, undo=(*session.undo, session.key_frames))
 
 
-def _save(session: Session) -> Session:
-    keys = session.annotations.keys
-    if not any(key.box for key in keys):
+def _save(session: LabellingSession) -> LabellingSession:
+    if not any(box for _, box in session.key_frames):
         return replace(session, note="there is no box yet: draw one around the object")
-    if len(keys) < session.least:
-        return replace(
-            session, note=f"{session.least} key frames are needed: go to a later frame and draw the box there"
-        )
+    if len(session.key_frames) < session.min_key_frames:
+        note = f"{session.min_key_frames} key frames are needed: go to a later frame and draw the box there"
+        return replace(session, note=note)
     return replace(session, stage=Stage.SAVE)
 
 
-def _take_hold(session: Session, point: tuple[float, float]) -> Session:
-    """Take hold of a corner or of the inside of the box that is shown, or begin another one."""
-    there = shown(session)
-    if there is not None:
-        x, y, width, height = there[0]
+def _begin_drag(session: LabellingSession, point: tuple[float, float]) -> LabellingSession:
+    """Grip a corner or the inside of the box on the screen, or begin another box."""
+    visible = visible_box(session)
+    if visible is not None:
+        x, y, width, height = visible[0]
         reach = min(CORNER, width / 3, height / 3)
         for corner, opposite in (
             ((x, y), (x + width, y + height)),
@@ -277,19 +276,19 @@ def _take_hold(session: Session, point: tuple[float, float]) -> Session:
             if max(abs(point[0] - corner[0]), abs(point[1] - corner[1])) <= reach:
                 return replace(session, drag=Drag(opposite, point))
         if x <= point[0] < x + width and y <= point[1] < y + height:
-            return replace(session, drag=Drag(point, point, moved=there[0]))
+            return replace(session, drag=Drag(point, point, moved=visible[0]))
     return replace(session, drag=Drag(point, point))
 
 
-def _drag_on(session: Session, event: Move | Release) -> Session:
+def _move_drag(session: LabellingSession, event: Move | Release) -> LabellingSession:
     drag = session.drag
     return session if drag is None else replace(session, drag=replace(drag, end=(event.x, event.y)))
 
 
-def _let_go(session: Session) -> Session:
+def _end_drag(session: LabellingSession) -> LabellingSession:
     drag, session = session.drag, replace(session, drag=None)
     if drag is None or (drag.begin == drag.end and drag.moved is not None):  # a click on the box
         return session
     if min(drag.box.width, drag.box.height) < MIN_SIDE:
         return replace(session, note="the box is too small: drag from one corner of the object to the opposite one")
-    return _set_key(session, drag.box)
+    return _set_box(session, drag.box)

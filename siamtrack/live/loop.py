@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from siamtrack.live.session import (
     advance,
 )
 from siamtrack.live.snapshots import save_snapshot
+from siamtrack.system.progress import Progress, Report
 from siamtrack.system.signals import StopSignal
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import track
@@ -58,36 +59,37 @@ class Viewer(Protocol):
         """See a scene over a frame, `(H, W, 3)` uint8 BGR."""
 
     def events(self, wait: float) -> list[Event]:
-        """What was done since the last call; up to this many seconds may be waited for it."""
+        """Return the events since the last call; wait up to this many seconds for one."""
 
 
 class Counter:
     """A viewer that counts the frames and does nothing else.
 
     Args:
-        advance: called after every frame with the number of frames done and the frames per second.
+        report: called after every frame.
+        total: number of frames, where it is known.
     """
 
-    def __init__(self, advance: Callable[[int, float], None]) -> None:
-        self._advance = advance
+    def __init__(self, report: Report, total: int | None) -> None:
+        self._report, self._total = report, total
         self._frames = 0
         self._image: Image | None = None
 
     def show(self, image: Image, scene: Scene) -> None:
-        """As of `Viewer`."""
+        """See `Viewer`."""
         if image is not self._image:
             self._image = image
             self._frames += 1
-            self._advance(self._frames, scene.figures.fps or 0.0)
+            self._report(Progress(self._frames, self._total, rate=scene.figures.fps or 0.0))
 
     def events(self, wait: float) -> list[Event]:
-        """As of `Viewer`: nothing, at once."""
+        """See `Viewer`: nothing, at once."""
         return []
 
 
 @dataclass
 class Summary:
-    """What a run did."""
+    """Summary of a run."""
 
     frames: int = 0
     """Frames that the targets were looked for in, or that were shown."""
@@ -96,11 +98,11 @@ class Summary:
     targets: int = 0
     """Targets that there were."""
     seconds: float = 0.0
-    """From the first frame to the end."""
+    """Seconds from the first frame to the end."""
     stopped_by: signal.Signals | None = None
     """The signal that ended the run."""
     files: list[Path] = field(default_factory=list)
-    """What was written."""
+    """Files that were written."""
 
 
 class LiveLoop:
@@ -177,7 +179,7 @@ class LiveLoop:
             self._session = advance(self._session, Faded())
 
     def _poll(self) -> LiveFrame | None:
-        """The next frame, if there is one and the picture does not stand still."""
+        """Return the next frame, if there is one and the picture does not stand still."""
         standing = self._session.frozen and self._frame is not None
         if standing and self._source.is_file:
             return None

@@ -1,4 +1,4 @@
-"""How fast it goes: frames per second, and the time from capture to display."""
+"""Meter of frames per second and of the time from capture to display."""
 
 from __future__ import annotations
 

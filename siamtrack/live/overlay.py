@@ -1,4 +1,4 @@
-"""What is written over the picture of a camera: figures, the list of targets, hints and the keys."""
+"""Overlay of a camera's picture: figures, the list of targets, hints and the keys."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ LISTED = 9
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How it goes."""
+    """Figures of the run."""
 
     fps: float | None = None
     """Frames per second, where there were two."""
@@ -67,14 +67,14 @@ class Figures:
     dropped: int = 0
     """Frames of the source that were left out."""
     recording: bool = False
-    """Whether a video is written."""
+    """A video is written."""
     notice: str | None = None
-    """What is wrong with the source."""
+    """Fault of the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is shown over a frame."""
+    """Contents of the overlay."""
 
     session: Session
     rows: tuple[Row, ...] = ()
@@ -83,7 +83,7 @@ class Scene:
 
 
 def draw_scene(image: Image, scene: Scene) -> Image:
-    """The picture in the window.
+    """Return the picture in the window.
 
     Args:
         image: `(H, W, 3)` uint8 BGR; it is not changed.
@@ -130,7 +130,7 @@ def _draw_corners(canvas: Image, box: Box) -> None:
 
 
 def status_lines(scene: Scene) -> list[tuple[str, Color]]:
-    """The lines at the top, with their colors: figures, what is wrong, what to do."""
+    """Return the lines at the top, with their colors: figures, what is wrong, what to do."""
     session, figures = scene.session, scene.figures
     parts = [] if figures.fps is None else [f"{figures.fps:.1f} fps"]
     parts += [] if figures.delay is None else [f"{1000 * figures.delay:.0f} ms"]
@@ -149,7 +149,7 @@ def status_lines(scene: Scene) -> list[tuple[str, Color]]:
 
 
 def help_lines() -> list[tuple[str, str]]:
-    """The keys, and what each does."""
+    """Return the keys, and what each does."""
     keys = [(" or ".join(keys), str(command)) for command, keys in KEYS.items()]
     place = list(KEYS).index(Command.NEXT)
     return [*MOUSE, *keys[:place], SELECT, *keys[place:]]
@@ -172,7 +172,7 @@ def _text_width(text: str, scale: float) -> int:
 
 
 def wrap(text: str, look: Look, width: int) -> list[str]:
-    """A text in as many lines as it takes for them to be labels in a picture of this width, in pixels."""
+    """Return a text in as many lines as it takes for them to be labels in a picture of this width, in pixels."""
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word

@@ -32,7 +32,7 @@ class PacedFrames(LiveSource):
         """`time.monotonic()` at which time 0 of the file was due."""
 
     def poll(self, timeout: float) -> LiveFrame | None:
-        """The next frame; None when it is not due within `timeout` seconds.
+        """Return the next frame; None when it is not due within `timeout` seconds.
 
         Raises:
             StopIteration: at the end.
@@ -56,5 +56,5 @@ class PacedFrames(LiveSource):
         return frame
 
     def close(self) -> None:
-        """As of `LiveSource`."""
+        """See `LiveSource`."""
         self._source.close()

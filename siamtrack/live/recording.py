@@ -36,7 +36,7 @@ class Timeline:
         self._rate = float(rate)
         self._origin: float | None = None
         self._place = -1
-        """Where the last frame belongs."""
+        """Place of the last frame."""
         self.filled = 0
         """Places that are taken for good."""
 
@@ -123,7 +123,7 @@ def record(path: Path, info: SourceInfo) -> Iterator[Recording]:
     """Record a video, drawn and encoded on a thread of its own. Whatever ends the block, it is finished and plays.
 
     Args:
-        path: file to write, as of `VideoEncoder`.
+        path: file to write, see `VideoEncoder`.
         info: of the source: the size of the frames and the rate of the video.
 
     Raises:

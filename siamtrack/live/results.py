@@ -1,4 +1,4 @@
-"""What is kept of a live run: a table and a video, both of the frames with what is finally known about them."""
+"""Results of a live run: a table and a video, both of the frames with their final rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Results:
 
     @property
     def records(self) -> bool:
-        """Whether there is a video."""
+        """Writes a video."""
         return self._recording is not None
 
     def begin(self, time: float, image: Image, rows: Sequence[Row]) -> None:
@@ -79,7 +79,7 @@ def open_results(video: Path | None, table: Path | None, info: SourceInfo) -> It
     """Open the files that are wanted; whatever ends the block, they hold everything up to there.
 
     Args:
-        video: to record, as of `record`; None: none.
+        video: to record, see `record`; None: none.
         table: CSV to write; None: none.
         info: of the source.
 

@@ -17,7 +17,7 @@ LEAST_SIDE = 4.0
 
 
 class Command(StrEnum):
-    """What a key asks for."""
+    """Commands of keys."""
 
     FREEZE = "freeze the picture, or go on"
     NEW = "the next box is another target"
@@ -59,14 +59,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What was wished for cannot be done."""
+    """Refusal of a request."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Faded:
-    """What the last event led to has been shown for long enough."""
+    """The answer to the last event has been shown for long enough."""
 
 
 Answer = Added | Restarted | Saved | Refused
@@ -125,22 +125,22 @@ class Session:
     selected: int | None = None
     """One of them; None when there is none."""
     again: bool = False
-    """Whether the next box shows the selected target anew, and not another one."""
+    """The next box restarts the selected target instead of adding one."""
     frozen: bool = False
-    """Whether the picture stands still."""
+    """The picture is frozen."""
     drag: Drag | None = None
     help: bool = False
-    """Whether the keys are shown."""
+    """The keys are shown."""
     note: str = ""
-    """What the last event led to, in words."""
+    """Answer to the last event, in words."""
     wish: Wish | None = None
-    """What the last event asks for; whoever fulfils it tells the answer by another event, save for `Drop`."""
+    """Request of the last event; whoever carries it out answers by another event, except for `Drop`."""
     leaving: bool = False
-    """Whether the user is done."""
+    """The user has quit."""
 
 
 def advance(session: Session, event: Event) -> Session:
-    """The session after an event."""
+    """Return the session after an event."""
     session = replace(session, wish=None)
     if isinstance(event, Move):
         return _drag_on(session, event)

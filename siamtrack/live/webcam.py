@@ -1,4 +1,4 @@
-"""What `siamtrack webcam` does, without the command line: it knows nothing of options or terminals."""
+"""Workflow of `siamtrack webcam`, without the command line: it knows nothing of options or terminals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from siamtrack.live.session import Session
 from siamtrack.live.window import WebcamWindow
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.machine import spare_cores
-from siamtrack.system.progress import Progress
+from siamtrack.system.progress import Report, no_report
 from siamtrack.system.signals import StopSignal
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ OpenLive = Callable[[str], LiveSource]
 
 @dataclass(frozen=True)
 class WebcamJob:
-    """What to follow, with what, and where the results go."""
+    """Source, model and outputs of a run."""
 
     source: str
     """A camera by number or device file, the address of a stream, or a video file."""
@@ -43,21 +43,21 @@ class WebcamJob:
     snapshots: Path = Path()
     """Folder of the pictures that the user saves."""
     frozen: bool = False
-    """Whether the first frame stands still at first."""
+    """Begins with a frozen first frame."""
     model: str = DEFAULT_MODEL
     """A shipped model or a weights file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
     """CPU threads of the network; None: as few as come near the fastest."""
     precision: Precision | Literal["auto"] = "auto"
-    """What the network computes in; auto: the fastest whose responses are as in float32."""
+    """Precision of the network; auto: the fastest whose responses are those of float32."""
     runtime: RuntimeName | Literal["auto"] = "auto"
-    """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
+    """Library that runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Tracking settings that differ from what the model's card says."""
 
     def outputs(self) -> dict[str, Path]:
-        """The files that are wanted, by the option that asked for them."""
+        """Return the files that are wanted, by the option that asked for them."""
         options = {"--record": self.record, "--csv": self.csv}
         return {option: path for option, path in options.items() if path is not None}
 
@@ -83,14 +83,14 @@ def watch(job: WebcamJob, open_live: OpenLive) -> Summary:
         return _run(job, PacedFrames(source) if source.is_file else source, window)
 
 
-def follow(job: WebcamJob, open_live: OpenLive, progress: Progress) -> Summary:
+def follow(job: WebcamJob, open_live: OpenLive, report: Report = no_report) -> Summary:
     """Follow the boxes of a job without a window, until the source ends or a signal comes.
 
-    A file goes as fast as it can. Arguments and errors as of `watch`, and `progress` is where to report how far it is.
+    A file goes as fast as it can. Arguments and errors see `watch`, and `report` is called after every frame.
     """
     _check(job)
-    with open_live(job.source) as source, progress(source.info.count) as advance:
-        return _run(job, source, Counter(advance))
+    with open_live(job.source) as source:
+        return _run(job, source, Counter(report, source.info.count))
 
 
 def _check(job: WebcamJob) -> None:
@@ -122,12 +122,12 @@ def _load(job: WebcamJob) -> Tracker:
     spare_cores()
     from siamtrack.tracking.factory import load  # noqa: PLC0415 - torch: not before the source is known to be good
 
-    threads: int | Literal["auto"] = "auto" if job.threads is None else job.threads
     return load(
         job.model,
         device=job.device,
         settings=job.settings,
-        threads=threads,
+        threads=job.threads,
         precision=job.precision,
         runtime=job.runtime,
+        autotune=True,
     )

@@ -17,7 +17,7 @@ _BY_KEY = {key: command for command, keys in KEYS.items() for key in keys}
 
 
 def event_of(code: int) -> Command | Select | None:
-    """What a code of `cv2.waitKeyEx` asks for, None where it is no key or one without a meaning."""
+    """Return the event of a code of `cv2.waitKeyEx`; None where it is no key or one without a meaning."""
     key = key_of(code)
     if key is None:
         return None
@@ -46,7 +46,7 @@ class WebcamWindow:
         cv2.imshow(self._title, picture)
 
     def events(self, wait: float) -> list[Event]:
-        """What the user did since the last call, waiting up to this many seconds for a key."""
+        """Return the events since the last call; wait up to this many seconds for a key."""
         if self._shown is None:
             return []
         event = event_of(cv2.waitKeyEx(max(1, round(1000 * wait))))
@@ -60,7 +60,7 @@ class WebcamWindow:
         self._mouse.append(event)
 
     def _place(self, x: int, y: int) -> tuple[float, float]:
-        """The point of the frame; a drag that leaves the window ends at the border."""
+        """Return the point of the frame; a drag that leaves the window ends at the border."""
         if self._shown is None:
             return 0.0, 0.0
         height, width = self._shown.shape[:2]

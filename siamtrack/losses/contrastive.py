@@ -20,7 +20,7 @@ def contrastive_loss(
     half: bool,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """The contrastive loss (Hadsell, Chopra and LeCun 2006, equation 4).
+    """Return the contrastive loss (Hadsell, Chopra and LeCun 2006, equation 4).
 
     `d^2` for a pair of the same, `max(0, margin - d)^2` for a different one, both times 1/2 with `half`, as in the
     paper; many implementations leave it out. The paper's labels are `same=0`.
@@ -49,7 +49,7 @@ def contrastive_loss(
 
 
 def energy_loss(energies: Tensor, labels: Tensor, *, same: Same, bound: float, reduction: Reduction = "mean") -> Tensor:
-    """The loss of an energy that is bounded (Chopra, Hadsell and LeCun 2005).
+    """Return the loss of an energy that is bounded (Chopra, Hadsell and LeCun 2005).
 
     `(1 - Y) (2 / Q) E^2 + Y 2 Q exp(-(2.77 / Q) E)`, Y being 0 for a pair of the same and 1 for a different one: the
     paper's labels are `same=0`. There E is the Manhattan distance of the embeddings.

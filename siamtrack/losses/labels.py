@@ -42,7 +42,7 @@ def disc_labels(offsets: Tensor, radius: float) -> Tensor:
 
 
 def balanced_weights(labels: Tensor) -> Tensor:
-    """What every cell counts: in each map the positive cells share a weight of 1/2 and the negative cells another.
+    """Return the weight of every cell: in each map the positive cells share 1/2, and the negative cells the other half.
 
     A map without positives has only the negatives' half, so that it does not outweigh them elsewhere (Bertinetto et al.
     2016, section 2.2).
@@ -59,7 +59,7 @@ def balanced_weights(labels: Tensor) -> Tensor:
 
 
 def gaussian_labels(offsets: Tensor, sigma: float) -> Tensor:
-    """A probability over the cells: a Gaussian around the target, normalized to sum 1.
+    """Return a probability over the cells: a Gaussian around the target, normalized to sum 1.
 
     Args:
         offsets: `(B, R, R, 2)` from `grid_offsets`.

@@ -12,7 +12,7 @@ from siamtrack.losses.labels import balanced_weights
 def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the maps of the class-balanced logistic loss (Bertinetto et al. 2016, section 2.2 and equation 3).
 
-    Cells count as of `balanced_weights`.
+    Cells count see `balanced_weights`.
 
     Args:
         logits: `(B, R, R)`.

@@ -1,4 +1,4 @@
-"""What the losses on pairs have in common: labels of a stated meaning, margins, and reductions."""
+"""Base of the losses on pairs: labels of a stated meaning, margins, and reductions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 def same_mask(values: Tensor, labels: Tensor, same: Same) -> Tensor:
-    """Where a pair is of the same.
+    """Return the mask of positive pairs.
 
     Args:
         values: the distances or similarities that are labelled, of any shape.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def scale_labels(scales: Tensor, count: int, sigma: float) -> Tensor:
-    """A probability over the exemplar's scales: a Gaussian around the target's apparent size.
+    """Return a probability over the exemplar's scales: a Gaussian around the target's apparent size.
 
     Args:
         scales: `(B,)` apparent size in scale steps, 0 for unchanged; NaN, not known, counts as unchanged for certain.

@@ -10,7 +10,7 @@ from siamtrack.losses.pairs import Reduction, check_margin, reduce_losses
 
 
 def triplet_loss(to_positive: Tensor, to_negative: Tensor, *, margin: float, reduction: Reduction = "mean") -> Tensor:
-    """The triplet loss `max(0, d(a, p) - d(a, n) + margin)` (Schroff et al. 2015, equation 3).
+    """Return the triplet loss `max(0, d(a, p) - d(a, n) + margin)` (Schroff et al. 2015, equation 3).
 
     There d is the squared Euclidean distance of unit vectors, with a margin of 0.2; Hermans et al. 2017 take the
     Euclidean one. For similarities, give `-similarity`.
@@ -33,7 +33,7 @@ def triplet_loss(to_positive: Tensor, to_negative: Tensor, *, margin: float, red
 
 
 def soft_triplet_loss(to_positive: Tensor, to_negative: Tensor, *, reduction: Reduction = "mean") -> Tensor:
-    """The triplet loss with a soft margin, `ln(1 + exp(d(a, p) - d(a, n)))` (Hermans et al. 2017, section 2).
+    """Return the triplet loss with a soft margin, `ln(1 + exp(d(a, p) - d(a, n)))` (Hermans et al. 2017, section 2).
 
     Args:
         to_positive: `(N,)` or any other shape, distances from anchors to their positives.

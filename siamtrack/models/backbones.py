@@ -41,7 +41,7 @@ class Backbone(nn.Module, ABC):
         return (self.out_channels,)
 
     def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
-        """What the embedding is made of: levels of rising depth, the first with the finest grid, that of the embedding.
+        """Modules of the embedding: levels of rising depth, the first with the finest grid, that of the embedding.
 
         Args:
             images: `(B, 3, H, W)` RGB, float 0..255.
@@ -52,12 +52,12 @@ class Backbone(nn.Module, ABC):
         return (self(images),)
 
     def fuse(self, levels: tuple[Tensor, ...]) -> Tensor:
-        """The embedding of the levels that `trunk` gives."""
+        """Return the embedding of the levels that `trunk` gives."""
         return levels[-1]
 
     @abstractmethod
     def spatial_layers(self) -> Iterator[nn.Module]:
-        """The convolutions and pools between the input and the output's grid, in order."""
+        """Return the convolutions and pools between the input and the output's grid, in order."""
 
     @property
     def stride(self) -> int:
@@ -87,7 +87,7 @@ class Backbone(nn.Module, ABC):
 
 
 def check_images(images: Tensor) -> Tensor:
-    """The images, if a backbone can embed them.
+    """Return the images, if a backbone can embed them.
 
     Raises:
         UsageError: when they are not `(B, 3, H, W)`, floating point.
@@ -153,7 +153,7 @@ class _AlexNet(Backbone):
     conv5: nn.Sequential
 
     def spatial_layers(self) -> Iterator[nn.Module]:
-        """The convolutions and pools, in order."""
+        """Return the convolutions and pools, in order."""
         return (layer for layer in self.modules() if isinstance(layer, nn.Conv2d | nn.MaxPool2d))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -334,7 +334,7 @@ class Lite0(Backbone):
         self.neck.reset()
 
     def spatial_layers(self) -> Iterator[nn.Module]:
-        """The convolutions up to the fifth block, on whose grid the neck fuses."""
+        """Yield the convolutions up to the fifth block, on whose grid the neck fuses."""
         for part in (self.stem, *self.blocks[: self._shallow_end]):
             yield from (layer for layer in part.modules() if isinstance(layer, nn.Conv2d))
 
@@ -364,7 +364,7 @@ class Lite0(Backbone):
         return shallow, middle, x
 
     def fuse(self, levels: tuple[Tensor, ...]) -> Tensor:
-        """The embedding of what `trunk` gives: `(B, 112, H/8, W/8)` of unit length over channels."""
+        """Return the embedding of what `trunk` gives: `(B, 112, H/8, W/8)` of unit length over channels."""
         return F.normalize(self.neck(*levels), dim=1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ VERIFICATION: Final = "verification"
 
 
 class Calibration(Frozen):
-    """How sure a value of the comparison makes it that two patches show the same (Platt 1999).
+    """Calibration of a comparison: the probability that two patches show the same (Platt 1999).
 
     The probability holds where as many pairs are the same as not.
     """
@@ -47,15 +47,15 @@ class BranchSettings(Frozen):
     kind: Literal["patch", "strokes", "trunk"] = "patch"
     """A small network for patches, gradients of strokes or the trunk of a tracking network with a linear layer."""
     architecture: str = "lite0"
-    """Of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
+    """Architecture of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
     dimension: int = Field(64, ge=1)
     """Components of the embedding."""
     normalize: bool = True
-    """Whether embeddings have unit length."""
+    """Embeddings have unit length."""
 
 
 class VerificationCard(Frozen):
-    """What the file of a model that was trained to tell same from different says about itself."""
+    """Card of a model that tells same from different."""
 
     # A later version may say more.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -74,18 +74,18 @@ class VerificationCard(Frozen):
     threshold: float
     """Value of the comparison on whose side of the same a pair is decided to be the same."""
     classes: tuple[str, ...] = ()
-    """What it was trained on."""
+    """Training data, steps, time and machine."""
     description: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     """Data with licenses, steps, minutes, commit, recipe."""
     figures: dict[str, Any] = Field(default_factory=dict)
-    """What was measured, with it."""
+    """Figures that were measured with it."""
     license: str = ""
     limits: str = ""
 
 
 def read_card_text(path: Path) -> str:
-    """The JSON text of the card.
+    """Return the JSON text of the card.
 
     Raises:
         WeightsError: when the file cannot be read, is no safetensors file, or has no card.
@@ -117,7 +117,7 @@ def parse_card(path: Path, text: str, kind: type[Card]) -> Card:
 
 
 def is_verification_card(text: str) -> bool:
-    """Whether a card is that of a model which tells same from different."""
+    """Return whether a card is that of a model which tells same from different."""
     try:
         card = json.loads(text)
     except (ValueError, RecursionError):
@@ -126,7 +126,7 @@ def is_verification_card(text: str) -> bool:
 
 
 def read_verification_card(path: str | Path) -> VerificationCard:
-    """The card of a file of `save_verifier`, and nothing else of it.
+    """Return the card of a file of `save_verifier`, and nothing else of it.
 
     Raises:
         WeightsError: when it is no such file.
@@ -139,7 +139,7 @@ def read_verification_card(path: str | Path) -> VerificationCard:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file: 8 bytes of length, little-endian, then the text."""
+    """Return the JSON header of a safetensors file: 8 bytes of length, little-endian, then the text."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

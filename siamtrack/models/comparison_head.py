@@ -34,18 +34,18 @@ class ComparisonHead(CorrelationHead):
         self._sign = 1.0 if measure.similar_is == "high" else -1.0
 
     def compare(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `CorrelationHead`, in float32 at least: a distance is a small difference of large numbers."""
+        """See `CorrelationHead`, in float32 at least: a distance is a small difference of large numbers."""
         full = torch.promote_types(features.dtype, torch.float32)
         return self._sign * self.measure.dense(kernels.to(full), features.to(full))
 
     def cross(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `CorrelationHead`."""
+        """See `CorrelationHead`."""
         everyone = kernels[None].expand(len(features), *kernels.shape)
         return self.respond(self.compare(everyone, features)).transpose(0, 1)
 
 
 def make_comparison_head(name: ComparisonName, backbone: Backbone) -> ComparisonHead:
-    """A fresh head that compares embeddings of a backbone.
+    """Return a fresh head that compares embeddings of a backbone.
 
     Where the correlation of an embedding with itself, scaled by the backbone's `response_scale`, is `MATCH`, the
     embedding has the length `sqrt(MATCH / response_scale)`. Two of this length that have nothing in common are

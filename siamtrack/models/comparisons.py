@@ -22,11 +22,11 @@ class Comparison(nn.Module, ABC):
     """
 
     similar_is: Literal["high", "low"]
-    """Whether the value of a pair of the same is high (a similarity) or low (a distance)."""
+    """A pair of the same has a high value (a similarity) instead of a low one (a distance)."""
     range: tuple[float, float]
     """Least and greatest value."""
     symmetric: bool = True
-    """Whether the order of the two does not matter."""
+    """The order of the two does not matter."""
 
     def forward(self, u: Tensor, v: Tensor) -> Tensor:
         """Compare vector by vector.
@@ -297,7 +297,7 @@ def list_comparisons() -> list[str]:
 
 
 def create_comparison(name: str) -> Comparison:
-    """A comparison by its name.
+    """Return a comparison by its name.
 
     `Concatenation`, which needs a size, and `Hamming`, which cannot be trained, are made by their classes.
 

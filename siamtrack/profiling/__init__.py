@@ -1,5 +1,5 @@
-"""Where the time of a frame goes, stage by stage, beside other trackers and beside what the machine could do.
+"""Time of every stage of a frame, compared with other trackers and with the limit of the machine.
 
-Everything runs one after the other on purpose, video coders on one thread each, so that no stage computes in another
-one's time. `siamtrack track` overlaps them and is faster end to end.
+The stages run one after the other, and video coders use one thread each, so that no stage computes during another one.
+`siamtrack track` overlaps the stages and is faster end to end.
 """

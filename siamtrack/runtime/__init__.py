@@ -1,1 +1,1 @@
-"""What runs the network while tracking: PyTorch, or a runtime that a model was exported to."""
+"""Runtimes of the network while tracking: PyTorch, or a library that a model was exported to."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import UsageError
 from siamtrack.runtime.base import Backend
+from siamtrack.runtime.devices import torch_threads
 from siamtrack.runtime.fused import has_onednn
 from siamtrack.runtime.measurement_cache import Measurements
 from siamtrack.system.machine import usable_cores
@@ -30,7 +31,7 @@ WORTHWHILE = 1.15
 
 
 def torch_precisions(device: torch.device) -> tuple[Precision, ...]:
-    """What may be faster than float32 on a device, after float32."""
+    """Return the precisions that may be faster than float32 on a device, after float32."""
     if device.type == "cuda":
         return ("float32", "float16")
     has_bfloat16 = has_onednn() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -38,19 +39,19 @@ def torch_precisions(device: torch.device) -> tuple[Precision, ...]:
 
 
 class FastestPrecision(Frozen):
-    """Of a network, where all are tried."""
+    """Fastest precision of a network."""
 
     precision: Precision
 
 
 class FastestThreads(Frozen):
-    """Of a network, or as few as come near it."""
+    """Number of threads of a network: the smallest that comes near the fastest."""
 
     threads: int
 
 
 def fastest(make: Callable[[Precision], Backend], precisions: Sequence[Precision]) -> Backend:
-    """The fastest backend whose response map is that of the first one, within `TOLERANCE`.
+    """Return the fastest backend whose response map is that of the first one, within `TOLERANCE`.
 
     Args:
         make: gives a backend of a precision.
@@ -74,7 +75,7 @@ def choose(
     measurements: Measurements | None = None,
     threads: int | None = None,
 ) -> Backend:
-    """A backend of the wanted precision, or of the fastest one.
+    """Return a backend of the wanted precision, or of the fastest one.
 
     Args:
         make: gives a backend of a precision.
@@ -104,25 +105,21 @@ def choose(
 
 
 def fastest_threads(backend: Backend) -> int:
-    """How many of PyTorch's threads embed a search crop fastest, or as few as come near that (`WORTHWHILE`).
+    """Return how many of PyTorch's threads embed a search crop fastest, or as few as come near that (`WORTHWHILE`).
 
-    They are never more than the cores this process may use. The number of threads of the process is as before when this
-    returns.
+    They are never more than the cores this process may use.
     """
-    before, cores = torch.get_num_threads(), usable_cores()
+    cores = usable_cores()
     counts = sorted({1, *(count for count in (2, 4, cores // 2, cores) if 1 < count <= cores)})
     if len(counts) == 1:
         return counts[0]
     _, search = probe(backend)
 
     def embed(count: int) -> None:
-        torch.set_num_threads(count)
-        embed_and_wait(backend, search)
+        with torch_threads(count):
+            embed_and_wait(backend, search)
 
-    try:
-        took = fastest_passes(counts, embed)
-    finally:
-        torch.set_num_threads(before)
+    took = fastest_passes(counts, embed)
     return next(count for count in counts if took[count] <= WORTHWHILE * min(took.values()))
 
 
@@ -151,7 +148,9 @@ def embed_and_wait(backend: Backend, crops: NDArray[np.uint8]) -> None:
 
 
 def probe(backend: Backend) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """An exemplar crop and the search crop it was cut from, `(1, s, s, 3)` uint8: smooth colors, always the same."""
+    """Return an exemplar crop and the search crop it was cut from, `(1, s, s, 3)` uint8: smooth colors, always the
+    same.
+    """
     side, size = backend.geometry.search_size, backend.geometry.exemplar_size
     coarse = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (1, 3, 24, 24)))
     smooth = F.interpolate(coarse, (side, side), mode="bicubic", align_corners=False).clamp(0, 255)
@@ -161,12 +160,12 @@ def probe(backend: Backend) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def respond(backend: Backend, exemplar: NDArray[np.uint8], search: NDArray[np.uint8]) -> Tensor:
-    """The response map `(R, R)` of an exemplar crop in a search crop."""
+    """Return the response map `(R, R)` of an exemplar crop in a search crop."""
     kernels = backend.cut_margin(backend.embed_exemplars(backend.upload(exemplar)).features)
     return backend.correlate(kernels[None], backend.embed(backend.upload(search)).features)[0, 0].cpu()
 
 
 def agree(reference: Tensor, other: Tensor) -> bool:
-    """Whether two response maps differ by no more than `TOLERANCE` of the first one's range."""
+    """Return whether two response maps differ by no more than `TOLERANCE` of the first one's range."""
     extent = float(reference.max() - reference.min())
     return bool(torch.isfinite(other).all()) and float((other - reference).abs().max()) <= TOLERANCE * extent

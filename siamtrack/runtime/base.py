@@ -1,4 +1,4 @@
-"""What a tracker asks of the network, whatever runs it."""
+"""Interface between a tracker and the network, whatever runs it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Geometry:
 
     @classmethod
     def of(cls, network: TrackingNetwork) -> Self:
-        """The sizes of a network."""
+        """Return the sizes of a network."""
         return cls(
             network.exemplar_size,
             network.search_size,
@@ -47,7 +47,7 @@ class Geometry:
         )
 
     def with_search_size(self, size: int | None) -> Geometry:
-        """The same network with search crops of another side; None: as they are.
+        """Return the same network with search crops of another side; None: as they are.
 
         Raises:
             UsageError: when its response map would not lie as before on the grid of the network, or be no map at all.
@@ -73,7 +73,7 @@ class Embedding(NamedTuple):
     features: Tensor
     """`(B, C, h, w)` in the precision that the backend computes in, what is correlated."""
     levels: tuple[Tensor, ...]
-    """What boxes are read from; empty where the network reads none."""
+    """Feature levels that boxes are read from; empty where the network has no box head."""
 
 
 class Backend(ABC):
@@ -88,6 +88,9 @@ class Backend(ABC):
         precision: what it computes in.
         runtime: what runs it.
         device: where its tensors are.
+
+    Attributes:
+        threads: CPU threads that PyTorch uses for a frame (see `torch_threads`); None: those of the process.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class Backend(ABC):
         self.runtime: RuntimeName = runtime
         self.device = device
         self.comparison = comparison
+        self.threads: int | None = None
 
     @abstractmethod
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
@@ -137,7 +141,7 @@ class Backend(ABC):
 
     @abstractmethod
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:
-        """What exemplar crops are compared by when boxes are read: their levels to `(B, C, h, w)`."""
+        """Return the kernels of exemplar crops for the box head: their levels to `(B, C, h, w)`."""
 
     @abstractmethod
     def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:
@@ -154,6 +158,6 @@ class Backend(ABC):
         """
 
     def cut_margin(self, features: Tensor) -> Tensor:
-        """The kernels in the middle of embedded exemplar crops: `(B, C, h, w)` float32."""
+        """Return the kernels in the middle of embedded exemplar crops: `(B, C, h, w)` float32."""
         margin = self.geometry.margin
         return features[..., margin : features.shape[-2] - margin, margin : features.shape[-1] - margin].float()

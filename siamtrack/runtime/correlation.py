@@ -17,7 +17,7 @@ from siamtrack.system.numba_cache import CACHE
 
 
 def correlate(kernels: Tensor, features: Tensor) -> Tensor:
-    """What `siamtrack.models.heads.cross_correlation` gives, faster; several kernels are multiplied in float32.
+    """Correlate as `siamtrack.models.heads.cross_correlation` does, faster; several kernels are multiplied in float32.
 
     Args:
         kernels: `(B, S, C, h, w)`; with channels last they need not be copied.

@@ -1,6 +1,9 @@
-"""Where a network of PyTorch can run."""
+"""Devices and threads of PyTorch."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -8,7 +11,7 @@ from siamtrack.errors import UsageError
 
 
 def find_device(name: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means on this machine.
+    """Return the device that `auto`, `cpu`, `cuda` or `cuda:N` means on this machine.
 
     Raises:
         UsageError: for another name, or a CUDA device that does not exist here.
@@ -23,3 +26,21 @@ def find_device(name: str) -> torch.device:
             f"device '{name}' does not exist here ({torch.cuda.device_count()} CUDA devices): use cpu or auto"
         )
     return torch.device(name)
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Limit the threads of PyTorch inside the block. Afterwards the process has the number it had before.
+
+    Args:
+        count: number of CPU threads; None leaves them as they are.
+    """
+    before = torch.get_num_threads()
+    if count is None or count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -63,7 +63,7 @@ class EmbeddingGraph(nn.Module):
 
 
 class BackboneGraph(EmbeddingGraph):
-    """The same of crops `(1, s, s, 3)` uint8 RGB."""
+    """Run it on crops `(1, s, s, 3)` uint8 RGB."""
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """Embed."""
@@ -107,12 +107,12 @@ Graph = tuple[nn.Module, tuple[Tensor, ...]]
 
 
 def has_graphs(network: TrackingNetwork) -> bool:
-    """Whether a network can be taken over by another runtime: it has one backbone, and correlates."""
+    """Return whether a network can be taken over by another runtime: it has one backbone, and correlates."""
     return network.shared and network.head.comparison == "dot"
 
 
 def make_graphs(network: TrackingNetwork) -> dict[str, Graph]:
-    """The graphs of a network, in evaluation mode, each with inputs to trace it with: one sample, two kernels.
+    """Return the graphs of a network, in evaluation mode, each with inputs to trace it with: one sample, two kernels.
 
     Raises:
         UsageError: when it has none.

@@ -34,7 +34,7 @@ Array = NDArray[np.float32] | NDArray[np.uint8]
 
 
 class Manifest(Frozen):
-    """What an exported model says about itself."""
+    """Metadata of an exported model."""
 
     card: ModelCard
     geometry: Geometry
@@ -43,14 +43,14 @@ class Manifest(Frozen):
     bias: float
     reads_boxes: bool
     int8: bool = False
-    """Whether the backbone is quantized to 8 bits."""
+    """The backbone is quantized to 8 bits."""
 
 
 class Runtime(ABC):
     """Runs the graphs of a folder."""
 
     name: Format
-    """Of the format of its graphs."""
+    """Name of the format of its graphs."""
 
     @abstractmethod
     def __init__(self, folder: Path, precision: Precision, threads: int) -> None:
@@ -59,16 +59,16 @@ class Runtime(ABC):
     @classmethod
     @abstractmethod
     def precisions(cls) -> tuple[Precision, ...]:
-        """What it can compute in on this machine, float32 first."""
+        """Return the precisions that exist on this machine, float32 first."""
 
     @abstractmethod
     def run(self, graph: str, inputs: Sequence[Array]) -> list[NDArray[np.float32]]:
-        """The outputs of a graph, all of batch 1, in arrays of their own."""
+        """Return the outputs of a graph, all of batch 1, in arrays of their own."""
 
     @classmethod
     @abstractmethod
     def read_metadata(cls, file: Path) -> str | None:
-        """The text under `METADATA` in a graph's file; None without one."""
+        """Return the text under `METADATA` in a graph's file; None without one."""
 
 
 class ExportedBackend(Backend):
@@ -91,31 +91,32 @@ class ExportedBackend(Backend):
             device=torch.device("cpu"),
         )
         self._runtime = runtime
+        self.threads = 1  # two runtimes with a thread for each core would wait for each other
         compile_correlation()
 
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
-        """As of `Backend`: as they are, the conversion is part of the graph."""
+        """See `Backend`: as they are, the conversion is part of the graph."""
         return torch.from_numpy(crops)
 
     def embed(self, images: Tensor) -> Embedding:
-        """As of `Backend`."""
+        """See `Backend`."""
         features, *levels = self._run("backbone", images)
         return Embedding(features, tuple(levels))
 
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `Backend`: faster than the graph, which is there for other programs."""
+        """See `Backend`: faster than the graph, which is there for other programs."""
         return correlate(kernels, features)
 
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:
-        """As of `Backend`."""
+        """See `Backend`."""
         return self._run("box_kernels", *levels)[0]
 
     def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:
-        """As of `Backend`."""
+        """See `Backend`."""
         return self._run("boxes", kernels, sizes, *levels)[0]
 
     def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
-        """A graph on each sample: a fixed batch of 1 is what runtimes are fastest at on a CPU."""
+        """Return a graph on each sample: a fixed batch of 1 is what runtimes are fastest at on a CPU."""
         arrays = [np.ascontiguousarray(tensor.numpy()) for tensor in inputs]
         singles = ([array[index : index + 1] for array in arrays] for index in range(len(arrays[0])))
         outputs = zip(*(self._runtime.run(graph, single) for single in singles), strict=True)
@@ -123,7 +124,7 @@ class ExportedBackend(Backend):
 
 
 def format_of(folder: Path) -> Format:
-    """The format of an exported model.
+    """Return the format of an exported model.
 
     Raises:
         WeightsError: when the folder holds none.
@@ -135,7 +136,7 @@ def format_of(folder: Path) -> Format:
 
 
 def runtime_of(name: Format) -> type[Runtime]:
-    """The runtime of a format.
+    """Return the runtime of a format.
 
     Raises:
         UsageError: when its package is not installed.
@@ -150,7 +151,7 @@ def runtime_of(name: Format) -> type[Runtime]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What an exported model says about itself.
+    """Read the metadata of an exported model.
 
     Raises:
         UsageError: when the package of its format is not installed.
@@ -175,11 +176,11 @@ def load_exported(
     threads: int | None = None,
     measurements: Measurements | None = None,
 ) -> tuple[Backend, ModelCard]:
-    """A backend that runs an exported model, and the model's card.
+    """Return a backend that runs an exported model, and the model's card.
 
     Args:
         folder: what `siamtrack export` wrote.
-        precision: as of `siamtrack.tracking.factory.load`.
+        precision: see `siamtrack.tracking.factory.load`.
         threads: of the runtime; None takes all cores that this process may use.
         measurements: what is known of its speed; None measures whatever is not said.
 

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from siamtrack.config import Precision
 from siamtrack.models.backbones import SamePadConv2d
 from siamtrack.models.network import TrackingNetwork
-from siamtrack.runtime.winograd import WinogradConv2d, suits_winograd, take_geometry, winograd_products
+from siamtrack.runtime.winograd import WinogradConv2d, can_use_winograd, copy_geometry, winograd_products
 
 MOST_SIZES = 8
 """Shapes of inputs that a convolution knows the order of its weights for: exemplars, and near and usual search crops,
@@ -25,7 +25,8 @@ of one target and of several. Where they have the same order, as with kernels of
 def prepare_for_inference(
     network: TrackingNetwork, device: torch.device | str, precision: Precision = "float32"
 ) -> TrackingNetwork:
-    """A copy for tracking: evaluation mode, batch norm folded into the convolutions, channels last, no gradients.
+    """Return a copy for tracking: evaluation mode, batch norm folded into the convolutions, channels last, no
+    gradients.
 
     On a CPU every convolution takes its activation with it, and its weights in the order that the processor reads them
     in (oneDNN, through the operators that `torch.compile` makes of a convolution).
@@ -47,7 +48,7 @@ def prepare_for_inference(
 
 
 def fold_batch_norm(network: TrackingNetwork) -> TrackingNetwork:
-    """A copy in evaluation mode, without gradients, whose convolutions have taken the batch norms in."""
+    """Return a copy in evaluation mode, without gradients, whose convolutions have taken the batch norms in."""
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in list(folded.modules()):
         if isinstance(module, nn.Sequential):
@@ -56,7 +57,7 @@ def fold_batch_norm(network: TrackingNetwork) -> TrackingNetwork:
 
 
 def traceable(network: TrackingNetwork) -> TrackingNetwork:
-    """A copy as of `fold_batch_norm` that computes no padding from the size of its input, which is to be even."""
+    """Return a copy see `fold_batch_norm` that computes no padding from the size of its input, which is to be even."""
     plain = fold_batch_norm(network)
     for module in list(plain.modules()):
         for name, child in list(module.named_children()):
@@ -74,7 +75,7 @@ def _fold(layers: nn.Sequential) -> None:
 
 
 def has_onednn() -> bool:
-    """Whether this PyTorch has the operators that fuse convolutions; they are its own, but not public."""
+    """Return whether this PyTorch has the operators that fuse convolutions; they are its own, but not public."""
     names = ("_convolution_pointwise", "_reorder_convolution_weight", "_get_mkldnn_serialized_md")
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return available and all(hasattr(torch.ops.mkldnn, name) for name in names)
@@ -112,7 +113,7 @@ def _activation_of(layer: nn.Module) -> Activation:
 
 
 def _fused(conv: nn.Conv2d, activation: Activation) -> nn.Module:
-    if suits_winograd(conv):
+    if can_use_winograd(conv):
         return WinogradConv2d(conv, FusedConv2d(winograd_products(conv), "none"), _ACTIVATIONS[activation])
     return (FusedSamePadConv2d if isinstance(conv, SamePadConv2d) else FusedConv2d)(conv, activation)
 
@@ -127,7 +128,7 @@ class FusedConv2d(nn.Conv2d):
 
     def __init__(self, conv: nn.Conv2d, activation: Activation) -> None:
         nn.Module.__init__(self)
-        take_geometry(self, conv)
+        copy_geometry(self, conv)
         # As oneDNN calls them: the name, and the numbers that go with it.
         self._activation = ("hardtanh", [0.0, 6.0]) if activation == "relu6" else (activation, [])
         self._geometry = list(conv.stride), list(conv.dilation), conv.groups
@@ -149,7 +150,7 @@ class FusedConv2d(nn.Conv2d):
         return convolved
 
     def _sort(self, weight: Tensor, padding: list[int], shape: torch.Size) -> Tensor:
-        """The weights in the order that is best for inputs of a shape, and remember them."""
+        """Return the weights in the order that is best for inputs of a shape, and remember them."""
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, *self._geometry, list(shape))
         known = self._packed
         packed = next((each for each in known.values() if _same_order(each, packed)), packed)
@@ -159,7 +160,7 @@ class FusedConv2d(nn.Conv2d):
 
 
 def _same_order(one: Tensor, other: Tensor) -> bool:
-    """Whether the same weights stand in memory in the same order, as oneDNN describes it."""
+    """Return whether the same weights stand in memory in the same order, as oneDNN describes it."""
     describe = torch.ops.mkldnn._get_mkldnn_serialized_md
     return torch.equal(describe(one), describe(other))
 
@@ -179,7 +180,7 @@ class FusedSamePadConv2d(FusedConv2d, SamePadConv2d):
 
 
 def evenly_padded(conv: SamePadConv2d) -> nn.Conv2d:
-    """A convolution with even padding that does the same to inputs of even sides, where the stride is 2."""
+    """Return a convolution with even padding that does the same to inputs of even sides, where the stride is 2."""
     height, width = conv.kernel_size
     made = nn.Conv2d(
         conv.in_channels,
@@ -195,7 +196,7 @@ def evenly_padded(conv: SamePadConv2d) -> nn.Conv2d:
 
 
 def wider_kernel(weight: Tensor) -> Tensor:
-    """A kernel with a row and a column of zeros in front.
+    """Return a kernel with a row and a column of zeros in front.
 
     "SAME" padding of an even side with stride 2 has one zero less before it than behind it. With the wider kernel it
     has as many: the one that is too much meets the zeros.

@@ -16,12 +16,15 @@ from pydantic import ValidationError
 
 from siamtrack.config import Frozen
 from siamtrack.system.atomic_files import replace_file
-from siamtrack.system.machine import cpu_name, usable_cores, waiting_policy
+from siamtrack.system.machine import ProcessorUse, cpu_name, usable_cores, waiting_policy
 
 CACHE_VARIABLE = "SIAMTRACK_CACHE"
 """The environment variable that says where the cache is."""
 PACKAGES = ("siamtrack", "torch", "openvino", "onnxruntime", "onnx", "onnxscript")
 """With another version of one of these, everything is made and measured anew."""
+
+BUSY = 0.25
+"""Share of the processor that other processes may use during a measurement that is kept."""
 
 _logger = logging.getLogger(__name__)
 
@@ -29,13 +32,13 @@ Measurement = TypeVar("Measurement", bound=Frozen)
 
 
 def cache_folder() -> Path:
-    """Where the cache is; what is gone is made and measured again."""
+    """Return the folder of the cache. Deleted files are made and measured again."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else user_cache_path("siamtrack")
 
 
 def model_folder(weights: Path) -> Path:
-    """The cache's folder for a model, as the packages that are installed make it of these weights."""
+    """Return the cache's folder for a model, as the packages that are installed make it of these weights."""
     digest = hashlib.sha256(weights.read_bytes())
     for package in PACKAGES:
         digest.update(f"{package} {_version(package)}\n".encode())
@@ -44,7 +47,7 @@ def model_folder(weights: Path) -> Path:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured of a model on this machine: of its processor, the cores that may be used, and how threads wait.
+    """Measurements of a model on this machine: of its processor, the usable cores, and how threads wait.
 
     Args:
         folder: of the model in the cache.
@@ -55,7 +58,7 @@ class Measurements:
     def recall(
         self, name: str, kind: type[Measurement], measure: Callable[[], Measurement], *conditions: object
     ) -> Measurement:
-        """What was measured before, or is now.
+        """Return the kept measurement, or measure now.
 
         Where it cannot be kept, a line in the log says so, and it is measured every time.
 
@@ -70,7 +73,11 @@ class Measurements:
         try:
             return kind.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
-            measured = measure()
+            with ProcessorUse() as use:
+                measured = measure()
+        if use.by_others > BUSY:
+            _logger.info("%s was measured beside other programs: it is measured again the next time", name)
+            return measured
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             replace_file(file, measured.model_dump_json().encode())
@@ -84,7 +91,7 @@ class Measurements:
 
 
 def _version(package: str) -> str:
-    """The version that is installed; nothing for a package that is missing, or was not installed as one."""
+    """Return the version that is installed; nothing for a package that is missing, or was not installed as one."""
     try:
         return version(package)
     except PackageNotFoundError:

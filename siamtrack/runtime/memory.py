@@ -1,4 +1,4 @@
-"""How the C library hands out memory: what a network leaves between two layers is used again, not given back."""
+"""Memory of the C library: the buffers that a network frees between two layers are used again, not given back."""
 
 from __future__ import annotations
 

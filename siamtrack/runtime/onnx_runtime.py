@@ -27,11 +27,11 @@ class OnnxRuntime(Runtime):
 
     @classmethod
     def precisions(cls) -> tuple[Precision, ...]:
-        """As of `Runtime`: its CPU kernels have no bfloat16."""
+        """See `Runtime`: its CPU kernels have no bfloat16."""
         return ("float32",)
 
     def run(self, graph: str, inputs: Sequence[Array]) -> list[NDArray[np.float32]]:
-        """As of `Runtime`."""
+        """See `Runtime`."""
         session = self._sessions.get(graph)
         if session is None:
             session = self._sessions[graph] = _open(self._folder / f"{graph}{SUFFIXES['onnx']}", self._threads)
@@ -40,7 +40,7 @@ class OnnxRuntime(Runtime):
 
     @classmethod
     def read_metadata(cls, file: Path) -> str | None:
-        """As of `Runtime`."""
+        """See `Runtime`."""
         text: str | None = _open(file, 1).get_modelmeta().custom_metadata_map.get(METADATA)
         return text
 

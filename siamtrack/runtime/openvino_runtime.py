@@ -34,12 +34,12 @@ class OpenVinoRuntime(Runtime):
 
     @classmethod
     def precisions(cls) -> tuple[Precision, ...]:
-        """As of `Runtime`."""
+        """See `Runtime`."""
         capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return ("float32", "bfloat16") if "BF16" in capabilities else ("float32",)
 
     def run(self, graph: str, inputs: Sequence[Array]) -> list[NDArray[np.float32]]:
-        """As of `Runtime`."""
+        """See `Runtime`."""
         shapes = tuple(array.shape for array in inputs)
         request = self._requests.get((graph, shapes))
         if request is None:
@@ -54,14 +54,14 @@ class OpenVinoRuntime(Runtime):
 
     @classmethod
     def read_metadata(cls, file: Path) -> str | None:
-        """As of `Runtime`."""
+        """See `Runtime`."""
         model = _read(file)
         return str(model.get_rt_info(METADATA).value) if model.has_rt_info(METADATA) else None
 
 
 @cache
 def _core() -> openvino.Core:
-    """One for as long as the process lives.
+    """Return one for as long as the process lives.
 
     With several, the main thread is left without a valid stack for signal handlers when they are gone (seen with
     OpenVINO 2026.4): the next Ctrl-C would be a segmentation fault.

@@ -49,17 +49,17 @@ class TorchBackend(Backend):
             compile_correlation()
 
     def upload(self, crops: NDArray[np.uint8]) -> Tensor:
-        """As of `Backend`: `(B, 3, s, s)`, channels last, in the network's own precision."""
+        """See `Backend`: `(B, 3, s, s)`, channels last, in the network's own precision."""
         return torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).to(self._dtype)
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Embedding:
-        """As of `Backend`."""
+        """See `Backend`."""
         return self._in_passes(self._embed, images)
 
     @torch.inference_mode()
     def embed_exemplars(self, images: Tensor) -> Embedding:
-        """As of `Backend`."""
+        """See `Backend`."""
         branch = self.network.exemplar_backbone
         if branch is None:
             return self._in_passes(self._embed, images)
@@ -79,7 +79,7 @@ class TorchBackend(Backend):
 
     @torch.inference_mode()
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """As of `Backend`; on a GPU multiplied in the network's precision, added up in float32."""
+        """See `Backend`; on a GPU multiplied in the network's precision, added up in float32."""
         if self._correlates_on_cpu:
             return correlate(kernels, features)
         kernels, features = kernels.to(self._dtype), features.to(self._dtype)
@@ -87,12 +87,12 @@ class TorchBackend(Backend):
 
     @torch.inference_mode()
     def box_kernels(self, levels: Sequence[Tensor]) -> Tensor:
-        """As of `Backend`."""
+        """See `Backend`."""
         return self._box_network.box_kernel(levels)
 
     @torch.inference_mode()
     def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:
-        """As of `Backend`."""
+        """See `Backend`."""
         return self._box_network.read_boxes(kernels, levels, sizes.to(self._dtype)).stacked().float()
 
     @property

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
 
-import torch
 from filelock import FileLock
 
 from siamtrack.config import Frozen, Precision
@@ -20,6 +19,7 @@ from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.weights import ModelCard
 from siamtrack.runtime.autotune import fastest_passes, probe, respond
 from siamtrack.runtime.base import Backend, Geometry
+from siamtrack.runtime.devices import torch_threads
 from siamtrack.runtime.exportable import Graph, has_graphs, make_graphs
 from siamtrack.runtime.exported import Format, Manifest, load_exported
 from siamtrack.runtime.measurement_cache import CACHE_VARIABLE, Measurements
@@ -28,7 +28,7 @@ from siamtrack.system.atomic_files import replacing_folder
 PACKAGES: Mapping[Format, tuple[str, ...]] = MappingProxyType(
     {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx", "onnxscript")}
 )
-"""What a runtime and the writing for it need."""
+"""Packages that a runtime and its export need."""
 CANDIDATE: Format = "openvino"
 """The runtime that is compared with PyTorch; writing for the other one takes a minute."""
 WORTHWHILE = 1.1
@@ -63,7 +63,8 @@ class RuntimeCache:
     threads: int
 
     def faster(self, in_torch: Callable[[], Backend]) -> Backend | None:
-        """The model on a runtime that is faster here than PyTorch: measured once for a processor and number of threads.
+        """Return the model on a runtime that is faster here than PyTorch: measured once for a processor and number of
+        threads.
 
         Args:
             in_torch: gives the backend to be faster than.
@@ -81,7 +82,7 @@ class RuntimeCache:
             return None
 
     def load(self, runtime: Format, precision: Precision | Literal["auto"] = "auto") -> Backend:
-        """The model on another runtime, written first where it is not yet.
+        """Return the model on another runtime, written first where it is not yet.
 
         Raises:
             UsageError: when a package that it needs is not installed, the precision does not exist there, or the
@@ -133,23 +134,18 @@ class RuntimeCache:
 
     @property
     def measurements(self) -> Measurements:
-        """What was measured of it."""
+        """Measurements of the model."""
         return Measurements(self.folder)
 
     def _measure(self, in_torch: Backend) -> Speeds:
         other = self.load(CANDIDATE)
-        before = torch.get_num_threads()
 
         def embed(backend: Backend) -> None:
-            # As they would run: the other one leaves PyTorch one thread.
-            torch.set_num_threads(self.threads if backend is in_torch else 1)
-            backend.embed(backend.upload(crop))
+            with torch_threads(backend.threads):
+                backend.embed(backend.upload(crop))
 
         crop = probe(in_torch)[1]
-        try:
-            took = fastest_passes((in_torch, other), embed)
-        finally:
-            torch.set_num_threads(before)
+        took = fastest_passes((in_torch, other), embed)
         speeds = Speeds(torch=took[in_torch], other=took[other])
         _logger.info(
             "%s embeds in %.1f ms with PyTorch and in %.1f ms with %s",
@@ -159,7 +155,7 @@ class RuntimeCache:
 
 
 def manifest_of(network: TrackingNetwork, card: ModelCard) -> Manifest:
-    """What an exported model says about itself."""
+    """Return the metadata of the model for its export."""
     return Manifest(
         card=card,
         geometry=Geometry.of(network),

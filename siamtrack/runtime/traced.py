@@ -23,7 +23,7 @@ from siamtrack.runtime.base import Embedding
 from siamtrack.runtime.exportable import BoxesGraph, EmbeddingGraph
 from siamtrack.runtime.fused import has_onednn, traceable
 from siamtrack.runtime.pytorch import TorchBackend
-from siamtrack.runtime.winograd import suits_winograd
+from siamtrack.runtime.winograd import can_use_winograd
 
 RUNS = 3
 """Runs before a graph is used: after as many, TorchScript has seen the shapes, and CUDA's libraries are warm."""
@@ -41,20 +41,20 @@ Tensors = tuple[Tensor, ...]
 
 
 def can_trace(network: TrackingNetwork, device: torch.device) -> bool:
-    """Whether a network is faster as graphs on a device.
+    """Return whether a network is faster as graphs on a device.
 
     On a CPU it is not where the time goes to a few large convolutions, which gain more by other means.
     """
     if device.type != "cpu":
         return device.type == "cuda"
     return has_fusion() and not any(
-        isinstance(module, nn.Conv2d) and suits_winograd(module) for module in network.modules()
+        isinstance(module, nn.Conv2d) and can_use_winograd(module) for module in network.modules()
     )
 
 
 @cache
 def has_fusion() -> bool:
-    """Whether this PyTorch can hand graphs to oneDNN; TorchScript, which does it, is deprecated and may go."""
+    """Return whether this PyTorch can hand graphs to oneDNN; TorchScript, which does it, is deprecated and may go."""
     if not has_onednn() or not hasattr(torch.jit, "enable_onednn_fusion"):
         return False
     with _MAKING, _fusing():
@@ -78,11 +78,11 @@ class TracedFunction(ABC):
 
     @abstractmethod
     def __call__(self, *inputs: Tensor) -> Tensors:
-        """The module's outputs for inputs with the samples along their first axis."""
+        """Return the module's outputs for inputs with the samples along their first axis."""
 
     @abstractmethod
     def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
-        """A graph for the shapes of these inputs."""
+        """Return a graph for the shapes of these inputs."""
 
     def _key(self, inputs: Tensors) -> object:
         return tuple(each.shape for each in inputs)
@@ -123,7 +123,7 @@ class FusedByOneDnn(TracedFunction):
     divides the work when it compiles.
 
     Args:
-        module: as of `TracedFunction`.
+        module: see `TracedFunction`.
         at_once: elements of the first input that the samples of a group have at most, as more would fit no cache; a
             larger sample runs alone.
     """
@@ -134,7 +134,7 @@ class FusedByOneDnn(TracedFunction):
         self._traced: torch.jit.ScriptModule | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensors:
-        """As of `TracedFunction`."""
+        """See `TracedFunction`."""
         sizes = group_sizes(len(inputs[0]), max(1, self._at_once // inputs[0][0].numel()))
         outputs = [self._run(group) for group in zip(*(torch.split(each, sizes) for each in inputs), strict=True)]
         return outputs[0] if len(outputs) == 1 else tuple(map(torch.cat, zip(*outputs, strict=True)))
@@ -179,7 +179,7 @@ class RecordedByCuda(TracedFunction):
     """Graphs on a GPU: every launch of the module, recorded by CUDA and repeated with one."""
 
     def __call__(self, *inputs: Tensor) -> Tensors:
-        """As of `TracedFunction`."""
+        """See `TracedFunction`."""
         return self._run(inputs)
 
     def _make(self, inputs: Tensors) -> Callable[..., Tensors]:
@@ -253,13 +253,13 @@ class TracedBackend(TorchBackend):
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Embedding:
-        """As of `Backend`."""
+        """See `Backend`."""
         features, *levels = self._embedding(images)
         return Embedding(features, tuple(levels))
 
     @torch.inference_mode()
     def read_boxes(self, kernels: Tensor, levels: Sequence[Tensor], sizes: Tensor) -> Tensor:
-        """As of `Backend`."""
+        """See `Backend`."""
         if self._boxes is None:
             return super().read_boxes(kernels, levels, sizes)
         (boxes,) = self._boxes(kernels, sizes.to(self._dtype), *levels)

@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file as of `replacing`.
+    """Write a file see `replacing`.
 
     Raises:
         OSError: when it cannot be written.

@@ -1,4 +1,4 @@
-"""What a measurement was made on: figures without their machine mean little."""
+"""Description of the machine: figures without their machine mean little."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 def describe_machine() -> dict[str, Any]:
@@ -32,7 +32,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """The processor's name as its maker gives it, where the system says."""
+    """Return the processor's name as its maker gives it, where the system says."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -59,8 +59,41 @@ def spare_cores() -> None:
 
 
 def waiting_policy() -> str:
-    """How the network's threads wait for each other, as far as it was asked for: `ACTIVE`, `PASSIVE` or nothing."""
+    """Return how threads wait for each other, where the environment says so: `ACTIVE`, `PASSIVE` or nothing."""
     return os.environ.get("OMP_WAIT_POLICY", "")
+
+
+SHORTEST = 0.2
+"""Seconds of all cores below which the clock of the system is too coarse to tell who used them."""
+
+
+class ProcessorUse:
+    """Share of the processor that other processes use inside a `with` block; 0 where the system does not say.
+
+    Attributes:
+        by_others: share of the cores of the machine, in [0, 1], known after the block.
+    """
+
+    def __enter__(self) -> Self:
+        self.by_others = 0.0
+        self._before = self._read()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        busy, total, own = (after - before for after, before in zip(self._read(), self._before, strict=True))
+        if total > SHORTEST:
+            self.by_others = max(busy - own, 0.0) / total
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        """Return the seconds that all cores were busy, that they could have been, and that this process used."""
+        try:
+            fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+        except OSError:
+            return 0.0, 0.0, 0.0
+        ticks = [int(field) / os.sysconf("SC_CLK_TCK") for field in fields]
+        idle = ticks[3] + ticks[4]
+        return sum(ticks) - idle, sum(ticks), time.process_time()
 
 
 def source_commit() -> str:

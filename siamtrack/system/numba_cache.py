@@ -1,4 +1,4 @@
-"""Where numba keeps what it has compiled."""
+"""Cache of the code that numba compiles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from numba import njit
 
 
 def _can_cache() -> bool:
-    """Whether numba finds a folder for compiled code: the package's, or the user's cache; else it refuses to cache."""
+    """Return whether numba finds a folder for compiled code: the package's, or the user's cache; else it refuses to
+    cache.
+    """
     try:
         njit(cache=True)(_can_cache)
     except RuntimeError:

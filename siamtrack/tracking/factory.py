@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.weights import ModelCard, load_network
 from siamtrack.runtime.autotune import FastestThreads, choose, fastest_threads, torch_precisions
 from siamtrack.runtime.base import Backend
-from siamtrack.runtime.devices import find_device
+from siamtrack.runtime.devices import find_device, torch_threads
 from siamtrack.runtime.exported import format_of, load_exported
 from siamtrack.runtime.measurement_cache import Measurements, model_folder
 from siamtrack.runtime.memory import keep_freed_memory
@@ -37,13 +37,15 @@ def load(
     *,
     device: str = "auto",
     settings: TrackingSettings | Mapping[str, object] | None = None,
-    threads: int | Literal["auto"] | None = None,
+    threads: int | None = None,
     precision: Precision | Literal["auto"] = "auto",
     runtime: RuntimeName | Literal["auto"] = "auto",
+    autotune: bool = False,
 ) -> Tracker:
     """Make a tracker from a shipped model or a weights file.
 
-    On a CPU the process keeps memory that it has freed from now on (`siamtrack.runtime.memory`).
+    The process stays as it is: its number of threads, its environment and its memory allocator. With `autotune` that is
+    not so, and the tracker is faster.
 
     >>> tracker = siamtrack.load("siamtrack-lite", device="cpu", settings={"window_influence": 0.3})
     >>> tracker.settings.window_influence
@@ -53,83 +55,96 @@ def load(
         model: a name of `list_models()`, a `.safetensors` file, a `.pth` file of siamfc-pytorch, or a folder that
             `siamtrack export` wrote.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; exported models run on the CPU.
-        settings: how to search; None takes what the model's card says, a mapping changes some of that.
-        threads: CPU threads of the network, for the whole process; `auto` takes as few as come near the fastest
-            (`siamtrack.runtime.autotune`), None leaves them as they are.
-        precision: what the network computes in; `auto` takes the fastest of those whose responses are as in float32
-            (`siamtrack.runtime.autotune`), which depends on the machine. One that is named is computed by PyTorch
-            unless another runtime is named as well. What `auto` stands for is measured the first time that a machine
-            runs a model, and kept in the cache (`siamtrack.runtime.measurement_cache`).
-        runtime: what runs the network. `auto` is OpenVINO on a CPU where it is installed and was measured to be
-            faster, else PyTorch; the environment variable SIAMTRACK_RUNTIME names another. The first time that a
-            model runs on another runtime, it is written for it (`siamtrack.runtime.runtime_cache`). Runtimes other than
-            PyTorch leave PyTorch one thread.
+        settings: tracking settings; None takes those of the model's card, a mapping changes some of them.
+        threads: CPU threads of the network, inside the calls of the tracker. None is one thread, which shares a
+            processor with other programs best; with `autotune` it is the smallest number that comes near the fastest.
+        precision: number format of the network. `auto` is float32; with `autotune` it is the fastest one whose
+            responses are those of float32. A precision that is named runs in PyTorch unless a runtime is named too.
+        runtime: library that runs the network. `auto` is PyTorch, or what the environment variable SIAMTRACK_RUNTIME
+            names; with `autotune` on a CPU it is OpenVINO where it is installed and faster. The first time that a model
+            runs on another runtime than PyTorch, it is written for it (`siamtrack.runtime.runtime_cache`).
+        autotune: measure what `auto` and None stand for the first time that this machine runs the model, and keep the
+            result in the cache (`siamtrack.runtime.measurement_cache`); and let the process keep the memory that it
+            frees (`siamtrack.runtime.memory`). `siamtrack warmup` measures beforehand.
 
     Raises:
         UsageError: for an unknown model, a device, precision or runtime that does not exist here, less than one thread,
             or settings that cannot be.
         WeightsError: for a file that is not the weights of a network.
     """
-    if isinstance(threads, int):
-        if threads < 1:
-            raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
-        torch.set_num_threads(threads)
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads cannot compute anything: give 1 or more")
     path, place = find_model(model), find_device(device)
-    if place.type == "cpu":
+    if autotune and place.type == "cpu":
         keep_freed_memory()
+    if not autotune and precision == "auto":
+        precision = "float32"
     if path.is_dir():
         if runtime not in ("auto", exported_for := format_of(path)):
             raise UsageError(f"{path} was exported for {exported_for} and does not run on {runtime}: leave runtime out")
-        backend, card = load_exported(path, precision, threads if isinstance(threads, int) else None)
-        torch.set_num_threads(1)  # two runtimes with a thread for each core would wait for each other
+        backend, card = load_exported(path, precision, threads)
     else:
         network, card = load_network(path)
-        backend = _run(path, network, card, place, threads, precision, _wanted(runtime))
+        backend = _make_backend(path, network, card, place, threads, precision, _requested_runtime(runtime), autotune)
     return Tracker(backend, _changed(card.tracking, settings), card)
 
 
-def _run(
+def _make_backend(
     path: Path,
     network: TrackingNetwork,
     card: ModelCard,
     place: torch.device,
-    threads: int | Literal["auto"] | None,
+    threads: int | None,
     precision: Precision | Literal["auto"],
     runtime: RuntimeName | Literal["auto"],
+    autotune: bool,
 ) -> Backend:
-    # A GPU is asked at every start: what is kept is a processor's.
-    folder = model_folder(path)
-    measurements = Measurements(folder) if place.type == "cpu" else None
-
-    def take_threads(make: Callable[[], Backend]) -> None:
-        if threads == "auto" and measurements is not None:
-            known = measurements.recall(
-                "threads", FastestThreads, lambda: FastestThreads(threads=fastest_threads(make())), precision
-            )
-            torch.set_num_threads(known.threads)
-
-    def in_torch() -> Backend:
-        known = torch_precisions(place)
-        # Making a graph takes long, and it is made for a number of threads, which is therefore chosen before.
-        take_threads(lambda: TorchBackend(network, place, precision if precision in known else known[-1]))
-        kind = TracedBackend if can_trace(network, place) else TorchBackend
-        return choose(
-            partial(kind, network, place), known, precision, str(place), measurements, torch.get_num_threads()
-        )
-
+    """Return a backend of the runtime that is asked for; `auto` is measured with `autotune`, else PyTorch."""
     if runtime not in ("auto", "torch") and place.type != "cpu":
         raise UsageError(f"runtime '{runtime}' computes on the CPU, not on '{place}': give --device cpu as well")
-    if place.type == "cpu" and runtime != "torch" and (runtime != "auto" or precision == "auto"):
-        preparation = RuntimeCache(folder, network, card, threads if isinstance(threads, int) else usable_cores())
-        other = preparation.faster(in_torch) if runtime == "auto" else preparation.load(runtime, precision)
-        if other is not None:
-            torch.set_num_threads(1)  # as above
-            return other
-    return in_torch()
+    if runtime != "auto" and runtime != "torch":  # noqa: PLR1714 - narrows the type
+        return RuntimeCache(model_folder(path), network, card, threads or usable_cores()).load(runtime, precision)
+    if not autotune or place.type != "cpu":  # a GPU is measured at every start: what is kept belongs to a processor
+        return _make_torch_backend(network, place, threads, precision)
+    cache = RuntimeCache(model_folder(path), network, card, threads or usable_cores())
+    in_torch = partial(_make_torch_backend, network, place, threads, precision, cache.measurements)
+    return (cache.faster(in_torch) if runtime == precision == "auto" else None) or in_torch()
 
 
-def _wanted(runtime: RuntimeName | Literal["auto"]) -> RuntimeName | Literal["auto"]:
-    """The runtime that is asked for, by the caller or else by the environment.
+def _make_torch_backend(
+    network: TrackingNetwork,
+    place: torch.device,
+    threads: int | None,
+    precision: Precision | Literal["auto"],
+    measurements: Measurements | None = None,
+) -> Backend:
+    """Return a backend that runs in PyTorch.
+
+    Args:
+        network: stays as it is.
+        place: device.
+        threads: on a CPU; None is one, or what is measured.
+        precision: `auto` is measured.
+        measurements: of the network on this processor; None: threads are not measured.
+    """
+    known = torch_precisions(place)
+    if place.type == "cpu" and threads is None:
+        threads = 1
+        if measurements is not None:
+            # A graph is made for a number of threads, which is therefore chosen before, without graphs.
+            plain = TorchBackend(network, place, precision if precision in known else known[-1])
+            threads = measurements.recall(
+                "threads", FastestThreads, lambda: FastestThreads(threads=fastest_threads(plain)), precision
+            ).threads
+    kind = TracedBackend if can_trace(network, place) else TorchBackend
+    with torch_threads(threads):
+        backend = choose(partial(kind, network, place), known, precision, str(place), measurements, threads)
+    backend.threads = threads
+    return backend
+
+
+def _requested_runtime(runtime: RuntimeName | Literal["auto"]) -> RuntimeName | Literal["auto"]:
+    """Return the runtime that is asked for, by the caller or else by the environment.
 
     Raises:
         UsageError: for an unknown one.

@@ -75,9 +75,9 @@ class _Objective(NamedTuple):
 
 
 def needs_compiling() -> bool:
-    """Return true if the kernels are not in numba's cache yet; compiling them takes some seconds."""
-    folder = find_peak.stats.cache_path
-    return folder is None or not any(Path(folder).glob(f"{Path(__file__).stem}.find_peak-*.nbi"))
+    """Return true if the kernels are not in numba's cache yet; it takes some seconds to compile them."""
+    folder = _choose_scale.stats.cache_path
+    return folder is None or not any(Path(folder).glob(f"{Path(__file__).stem}._choose_scale-*.nbi"))
 
 
 def make_tables(size: int, upsample: int) -> PeakTables:
@@ -295,8 +295,12 @@ def interpolate(response: NDArray[np.float32], row: int, col: int, tables: PeakT
         tables: from `make_tables(R, upsample)`.
     """
     size = response.shape[0]
-    i = np.searchsorted(tables.starts, row, "right") - 1
-    j = np.searchsorted(tables.starts, col, "right") - 1
+    # Two short loops: np.searchsorted takes a second to compile.
+    i = j = -1
+    while i + 1 < tables.starts.size and tables.starts[i + 1] <= row:
+        i += 1
+    while j + 1 < tables.starts.size and tables.starts[j + 1] <= col:
+        j += 1
     value = 0.0
     for k in range(4):
         for m in range(4):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from siamtrack.errors import UsageError
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.weights import ModelCard
 from siamtrack.runtime.base import Backend, Geometry
-from siamtrack.runtime.devices import find_device
+from siamtrack.runtime.devices import find_device, torch_threads
 from siamtrack.runtime.pytorch import TorchBackend
 from siamtrack.system.stage_clock import StageClock
 from siamtrack.tracking.box_refinement import refine
@@ -38,6 +39,20 @@ from siamtrack.tracking.state import TargetState, TrackResult
 from siamtrack.tracking.template import TemplateFeatures, update_template
 
 _logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _limit_threads(method: Callable[Concatenate[Tracker, P], T]) -> Callable[Concatenate[Tracker, P], T]:
+    """Run a method of a tracker on the CPU threads of its backend; the process keeps its own number."""
+
+    @wraps(method)
+    def limited(self: Tracker, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with torch_threads(self.backend.threads):
+            return method(self, *args, **kwargs)
+
+    return limited
 
 
 class _Found(NamedTuple):
@@ -113,7 +128,7 @@ class Tracker:
         radius = max(1, round(self.geometry.exemplar_size / (4 * self.geometry.stride)))
         self._peak_arguments = settings.scale_penalty, settings.window_influence, radius, self._tables
         self._state: TargetState | None = None
-        self._compile()
+        self._warm_up()
 
     @property
     def geometry(self) -> Geometry:
@@ -139,6 +154,7 @@ class Tracker:
         self._state = result.state
         return result
 
+    @_limit_threads
     def start(self, frame: ImageLike, box: tuple[float, float, float, float]) -> TargetState:
         """Embed a target and return its state, for `step` with the next frame.
 
@@ -157,6 +173,7 @@ class Tracker:
         self.start_seconds += time.perf_counter() - began
         return state
 
+    @_limit_threads
     def step(self, frame: ImageLike, states: Sequence[TargetState]) -> list[TrackResult]:
         """Find targets in the next frame, all together.
 
@@ -178,6 +195,7 @@ class Tracker:
         results |= zip(others, self._update_filters(found), strict=True)
         return self._update_templates(image, [results[index] for index in range(len(states))])
 
+    @_limit_threads
     def observe(self, frame: ImageLike, state: TargetState) -> Observation:
         """Search one target as `step` does, and return everything that led to the result; slower than `step`.
 
@@ -375,16 +393,18 @@ class Tracker:
                 results[index] = replace(results[index], state=replace(state, template=template, template_mean=mean))
         return results
 
-    def _compile(self) -> None:
-        """Compile the kernels, or load them from numba's cache, so that no frame has to wait for it."""
+    @_limit_threads
+    def _warm_up(self) -> None:
+        """Compile everything, or load it from numba's cache, so that no frame waits for it."""
         if needs_compiling():
-            _logger.info("compiling for this processor, which takes some seconds once")
+            _logger.warning("compiling for this processor, once: it takes some seconds ('siamtrack warmup' does it)")
         size = self.geometry.response_size
         blank = np.zeros((self.settings.scales, size, size), np.float32)
-        find_peak(blank, *self._peak_arguments)
         if self.settings.online_filter:
             find_filter_peak(blank, blank[0], *self._peak_arguments)
             compile_solver()
+        else:
+            find_peak(blank, *self._peak_arguments)
         self._extractor.warm_up([each for each in (self.geometry, self._local_geometry) if each])
 
 

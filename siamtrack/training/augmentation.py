@@ -69,7 +69,7 @@ def _tone(image: Image, settings: PhotometricSettings, rng: np.random.Generator)
 
 
 def to_gray(image: Image) -> Image:
-    """The picture without color, still `(H, W, 3)`."""
+    """Return the picture without color, still `(H, W, 3)`."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
@@ -87,7 +87,7 @@ def motion_blur(image: Image, length: float, angle: float) -> Image:
 
 
 def low_resolution(image: Image, factor: float) -> Image:
-    """The picture reduced by `factor` and enlarged again."""
+    """Return the picture reduced by `factor` and enlarged again."""
     height, width = image.shape[:2]
     small = cv2.resize(
         image, (max(round(width / factor), 2), max(round(height / factor), 2)), interpolation=cv2.INTER_AREA

@@ -43,7 +43,7 @@ class RunState:
     commit: str
     """Source that the run was started with."""
     base: dict[str, Any]
-    """How the weights before the first step had been trained, from their card; empty for fresh ones."""
+    """Training of the weights before the first step, from their card; empty for fresh weights."""
 
 
 State = TypeVar("State", bound=RunState)

@@ -92,7 +92,7 @@ def _label(axes: Any, title: str) -> None:
 
 
 def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
-    """The columns of a table of numbers; none where there is no such file."""
+    """Return the columns of a table of numbers; none where there is no such file."""
     if not path.is_file():
         return {}
     with path.open(newline="") as handle:

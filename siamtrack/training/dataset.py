@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from siamtrack.datasets.stills import Stills, read_stills
-from siamtrack.datasets.training_layouts import LAYOUTS, join_stills, read_layouts
+from siamtrack.datasets.training_sets import FORMATS, join_stills, read_training_sets
 from siamtrack.datasets.training_tracks import FrameCache, FrameFiles, Frames, Track, read_tracks
 from siamtrack.errors import DataError
 from siamtrack.training.pairs import MixSettings, PairMaker, PairSample
@@ -37,21 +37,21 @@ VIDEO_FOLDERS = ("clips", "DAVIS2016")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a data folder holds."""
+    """Contents of a data folder."""
 
     tracks: tuple[Track, ...]
     validation: tuple[Track, ...]
     stills: Stills | None
     cache: Frames | None
     cache_dir: Path | None = None
-    """Where frames and masks are cached."""
+    """Folder of the cache of frames and masks."""
 
 
 def read_training_data(root: Path, validation: Collection[str] = ()) -> TrainingData:
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
     `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID, YouTube-BB or COCO, or
-    hold several such folders: `siamtrack.datasets.training_layouts` recognizes them by what is in them. What a set has
+    hold several such folders: `siamtrack.datasets.training_sets` recognizes them by what is in them. What a set has
     for validation validates.
 
     Frames of our own videos are cached below `root/cache` the first time, which takes a minute or two; those of the
@@ -68,11 +68,11 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     if not root.is_dir():
         raise DataError(f"training data folder {root} does not exist")
     own = [track for name in VIDEO_FOLDERS if (root / name).is_dir() for track in read_tracks(root / name)]
-    sets = read_layouts(root)
+    sets = read_training_sets(root)
     stills = join_stills([read_stills(root / "stills") if (root / "stills").is_dir() else None, sets.stills])
     tracks = [*own, *sets.tracks, *sets.validation]
     if not tracks and stills is None:
-        known = ", ".join(layout.name for layout in LAYOUTS)
+        known = ", ".join(layout.name for layout in FORMATS)
         raise DataError(
             f"{root} holds none of clips/, DAVIS2016/ and stills/, and no folder in the layout of {known}:"
             " nothing to train on"
@@ -92,7 +92,9 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
 
 
 def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
-    """The frames of these tracks, from their own files where they have some, else from a cache that is made first."""
+    """Return the frames of these tracks, from their own files where they have some, else from a cache that is made
+    first.
+    """
     files = {track.folder: track.files for track in tracks if track.files is not None}
     cached = [track.folder for track in tracks if track.files is None]
     cache = FrameCache.build(cached, cache_dir) if cached else None
@@ -102,7 +104,7 @@ def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
 
 
 def _masks(masked: Sequence[Track], cache_dir: Path) -> Frames:
-    """The masks of these tracks, cached.
+    """Return the masks of these tracks, cached.
 
     Raises:
         DataError: when they cannot be read, or are not one a frame.
@@ -139,12 +141,12 @@ def _warn_of_unknown(validation: Iterable[str], tracks: Iterable[Track], root: P
 
 
 def make_sources(data: TrainingData, mix: MixSettings, area: SearchArea) -> list[tuple[SceneSource, float]]:
-    """The sources of scenes that a mix asks for, with their shares.
+    """Return the sources of scenes that a mix asks for, with their shares.
 
     Args:
         data: what there is.
         mix: what is wanted.
-        area: what a search crop may show, as of `siamtrack.training.pairs.largest_search`.
+        area: what a search crop may show, see `siamtrack.training.pairs.largest_search`.
 
     Raises:
         DataError: when the mix asks for what the folder does not hold, or for nothing.

@@ -1,4 +1,4 @@
-"""From a checkpoint to a weights file with its model card."""
+"""Export of a checkpoint to a weights file with its model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From training data to batches."""
+"""Batches of training data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFETCH = 8
 
 
 def make_pairs(recipe: Recipe, network: TrackingNetwork, data: TrainingData) -> PairDataset:
-    """All pairs of a run, each made when it is asked for.
+    """Return all pairs of a run, each made when it is asked for.
 
     Raises:
         DataError: when the data is not what the recipe asks for.
@@ -43,7 +43,7 @@ def make_pairs(recipe: Recipe, network: TrackingNetwork, data: TrainingData) -> 
 def iterate_batches(
     pairs: PairDataset, size: int, workers: int, first: int, share: range | None = None
 ) -> Generator[Batch, None, None]:
-    """The batches of a run in order, or a share of each of them.
+    """Yield the batches of a run in order, or a share of each of them.
 
     Raises:
         SiamTrackError: what went wrong while a pair was made, in whichever process.

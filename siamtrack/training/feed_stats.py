@@ -1,10 +1,10 @@
-"""What a recipe feeds the network, in figures: how much of each sort, how large, how far off, how bright."""
+"""Statistics of what a recipe feeds the network: how much of each sort, how large, how far off, how bright."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from siamtrack.errors import UsageError
 from siamtrack.models.registry import build_network
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.feed import make_pairs
 from siamtrack.training.pairs import PairSample
@@ -20,7 +21,7 @@ from siamtrack.training.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a folder of training data holds."""
+    """Counts of a folder of training data."""
 
     tracks: int
     frames: int
@@ -30,7 +31,7 @@ class Holdings:
     objects: int
     """Objects in photographs."""
     masked: int
-    """Those of them that can be cut out."""
+    """Objects that can be cut out."""
     photos: int
     cutouts: int
 
@@ -112,23 +113,21 @@ def measure_pairs(samples: Iterable[PairSample]) -> FeedStats:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The 5th, 50th and 95th percentile."""
+    """Return the 5th, 50th and 95th percentile."""
     if not values:
         return Spread(math.nan, math.nan, math.nan)
     low, median, high = (float(value) for value in np.percentile(values, (5, 50, 95)))
     return Spread(low, median, high)
 
 
-def measure_feed(
-    recipe: Recipe, root: Path, count: int, advance: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[Holdings, FeedStats]:
-    """What is in a folder, and what the first pairs of a run look like.
+def measure_feed(recipe: Recipe, root: Path, count: int, report: Report = no_report) -> tuple[Holdings, FeedStats]:
+    """Count what is in a folder, and measure the first pairs of a run.
 
     Args:
         recipe: of the run.
         root: folder of the training data.
         count: how many pairs; fewer where the run has fewer.
-        advance: called with the number of pairs done and their total.
+        report: called after every pair.
 
     Raises:
         UsageError: when no pair is asked for.
@@ -141,6 +140,6 @@ def measure_feed(
     def samples() -> Iterable[PairSample]:
         for number in range(total):
             yield pairs[number]
-            advance(number + 1, total)
+            report(Progress(number + 1, total, "pairs"))
 
     return count_holdings(data), measure_pairs(samples())

@@ -38,8 +38,8 @@ class NotFiniteError(SiamTrackError):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What is reported after a step; figures are means since the last report."""
+class StepRecord:
+    """Record of a step; figures are means since the last record."""
 
     step: int
     steps: int
@@ -48,7 +48,7 @@ class Progress:
     ranking: float
     negatives: float
     center_error: float
-    """In pixels of the search crop."""
+    """Center error in pixels of the search crop."""
     box: float
     overlap: float
     """Mean IoU of the boxes read near the target; 0 where the network reads none."""
@@ -60,10 +60,18 @@ class Progress:
     wait: float
     """Share of the time spent waiting for data."""
 
+    def __str__(self) -> str:
+        """Return the figures to watch a run by."""
+        boxes = f"overlap of boxes {self.overlap:.3f}, " if self.overlap else ""
+        return (
+            f"loss {self.loss:.3f}, center error {self.center_error:.1f} px, {boxes}"
+            f"{self.pairs_per_second:.1f} pairs/s, data wait {self.wait:.0%}"
+        )
+
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how to run, apart from the recipe."""
+    """Folder, workers and device of a run, apart from the recipe."""
 
     out: Path
     """Folder of the checkpoints."""
@@ -75,7 +83,8 @@ class RunOptions:
 
 
 def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
-    """The network as a run starts with it, and how it has been trained so far, from its card; empty for fresh ones.
+    """Return the network as a run starts with it, and how it has been trained so far, from its card; empty for fresh
+    ones.
 
     What the initial weights do not have, such as the box head of `lite0_box` where they are of `lite0`, is drawn anew.
     Unshared branches start as one where the initial weights are shared, and a head that compares by something else
@@ -108,7 +117,7 @@ def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
 
 
 def _fitted(weights: TrackingNetwork, design: Design) -> dict[str, Tensor]:
-    """What of some weights a network of a design starts with."""
+    """Return the weights that fit a network of a design."""
     state = dict(weights.state_dict())
     if weights.shared and not design.shared:
         own = [(name, tensor) for name, tensor in state.items() if name.startswith("backbone.")]
@@ -129,7 +138,7 @@ def _imagenet_network() -> TrackingNetwork:
 
 
 def start_run(recipe: Recipe) -> Checkpoint:
-    """The state of a run before its first step."""
+    """Return the state of a run before its first step."""
     network, base = initial_network(recipe)
     freeze(network, recipe.model)
     weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -163,7 +172,7 @@ def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
 
 
 def average_network(checkpoint: Checkpoint) -> TrackingNetwork:
-    """The network that a run has made so far, to track with: its averaged weights, mixed with the initial ones."""
+    """Return the network of a run, to track with: its averaged weights, mixed with the initial ones."""
     network = build_network(checkpoint.recipe.model.design)
     network.load_state_dict(checkpoint.average)
     share = checkpoint.recipe.model.keep_initial
@@ -177,7 +186,7 @@ def train(
     start: Checkpoint,
     data: TrainingData,
     options: RunOptions,
-    report: Callable[[Progress], None],
+    report: Callable[[StepRecord], None],
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[Checkpoint], None] = lambda checkpoint: None,
     processes: Processes = ALONE,
@@ -340,8 +349,8 @@ class _Meter:
         self._waited += waited
         self._passed += passed
 
-    def take(self, step: int, rate: float) -> Progress:
+    def take(self, step: int, rate: float) -> StepRecord:
         means = {name: total / max(self._counts[name], 1) for name, total in self._sums.items()}
         speed, wait = self._pairs / max(self._passed, 1e-9), self._waited / max(self._passed, 1e-9)
         self._reset()
-        return Progress(step=step, steps=self._steps, rate=rate, pairs_per_second=speed, wait=wait, **means)
+        return StepRecord(step=step, steps=self._steps, rate=rate, pairs_per_second=speed, wait=wait, **means)

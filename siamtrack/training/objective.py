@@ -1,4 +1,4 @@
-"""From a batch to a loss."""
+"""Training objective: from a batch to a loss."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _embed(network: TrackingNetwork, branch: Backbone, images: Tensor) -> tuple[
 
 
 def _full(x: Tensor) -> Tensor:
-    """In float32 at least."""
+    """Convert to float32, or keep a wider type."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

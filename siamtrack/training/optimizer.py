@@ -40,7 +40,7 @@ def training_mode(network: nn.Module, settings: ModelSettings) -> None:
 
 
 def make_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """The optimizer of the trained parameters; `initial_lr` of a group is its highest rate.
+    """Return the optimizer of the trained parameters; `initial_lr` of a group is its highest rate.
 
     Weights of convolutions decay; biases, batch norm and the head do not.
 

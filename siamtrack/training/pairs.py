@@ -24,7 +24,7 @@ from siamtrack.training.scenes import Scene, ScenePair, SceneSource, SearchArea
 
 
 class GeometrySettings(Frozen):
-    """How crops are cut for training."""
+    """Geometry of training crops."""
 
     context: float = Field(0.5, ge=0, le=2)
     """Context around the target, as in tracking."""
@@ -67,7 +67,7 @@ class MixSettings(Frozen):
     composed: float = Field(0.2, ge=0)
     """A cut-out object on two backgrounds or two places of one."""
     moved: float = Field(0.0, ge=0)
-    """The same with an object that is cut out of two frames of a video with masks."""
+    """Pair with an object that is cut out of two frames of a video with masks."""
     rivals: float = Field(0.0, ge=0)
     """An object, and another one of the same photograph or video in the search crop: hard negatives."""
     negatives: float = Field(0.1, ge=0, lt=1)
@@ -80,7 +80,7 @@ class MixSettings(Frozen):
 
 @dataclass(frozen=True)
 class PairSample:
-    """What the network is fed; crops are uint8 BGR."""
+    """Input of the network; crops are uint8 BGR."""
 
     exemplars: Image
     """`(S, z, z, 3)`, smallest apparent size of the target first."""
@@ -96,9 +96,9 @@ class PairSample:
     exemplar_size: tuple[float, float]
     """Width and height of the target in the middle exemplar, in pixels."""
     group: str
-    """As of `ScenePair`, of the exemplar."""
+    """See `ScenePair`, of the exemplar."""
     search_group: str
-    """As of `ScenePair`, of the search crop."""
+    """See `ScenePair`, of the search crop."""
 
 
 class PairMaker:
@@ -135,7 +135,7 @@ class PairMaker:
         self._search_size = search_size
 
     def make(self, rng: np.random.Generator) -> PairSample:
-        """The next pair."""
+        """Return the next pair."""
         scenes = self._draw(rng)
         if self._geometry.reframe:
             scenes = reframe(scenes, self._geometry.reframe, rng)
@@ -227,7 +227,7 @@ class PairMaker:
 
 
 def largest_search(geometry: GeometrySettings, exemplar_size: int, search_size: int) -> SearchArea:
-    """What search crops of a geometry may show at most.
+    """Return the largest area that search crops of a geometry show.
 
     Args:
         geometry: how crops are cut.

@@ -47,10 +47,10 @@ class Processes(Protocol):
     rank: int
     """Number of this process, from 0; the first one writes, validates and speaks."""
     size: int
-    """How many there are."""
+    """Number of processes."""
 
     def device(self, kind: str) -> str:
-        """Where this process computes, `kind` being `cpu` or `cuda`.
+        """Return the device of this process, `kind` being `cpu` or `cuda`.
 
         Raises:
             UsageError: when there are fewer devices than processes on this machine.
@@ -70,7 +70,8 @@ class Processes(Protocol):
         ...
 
     def gather(self, part: Tensor) -> Tensor:
-        """All processes' parts, `(n, ...)` each, as `(size * n, ...)` in the order of their ranks; differentiable.
+        """Return all processes' parts, `(n, ...)` each, as `(size * n, ...)` in the order of their ranks;
+        differentiable.
 
         A part's gradient is the sum of those that the processes have for it.
         """
@@ -81,15 +82,15 @@ class Processes(Protocol):
         ...
 
     def largest(self, number: int) -> int:
-        """The largest of all processes' numbers."""
+        """Return the largest of all processes' numbers."""
         ...
 
     def once(self, make: Callable[[], T]) -> T:
-        """What the first process makes, in all of them."""
+        """Return the value that the first process makes, in all of them."""
         ...
 
     def in_order(self, make: Callable[[], T]) -> T:
-        """What each process makes for itself: the first one first, then the others, who find its caches."""
+        """Return the value that each process makes: the first one first, then the others, which find its caches."""
         ...
 
 
@@ -237,7 +238,7 @@ def join_processes() -> Iterator[Processes]:
 
 
 def _is_first(add: Callable[[str, int], int]) -> bool:
-    """Whether this process is the first to fail, by the count that the store of the run keeps."""
+    """Return whether this process is the first to fail, by the count that the store of the run keeps."""
     try:
         return add("siamtrack/failed", 1) == 1
     except RuntimeError:  # whoever kept the store is gone, and was the first therefore

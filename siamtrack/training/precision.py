@@ -1,4 +1,4 @@
-"""How a network computes in training: which precision is the faster one, and in what form it is then."""
+"""Precision of training: which one is faster, and the form of the network in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.runtime.autotune import torch_precisions
-from siamtrack.runtime.winograd_training import train_by_winograd
+from siamtrack.runtime.winograd import use_winograd_in_training
 from siamtrack.training.recipe import Recipe, TrainingPrecision
 
 CROPS = 4
@@ -35,11 +35,11 @@ def prepare_for_training(network: nn.Module, device: torch.device, precision: Tr
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Half precision is for the plain convolutions: minimal filtering would round too much.
     if device.type == "cpu" and precision == "float32":
-        train_by_winograd(network)
+        use_winograd_in_training(network)
 
 
 def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.device) -> TrainingPrecision:
-    """The precision that a recipe asks for, or the one that is faster here.
+    """Return the precision that a recipe asks for, or the one that is faster here.
 
     Args:
         network: stays as it is; what is frozen in it takes no time backwards.
@@ -69,7 +69,7 @@ def choose_precision(network: TrackingNetwork, recipe: Recipe, device: torch.dev
 
 
 def training_precisions(device: torch.device) -> tuple[TrainingPrecision, ...]:
-    """What may be the fastest on a device; its range must be that of float32, as gradients are not scaled."""
+    """Return the precisions to try on a device, with the range of float32 (gradients are not scaled)."""
     if device.type == "cuda":
         return ("float32", "bfloat16") if torch.cuda.is_bf16_supported() else ("float32",)
     return ("float32", "bfloat16") if "bfloat16" in torch_precisions(device) else ("float32",)

@@ -48,7 +48,7 @@ def write_preview(recipe: Recipe, data: Path, output: Path, numbers: Iterable[in
 
 
 def draw_pair(sample: PairSample) -> NDArray[np.uint8]:
-    """The middle exemplar beside the search crop with the target's box: `(H, W, 3)` uint8 BGR."""
+    """Return the middle exemplar beside the search crop with the target's box: `(H, W, 3)` uint8 BGR."""
     search = sample.search.copy()
     if not math.isnan(sample.center[0]):
         (x, y), (width, height) = sample.center, sample.size
@@ -61,7 +61,7 @@ def draw_pair(sample: PairSample) -> NDArray[np.uint8]:
 
 
 def describe(sample: PairSample) -> str:
-    """One line under the picture of a pair."""
+    """Return one line under the picture of a pair."""
     if math.isnan(sample.center[0]):
         return f"{sample.group}: not here"
     return sample.group if math.isnan(sample.scale) else f"{sample.group}, {sample.scale:+.1f} steps"

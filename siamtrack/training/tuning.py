@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network, save_network
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.validation import spread_sample, validate
@@ -39,14 +40,14 @@ SEARCH_SPANS: dict[str, Span] = {
     "scale_penalty": (0.94, 1.0),
     "scale_lr": (0.2, 1.0),
 }
-"""What every tracker has. The scale step is left alone: training may have used it."""
+"""Ranges for every tracker. The scale step is left alone: training may have used it."""
 BOX_SPANS: dict[str, Span] = {
     "box_size_lr": (0.1, 1.0),
     "box_size_weight": (0.3, 1.0),
     "box_center_weight": (0.0, 1.0),
     "box_scale_lr": (0.0, 0.8),
 }
-"""Where the network reads boxes."""
+"""Ranges for networks with a box head."""
 FILTER_SPANS: dict[str, Span] = {
     "learning_rate": (0.01, 0.2),
     "first_sample_weight": (0.1, 0.7),
@@ -54,7 +55,7 @@ FILTER_SPANS: dict[str, Span] = {
     "sigma": (0.12, 0.4),
     "regularization": (0.01, 1.0),
 }
-"""Where a filter is learnt while tracking."""
+"""Ranges for trackers with an online filter."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +78,22 @@ class TuningJob:
 
 @dataclass(frozen=True)
 class TuningSummary:
-    """What came out."""
+    """Result of the search."""
 
     settings: TrackingSettings
     names: tuple[str, ...]
     """Names of the settings that were searched, for `read_setting`."""
     trials: int
-    """How many were finished or given up early."""
+    """Number of finished and of pruned trials."""
     searched: tuple[float, float]
     """Mean average overlap on the tracks that were searched, before and after."""
     judged: tuple[float, float]
-    """The same on the other tracks."""
+    """Overlap on the other tracks."""
     tracks: tuple[int, int]
-    """How many were searched, how many judged."""
+    """Number of tracks for the search and for the judgment."""
 
 
-Report = Callable[[int, float, float], None]
-"""Called after every trial with the number done, the overlap of the first trial and the best one."""
-
-
-def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) -> TuningSummary:
+def run_tuning(job: TuningJob, report: Report = no_report) -> TuningSummary:
     """Search for settings with Optuna's TPE sampler, and write the model with the best of them.
 
     Raises:
@@ -137,7 +134,8 @@ def run_tuning(job: TuningJob, report: Report = lambda done, first, best: None) 
     with StopSignal() as stop:
 
         def after(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            report(trial.number + 1, study.trials[0].value or 0.0, study.best_value)
+            figures = f"average overlap {study.trials[0].value or 0.0:.3f} at first, {study.best_value:.3f} at best"
+            report(Progress(trial.number + 1, job.trials, "trials", figures=figures))
             if stop.received is not None or time.monotonic() > deadline:
                 study.stop()
 
@@ -178,13 +176,13 @@ def spans_for(network: TrackingNetwork, settings: TrackingSettings) -> dict[str,
 
 
 def read_setting(settings: TrackingSettings, name: str) -> float:
-    """A setting by its name, as of `spans_for`."""
+    """Return a setting by its name, see `spans_for`."""
     group, _, inner = name.rpartition(".")
     return float(getattr(getattr(settings, group) if group else settings, inner))
 
 
 def with_settings(settings: TrackingSettings, values: dict[str, float]) -> TrackingSettings:
-    """The settings with some values replaced, and checked."""
+    """Return the settings with some values replaced, and checked."""
     changed = settings.model_dump()
     for name, value in values.items():
         group, _, inner = name.rpartition(".")

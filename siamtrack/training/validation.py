@@ -1,4 +1,4 @@
-"""How well a network tracks: one pass over sequences with known boxes, while it is being trained."""
+"""Validation: one pass over sequences with known boxes while a network is trained."""
 
 from __future__ import annotations
 

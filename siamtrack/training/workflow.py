@@ -1,4 +1,4 @@
-"""What `siamtrack train` does: data in, checkpoints, a log and a model out."""
+"""Workflow of `siamtrack train`: data in, checkpoints, a log and a model out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,13 @@ import torch
 
 from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import OutputError, UsageError
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.curves import draw_curves
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.export import export_weights
-from siamtrack.training.loop import Progress, RunOptions, average_network, resume_run, start_run, train
+from siamtrack.training.loop import RunOptions, StepRecord, average_network, resume_run, start_run, train
 from siamtrack.training.parallel import ALONE, Processes
 from siamtrack.training.recipe import Recipe
 from siamtrack.training.records import Overlap, Recorder, tables, tensorboard
@@ -31,9 +32,7 @@ from siamtrack.training.validation import spread_sample, validate
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 20.0
-"""How often a line says how far a validation is."""
-
-Report = Callable[[Progress], None]
+"""Seconds between two lines about a validation."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,11 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What came out."""
+    """Summary of a run."""
 
     steps: int
     minutes: float
-    """Of training, over all sessions of the run."""
+    """Minutes of training, over all sessions of the run."""
     overlap: float | None
     """Mean of the average overlaps on the sequences kept from training; None without any."""
     weights: Path
@@ -69,7 +68,7 @@ class TrainingSummary:
     """The signal that ended the session early."""
 
 
-def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE) -> TrainingSummary:
+def run_training(job: TrainingJob, report: Report = no_report, processes: Processes = ALONE) -> TrainingSummary:
     """Train, validate on the sequences that were kept from training, and write the model.
 
     Args:
@@ -98,10 +97,10 @@ def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE)
     with ExitStack() as stack:
         recorders = _recorders(job, start.step, stack) if processes.rank == 0 else []
 
-        def report_all(progress: Progress) -> None:
-            report(progress)
+        def report_step(step: StepRecord) -> None:
+            report(Progress(step.step, step.steps, "steps", figures=str(step)))
             for record in recorders:
-                record(progress)
+                record(step)
 
         def inspect(checkpoint: Checkpoint) -> None:
             overlaps = _overlaps(watched, checkpoint, data)
@@ -121,7 +120,7 @@ def run_training(job: TrainingJob, report: Report, processes: Processes = ALONE)
 
             if start.step == 0 and processes.rank == 0:
                 inspect(start)  # what the figures on the way are to be compared with
-            final = train(start, data, options, report_all, should_stop, inspect, processes)
+            final = train(start, data, options, report_step, should_stop, inspect, processes)
     number = processes.largest(stop.received or 0)
     stopped_by = signal.Signals(number) if number else None
     if processes.rank > 0:

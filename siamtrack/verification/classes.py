@@ -28,7 +28,7 @@ class ClassSet:
     """Patches of several classes, in memory."""
 
     names: tuple[str, ...]
-    """Of the classes."""
+    """Indices of the classes."""
     patches: Patches
     """`(N, C, S, S)` uint8."""
     classes: Indices
@@ -45,7 +45,7 @@ class ClassSet:
         return np.array([number for number, found in enumerate(self.members) if len(found) > 1], np.int64)
 
     def only(self, names: Sequence[str]) -> ClassSet:
-        """The patches of these classes.
+        """Return the patches of these classes.
 
         Raises:
             DataError: when there is no class of such a name.
@@ -59,7 +59,7 @@ class ClassSet:
         return ClassSet(tuple(names), self.patches[kept], classes)
 
     def without(self, names: Sequence[str]) -> ClassSet:
-        """The patches of all other classes.
+        """Return the patches of all other classes.
 
         Raises:
             DataError: when there is no class of such a name.
@@ -154,7 +154,7 @@ def read_still_classes(root: Path, size: int, channels: int, context: float = 0.
 
 
 def read_digits(size: int, channels: int) -> ClassSet:
-    """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn brings along, `0` to `9`.
+    """Return the 1,797 handwritten digits of 8 x 8 pixels that scikit-learn brings along, `0` to `9`.
 
     Args:
         size: side of the patches in pixels.

@@ -12,7 +12,7 @@ from siamtrack.errors import UsageError
 from siamtrack.verification.branches import check_patches
 
 DIRECTIONS = 8
-"""Of gradients, evenly around the circle."""
+"""Directions of gradients, evenly around the circle."""
 _SHARPNESS = 3
 """Power of the cosine between a gradient and a direction."""
 _EDGE, _POOL = 0.8, 0.8
@@ -84,7 +84,9 @@ class HandwritingBranch(nn.Module):
         return F.normalize(embedding, dim=1) if self.normalize else embedding
 
     def gradients(self, gray: Tensor) -> Tensor:
-        """How strong edges of each direction are, `(B, 1, S, S)` to `(B, DIRECTIONS, S / 2, S / 2)` of unit length."""
+        """Return how strong edges of each direction are, `(B, 1, S, S)` to `(B, DIRECTIONS, S / 2, S / 2)` of unit
+        length.
+        """
         along = F.conv2d(_padded(gray), self.edges)
         angles = torch.arange(DIRECTIONS, device=gray.device, dtype=gray.dtype) * (2 * math.pi / DIRECTIONS)
         towards = along[:, :1] * angles.cos()[:, None, None] + along[:, 1:] * angles.sin()[:, None, None]
@@ -135,7 +137,7 @@ def _padded(images: Tensor) -> Tensor:
 
 
 def _gaussian(sigma: float) -> Tensor:
-    """A kernel `(2 _REACH + 1, 2 _REACH + 1)` whose sum is 1."""
+    """Return a kernel `(2 _REACH + 1, 2 _REACH + 1)` whose sum is 1."""
     line = torch.exp(-0.5 * (torch.arange(-_REACH, _REACH + 1) / sigma) ** 2)
     return torch.outer(line, line) / line.sum() ** 2
 

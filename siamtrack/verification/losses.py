@@ -12,7 +12,7 @@ from siamtrack.losses.pairs import Reduction, Same, check_margin, reduce_losses,
 def hinge_loss(
     similarities: Tensor, labels: Tensor, *, same: Same, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> Tensor:
-    """The hinge loss `max(0, margin - y s)`, y being +1 for the same and -1 for different ones.
+    """Return the hinge loss `max(0, margin - y s)`, y being +1 for the same and -1 for different ones.
 
     With the margin 1 it is that of Zagoruyko and Komodakis 2015, equation 1.
 
@@ -37,7 +37,7 @@ def hinge_loss(
 def cosine_regression_loss(
     similarities: Tensor, labels: Tensor, *, same: Same, reduction: Reduction = "mean"
 ) -> Tensor:
-    """The squared error `(s - y)^2` of a cosine, y being +1 for the same and -1 for different ones.
+    """Return the squared error `(s - y)^2` of a cosine, y being +1 for the same and -1 for different ones.
 
     The regression objective of Reimers and Gurevych 2019, section 3, on two values.
 
@@ -58,7 +58,7 @@ def cosine_regression_loss(
 
 
 def logistic_loss(logits: Tensor, labels: Tensor, *, same: Same, reduction: Reduction = "mean") -> Tensor:
-    """The logistic loss `ln(1 + exp(-y s))`, y being +1 for the same and -1 for different ones.
+    """Return the logistic loss `ln(1 + exp(-y s))`, y being +1 for the same and -1 for different ones.
 
     Equation 3 of Bertinetto et al. 2016, for a pair or a cell of a similarity map; in maps, where the same is rare,
     `siamtrack.losses.logistic.balanced_logistic_loss` weighs both kinds alike.

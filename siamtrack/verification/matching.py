@@ -1,4 +1,4 @@
-"""What `siamtrack compare` and `siamtrack match` do: two pictures compared, and a patch looked for in a picture."""
+"""Workflows of `siamtrack compare` and `siamtrack match`: two pictures compared, and a patch found in a picture."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ Array = NDArray[np.float64]
 SCALE_STEP = 2**0.25
 """Ratio of one size that is tried to the next."""
 MOST_PIXELS = 8_000_000
-"""Of a picture that is scanned, after it has been resized: a gigabyte of features."""
+"""Most pixels of a picture that is scanned, after it has been resized: a gigabyte of features."""
 OVERLAP = 0.3
-"""Of two matches whose boxes have a greater IoU, the less similar one is left out."""
+"""Overlap of two matches above which the less similar one is left out."""
 OPACITY = 0.6
-"""Of the heat map over the picture."""
+"""Opacity of the heat map over the picture."""
 
 
 @dataclass(frozen=True)
 class PictureComparison:
-    """How two pictures compare."""
+    """Comparison of two pictures."""
 
     measure: str
-    """What is compared by: `cosine`, `euclidean`, ..."""
+    """Name of the comparison: `cosine`, `euclidean`, ..."""
     value: float
     threshold: float
     direction: str
     """On which side of the threshold the same lies: `up` or `down`."""
     probability: float
-    """Of the same, where as many pairs are the same as not."""
+    """Probability of the same, where as many pairs are the same as not."""
     same: bool
     """The decision."""
 
@@ -55,16 +55,16 @@ class Match:
     """A place that looks like the patch."""
 
     box: Box
-    """In pixels of the picture."""
+    """Box in pixels of the picture."""
     value: float
-    """Of the comparison."""
+    """Value of the comparison."""
     probability: float
-    """Of showing the same."""
+    """Probability of showing the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What was found in a picture."""
+    """Matches in a picture."""
 
     matches: tuple[Match, ...]
     """The most similar first."""
@@ -110,7 +110,7 @@ def find_matches(
     Args:
         patch: a picture file.
         image: the picture file to look in.
-        model: as of `siamtrack.verification.model.load_verifier`.
+        model: see `siamtrack.verification.model.load_verifier`.
         top: matches at most.
         scales: sizes that are tried.
         output: heat map and boxes over the picture, a .png or .jpg file.
@@ -180,7 +180,7 @@ def match_patch(patch: Image, picture: Image, verifier: Verifier, *, top: int = 
 
 
 def draw_matches(picture: Image, found: Matches) -> Image:
-    """The heat map over the picture, with a numbered box and the probability of each match.
+    """Return the heat map over the picture, with a numbered box and the probability of each match.
 
     Args:
         picture: `(H, W, 3)` uint8 BGR, stays as it is.
@@ -253,7 +253,7 @@ def _most_similar(boxes: Array, similarities: Array, top: int) -> list[int]:
 
 
 def _inside(box: Array, width: int, height: int) -> Box:
-    """The part of a box that is in the picture."""
+    """Return the part of a box that is in the picture."""
     left, top = max(float(box[0]), 0.0), max(float(box[1]), 0.0)
     right, bottom = min(float(box[0] + box[2]), float(width)), min(float(box[1] + box[3]), float(height))
     return Box(left, top, max(right - left, 0.0), max(bottom - top, 0.0))

@@ -1,4 +1,4 @@
-"""How well embeddings tell same from different: curves of pairs, nearest neighbors, few-shot episodes, calibration.
+"""Metrics of same or different: curves of pairs, nearest neighbors, few-shot episodes, calibration.
 
 Similarities are higher for the more similar throughout; a distance comes in with its sign turned.
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import DataError, UsageError
 from siamtrack.models.cards import Calibration
+from siamtrack.system.progress import Report, no_report
 from siamtrack.verification.classes import ClassSet
 from siamtrack.verification.model import Verifier
 
@@ -23,7 +24,7 @@ Flags = NDArray[np.bool_]
 
 
 def _sklearn(module: str) -> Any:
-    """A module of scikit-learn, which is an extra."""
+    """Return a module of scikit-learn, which is an extra."""
     import importlib  # noqa: PLC0415
 
     try:
@@ -45,7 +46,7 @@ class Roc:
 
 
 def roc(similarities: Array, same: Flags) -> Roc:
-    """The curve over all thresholds.
+    """Return the curve over all thresholds.
 
     Args:
         similarities: `(N,)`.
@@ -62,7 +63,7 @@ def roc(similarities: Array, same: Flags) -> Roc:
 
 
 def best_threshold(similarities: Array, same: Flags) -> float:
-    """The similarity from which on pairs are taken for the same with the fewest mistakes.
+    """Return the similarity from which on pairs are taken for the same with the fewest mistakes.
 
     It lies half way between two neighboring values; of several as good ones, the lowest counts.
 
@@ -104,7 +105,7 @@ def recall_at_one(similarities: Array, classes: NDArray[np.int64]) -> float:
 
 @dataclass(frozen=True)
 class Episodes:
-    """What N-way K-shot episodes gave."""
+    """Result of N-way K-shot episodes."""
 
     accuracy: float
     """Mean over the episodes."""
@@ -159,7 +160,7 @@ def one_shot(
 
 
 def fit_calibration(values: Array, same: Flags) -> Calibration:
-    """A logistic curve on the value of a comparison (Platt 1999).
+    """Return a logistic curve on the value of a comparison (Platt 1999).
 
     The classes count equally, however many pairs there are of each.
 
@@ -177,7 +178,8 @@ def fit_calibration(values: Array, same: Flags) -> Calibration:
 
 
 def fit_isotonic(similarities: Array, same: Flags) -> Callable[[Array], Array]:
-    """A rising step function from similarity to probability (Zadrozny and Elkan 2002), as a check on the logistic one.
+    """Return a rising step function from similarity to probability (Zadrozny and Elkan 2002), as a check on the
+    logistic one.
 
     Raises:
         DataError: when all pairs are the same, or all different.
@@ -198,7 +200,7 @@ class Reliability:
     true: Array
     """Share of its pairs that are the same."""
     counts: NDArray[np.int64]
-    """How many pairs it holds."""
+    """Number of pairs in each bin."""
     error: float
     """Expected calibration error: the mean distance of `said` and `true`, weighted with `counts` (Guo et al. 2017)."""
     brier: float
@@ -206,7 +208,7 @@ class Reliability:
 
 
 def reliability(probabilities: Array, same: Flags, bins: int = 10) -> Reliability:
-    """How far probabilities can be believed.
+    """Return how far probabilities can be believed.
 
     Args:
         probabilities: `(N,)` in [0, 1].
@@ -255,7 +257,7 @@ def project(embeddings: Array, method: Literal["pca", "tsne"], seed: int = 0) ->
 
 @dataclass(frozen=True)
 class Figures:
-    """How well classes are told apart that were not trained on."""
+    """Figures of classes that were not trained on."""
 
     auc: float
     """Over all pairs of patches."""
@@ -268,7 +270,7 @@ class Figures:
 def measure(
     data: ClassSet, similarities: Array, ways: int = 5, shots: int = 1, episodes: int = 1000, seed: int = 0
 ) -> Figures:
-    """All figures that need no threshold.
+    """Return all figures that need no threshold.
 
     Args:
         data: the patches.
@@ -292,13 +294,13 @@ def measure(
     )
 
 
-def all_similarities(verifier: Verifier, data: ClassSet) -> Array:
+def all_similarities(verifier: Verifier, data: ClassSet, report: Report = no_report) -> Array:
     """`(N, N)`: how similar a verifier finds all patches to all.
 
     Raises:
         UsageError: when they are not what it takes.
     """
-    embedded = verifier.embed(data.patches)
+    embedded = verifier.embed(data.patches, report)
     return verifier.similarities(verifier.compare(embedded, embedded))
 
 

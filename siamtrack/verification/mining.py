@@ -14,7 +14,7 @@ from siamtrack.losses.pairs import check_margin
 
 
 def batch_all(distances: Tensor, classes: Tensor) -> Tensor:
-    """Every triplet there is ("batch all", Hermans et al. 2017, section 2), in the order of their indices.
+    """Return every triplet there is ("batch all", Hermans et al. 2017, section 2), in the order of their indices.
 
     Args:
         distances: `(B, B)` from anchors (rows) to others; only its shape is looked at.
@@ -32,7 +32,8 @@ def batch_all(distances: Tensor, classes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def batch_hard(distances: Tensor, classes: Tensor) -> Tensor:
-    """The farthest positive and the nearest negative of every anchor ("batch hard", Hermans et al. 2017, equation 5).
+    """Return the farthest positive and the nearest negative of every anchor ("batch hard", Hermans et al. 2017,
+    equation 5).
 
     Args:
         distances: `(B, B)` from anchors (rows) to others; for similarities, give `-similarity`.
@@ -50,7 +51,8 @@ def batch_hard(distances: Tensor, classes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def semi_hard(distances: Tensor, classes: Tensor, margin: float) -> Tensor:
-    """The triplets whose negative is farther than the positive, but within the margin (Schroff et al. 2015, 3.2).
+    """Return the triplets whose negative is farther than the positive, but within the margin (Schroff et al. 2015,
+    3.2).
 
     `d(a, p) < d(a, n) < d(a, p) + margin`: wrong by no more than the margin, and so not wrong by a mislabelled picture.
 
@@ -72,7 +74,7 @@ def semi_hard(distances: Tensor, classes: Tensor, margin: float) -> Tensor:
 
 
 def random_triplets(classes: Tensor, generator: torch.Generator) -> Tensor:
-    """A positive and a negative of every anchor by chance: what mining is measured against.
+    """Return a positive and a negative of every anchor by chance: what mining is measured against.
 
     Args:
         classes: `(B,)` integers.

@@ -29,11 +29,12 @@ from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import build_network, find_model
 from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
 from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.verification.branches import PatchBranch, TrunkBranch
 from siamtrack.verification.handwriting import HandwritingBranch
 
 Branch = PatchBranch | HandwritingBranch | TrunkBranch
-"""What can be trained to tell same from different."""
+"""Networks that can be trained to tell same from different."""
 DEFAULT_VERIFIER = "siamtrack-lite"
 """The model that compares when none is named."""
 
@@ -85,8 +86,8 @@ class Verifier(ABC):
         self.threshold = threshold
 
     @torch.no_grad()
-    def embed(self, patches: NDArray[np.uint8]) -> Tensor:
-        """Embed `(N, C, S, S)` as `(N, D)`.
+    def embed(self, patches: NDArray[np.uint8], report: Report = no_report) -> Tensor:
+        """Embed `(N, C, S, S)` as `(N, D)`, and report the number of embedded pictures now and then.
 
         Raises:
             UsageError: for another shape: the message says what the model takes.
@@ -97,7 +98,10 @@ class Verifier(ABC):
                 f"patches of shape {patches.shape} do not fit {self.name}: give (N, {', '.join(map(str, expected))}), "
                 f"{'gray' if self.channels == 1 else 'RGB'}"
             )
-        parts = [self._embed(torch.from_numpy(part).float()) for part in _chunks(patches)]
+        parts: list[Tensor] = []
+        for part in _chunks(patches):
+            parts.append(self._embed(torch.from_numpy(part).float()))
+            report(Progress(sum(map(len, parts)), len(patches), "pictures"))
         return torch.cat(parts) if parts else torch.empty(0, 1)
 
     @torch.no_grad()
@@ -108,7 +112,7 @@ class Verifier(ABC):
         return np.asarray(torch.cat(values).double().numpy())
 
     def says_same(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """The decision for values of any shape."""
+        """Return the decision for values of any shape."""
         return values >= self.threshold if self.comparison.similar_is == "high" else values <= self.threshold
 
     def similarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -149,7 +153,7 @@ class BranchVerifier(Verifier):
         return embedding
 
     def scan(self, patch: NDArray[np.uint8], image: NDArray[np.uint8]) -> Scan:
-        """Every window is embedded by itself."""
+        """Return every window is embedded by itself."""
         stride = max(self.size // _WINDOWS_A_SIDE, 1)
         windows = np.lib.stride_tricks.sliding_window_view(image, (self.size, self.size), axis=(1, 2))
         windows = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
@@ -177,7 +181,7 @@ class ExemplarVerifier(Verifier):
 
     @torch.no_grad()
     def scan(self, patch: NDArray[np.uint8], image: NDArray[np.uint8]) -> Scan:
-        """The picture is embedded once."""
+        """Return the picture is embedded once."""
         stride = self.network.stride
         height, width = image.shape[1:]
         picture = torch.from_numpy(image)[None].float()
@@ -192,7 +196,7 @@ class ExemplarVerifier(Verifier):
 
 
 def build_branch(settings: BranchSettings, size: int, channels: int) -> Branch:
-    """A branch whose weights are still to be set.
+    """Return a branch whose weights are still to be set.
 
     Raises:
         UsageError: for an unknown architecture, or a trunk for gray patches.
@@ -216,7 +220,7 @@ def save_verifier(path: str | Path, branch: nn.Module, card: VerificationCard) -
 
 
 def load_verifier(model: str | Path = DEFAULT_VERIFIER) -> Verifier:
-    """A verifier from a file of `siamtrack train verify-...`, or a shipped tracking model.
+    """Return a verifier from a file of `siamtrack train verify-...`, or a shipped tracking model.
 
     Args:
         model: the file, or a name of `siamtrack.list_models()`.

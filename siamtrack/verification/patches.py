@@ -16,7 +16,7 @@ Patches = NDArray[np.uint8]
 
 
 class PatchChanges(Frozen):
-    """How far a patch may be changed without becoming another thing; all are drawn evenly from both directions."""
+    """Ranges of the changes of a patch that keep its class; all are drawn evenly from both directions."""
 
     shift: float = Field(0.0, ge=0, le=0.5)
     """Largest shift along each axis, in sides of the patch."""
@@ -33,7 +33,7 @@ class PatchChanges(Frozen):
     contrast: float = Field(0.0, ge=0, lt=1)
     """Largest relative change of contrast."""
     mirror: bool = False
-    """Whether what is seen in a mirror is the same; every second patch is turned round then."""
+    """A mirrored patch is of the same class; every second patch is mirrored then."""
 
 
 def to_patch(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
@@ -55,7 +55,7 @@ def to_patch(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.u
 
 
 def change_patches(patches: Patches, changes: PatchChanges, rng: np.random.Generator) -> Patches:
-    """Each patch as it might have been seen as well; what moves in from outside repeats the rim.
+    """Return each patch as it might have been seen as well; what moves in from outside repeats the rim.
 
     Args:
         patches: `(N, C, S, S)` uint8, stays as it is.
@@ -80,7 +80,7 @@ def change_patches(patches: Patches, changes: PatchChanges, rng: np.random.Gener
 
 
 def _movement(draw: NDArray[np.float64], changes: PatchChanges, size: int) -> NDArray[np.float64]:
-    """The 2 x 3 matrix that takes a pixel of the patch to its new place, around the middle of the patch."""
+    """Return the 2 x 3 matrix that takes a pixel of the patch to its new place, around the middle of the patch."""
     angle = math.radians(changes.turn * draw[0])
     size_factor, stretch = math.exp(changes.scale * draw[1]), math.exp(changes.stretch * draw[2] / 2)
     turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])

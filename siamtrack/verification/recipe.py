@@ -26,14 +26,14 @@ _FOLDER = "recipes/verification"
 
 
 class VerifierSettings(BranchSettings):
-    """What is trained."""
+    """Model to train."""
 
     name: str
     """Name of the model that comes out."""
     comparison: str = "euclidean"
     """Name of `siamtrack.models.comparisons.create_comparison`."""
     init: str = "random"
-    """Where the weights of a trunk start: `random`, or a tracking model of the same architecture, shipped or a file."""
+    """Initial weights of a trunk: `random`, or a tracking model of the same architecture, shipped or a file."""
     frozen: bool = False
     """Keep the trunk as it is, its batch norm included, and train the linear layer alone."""
 
@@ -57,13 +57,13 @@ class ClassesSettings(Frozen):
 
 
 class PairLossSettings(Frozen):
-    """What is minimized."""
+    """Loss to minimize."""
 
     kind: Literal["contrastive", "energy", "triplet", "batch-hard"] = "contrastive"
     """`contrastive` (Hadsell 2006) and `energy` (Chopra 2005) learn from balanced pairs, `triplet` from a random
     positive and negative of every patch, `batch-hard` from the hardest ones of a batch (Hermans 2017)."""
     margin: float = Field(1.0, gt=0)
-    """Of the contrastive loss, the triplet loss and the hardest triplets."""
+    """Margin of the contrastive loss, the triplet loss and the hardest triplets."""
     bound: float = Field(1.0, gt=0)
     """Q of the energy loss: the largest energy there is, 2 sqrt(D) for the Manhattan distance of D components of unit
     length."""

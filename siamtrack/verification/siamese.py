@@ -44,7 +44,7 @@ class SiameseNetwork(nn.Module):
 
     @property
     def shared(self) -> bool:
-        """Whether both inputs go through the same weights."""
+        """Both inputs go through the same weights."""
         return len(self.branches) == 1
 
     def embed_first(self, x: Tensor) -> Tensor:

@@ -42,8 +42,8 @@ class VerificationCheckpoint(RunState):
 
 
 @dataclass(frozen=True)
-class VerificationProgress:
-    """What is reported after a step; figures are means since the last report."""
+class VerificationStepRecord:
+    """Record of a step; figures are means since the last record."""
 
     step: int
     steps: int
@@ -54,17 +54,21 @@ class VerificationProgress:
     """Learning rate."""
     patches_per_second: float
 
+    def __str__(self) -> str:
+        """Return the figures to watch a run by."""
+        return f"loss {self.loss:.4f}, {self.active:.0%} of it active, {self.patches_per_second:.0f} patches/s"
+
 
 @dataclass(frozen=True)
 class Found:
-    """What a batch gave, as scalars."""
+    """Results of a batch, as scalars."""
 
     loss: Tensor
     active: Tensor
 
 
 def start_verification(recipe: VerificationRecipe) -> VerificationCheckpoint:
-    """The state of a run before its first step.
+    """Return the state of a run before its first step.
 
     Raises:
         RecipeError: when the initial weights are not to be had, or are of another architecture.
@@ -119,7 +123,7 @@ def resume_verification(path: Path, recipe: VerificationRecipe) -> VerificationC
 
 
 def trained_branch(checkpoint: VerificationCheckpoint) -> Branch:
-    """The branch that a run has made so far, with its averaged weights."""
+    """Return the branch that a run has made so far, with its averaged weights."""
     data = checkpoint.recipe.data
     branch = build_branch(checkpoint.recipe.model, data.size, data.channels)
     branch.load_state_dict(checkpoint.average)
@@ -131,7 +135,7 @@ def train_verification(
     start: VerificationCheckpoint,
     data: ClassSet,
     out: Path,
-    report: Callable[[VerificationProgress], None],
+    report: Callable[[VerificationStepRecord], None],
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[VerificationCheckpoint], None] = lambda checkpoint: None,
 ) -> VerificationCheckpoint:
@@ -194,7 +198,7 @@ def train_verification(
             loss, active = np.mean(losses, axis=0)
             speed = len(losses) * recipe.run.classes * recipe.run.each / max(now - reported, 1e-9)
             rate = optimizer.param_groups[0]["lr"]
-            report(VerificationProgress(step, recipe.run.steps, float(loss), float(active), rate, speed))
+            report(VerificationStepRecord(step, recipe.run.steps, float(loss), float(active), rate, speed))
             reported, losses = now, []
         if now - saved > 60 * recipe.run.checkpoint_minutes:
             checkpoint = state()
@@ -210,7 +214,7 @@ def train_verification(
 
 
 def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationRecipe, step: int) -> Found:
-    """The loss of a batch of the recipe.
+    """Return the loss of a batch of the recipe.
 
     Args:
         network: with one branch for both patches, in training mode or not.
@@ -242,7 +246,7 @@ def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationReci
 def _embed(
     network: SiameseNetwork, data: ClassSet, indices: np.ndarray, recipe: VerificationRecipe, rng: np.random.Generator
 ) -> Tensor:
-    """All patches of a batch in one pass: batch norm sees them together."""
+    """Return all patches of a batch in one pass: batch norm sees them together."""
     changed = change_patches(data.patches[indices], recipe.changes, rng)
     return network.embed_first(torch.from_numpy(changed).float())
 

@@ -1,4 +1,4 @@
-"""What `siamtrack train verify-...` and `siamtrack oneshot` do: classes in, a model or figures out."""
+"""Workflows of `siamtrack train verify-...` and `siamtrack oneshot`: classes in, a model or figures out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
 from siamtrack.system.machine import describe_machine
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME
 from siamtrack.training.records import table
@@ -42,7 +43,7 @@ from siamtrack.verification.model import BranchVerifier, Verifier, load_verifier
 from siamtrack.verification.recipe import VerificationRecipe
 from siamtrack.verification.training import (
     VerificationCheckpoint,
-    VerificationProgress,
+    VerificationStepRecord,
     resume_verification,
     start_verification,
     train_verification,
@@ -58,7 +59,7 @@ class VerificationJob:
 
     recipe: VerificationRecipe
     source: str
-    """As of `siamtrack.verification.classes.read_classes`."""
+    """See `siamtrack.verification.classes.read_classes`."""
     out: Path
     resume: bool = False
     """Go on from the checkpoint in `out`, if there is one."""
@@ -68,7 +69,7 @@ class VerificationJob:
 
 @dataclass(frozen=True)
 class Validation:
-    """How well classes were told apart that are not trained on, when a checkpoint was written."""
+    """Figures of the validation classes when a checkpoint was written."""
 
     step: int
     auc: float
@@ -78,11 +79,11 @@ class Validation:
 
 @dataclass(frozen=True)
 class VerificationSummary:
-    """What came out."""
+    """Summary of a run."""
 
     steps: int
     minutes: float
-    """Of training, over all sessions of the run."""
+    """Minutes of training, over all sessions of the run."""
     card: VerificationCard
     figures: Figures
     """On the held-out classes."""
@@ -104,7 +105,7 @@ class Split:
 
 
 def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
-    """The classes as a recipe parts them.
+    """Return the classes as a recipe parts them.
 
     Raises:
         DataError: for a class that is not there, or too few that are left to train or to measure with.
@@ -123,13 +124,13 @@ def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
 
 
 def training_classes(data: ClassSet, recipe: VerificationRecipe) -> ClassSet:
-    """What batches are drawn from: the classes to train on, or those that are composed of them."""
+    """Return the classes that batches are drawn from: those to train on, or those that are composed of them."""
     if recipe.data.composed == 0:
         return data
     return compose_classes(data, recipe.data.composed, np.random.default_rng(recipe.run.seed))
 
 
-def run_verification(job: VerificationJob, report: Callable[[VerificationProgress], None]) -> VerificationSummary:
+def run_verification(job: VerificationJob, report: Report = no_report) -> VerificationSummary:
     """Train a branch, calibrate and measure it on the held-out classes, and write the model.
 
     Args:
@@ -154,12 +155,12 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
         raise OutputError(f"{job.out} cannot be made: {error.strerror or error}") from error
     deadline = math.inf if job.minutes is None else time.monotonic() + 60 * job.minutes
     with ExitStack() as stack:
-        logged = stack.enter_context(table(job.out / "log.csv", VerificationProgress, start.step))
+        logged = stack.enter_context(table(job.out / "log.csv", VerificationStepRecord, start.step))
         validated = stack.enter_context(table(job.out / "validation.csv", Validation, start.step))
 
-        def report_all(progress: VerificationProgress) -> None:
-            report(progress)
-            logged(progress)
+        def report_step(step: VerificationStepRecord) -> None:
+            report(Progress(step.step, step.steps, "steps", figures=str(step)))
+            logged(step)
 
         def inspect(checkpoint: VerificationCheckpoint) -> None:
             found = measure(parts.watched, all_similarities(_raw_verifier(checkpoint), parts.watched), episodes=200)
@@ -173,7 +174,7 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
                 start,
                 training_classes(parts.training, recipe),
                 job.out,
-                report_all,
+                report_step,
                 lambda: stop.received is not None or time.monotonic() > deadline,
                 inspect,
             )
@@ -187,7 +188,7 @@ def run_verification(job: VerificationJob, report: Callable[[VerificationProgres
 
 
 def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVerifier, Figures]:
-    """The model of a run: calibrated on half of the pictures of each held-out class, and measured.
+    """Return the model of a run: calibrated on half of the pictures of each held-out class, and measured.
 
     What needs the threshold or the probability is measured on pairs of the other half.
     """
@@ -223,7 +224,9 @@ def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVeri
 
 
 def halves(data: ClassSet, rng: np.random.Generator) -> tuple[ClassSet, ClassSet]:
-    """The patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in both."""
+    """Return the patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in
+    both.
+    """
     first = np.zeros(len(data.classes), bool)
     both = np.zeros(len(data.classes), bool)
     for members in data.members:
@@ -244,7 +247,7 @@ def pair_values(verifier: Verifier, data: ClassSet, count: int, seed: int) -> tu
 
 
 def _raw_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
-    """The branch so far, with a card whose calibration says nothing yet."""
+    """Return the branch so far, with a card whose calibration says nothing yet."""
     recipe = checkpoint.recipe
     training = {
         "data": list(recipe.card.data),
@@ -285,29 +288,37 @@ def _starting_point(job: VerificationJob) -> VerificationCheckpoint:
 
 @dataclass(frozen=True)
 class OneShot:
-    """What `siamtrack oneshot` measured."""
+    """Result of `siamtrack oneshot`."""
 
     model: str
     classes: Sequence[str]
     patches: int
     figures: Figures
     pixels: Figures
-    """Of the same episodes, by the distance of the pixels."""
+    """Figures of the same episodes, by the distance of the pixels."""
 
 
 def run_one_shot(
-    source: str, model: str | Path, ways: int, shots: int, episodes: int, only: Sequence[str], seed: int
+    source: str,
+    model: str | Path,
+    ways: int,
+    shots: int,
+    episodes: int,
+    only: Sequence[str],
+    seed: int,
+    report: Report = no_report,
 ) -> OneShot:
     """Measure a model on classes that it need not know.
 
     Args:
-        source: as of `siamtrack.verification.classes.read_classes`.
-        model: as of `siamtrack.verification.model.load_verifier`.
+        source: see `siamtrack.verification.classes.read_classes`.
+        model: see `siamtrack.verification.model.load_verifier`.
         ways: classes in an episode.
         shots: known patches of each.
         episodes: how many.
         only: names of the classes to take; all for none.
         seed: of the episodes.
+        report: called now and then with the number of embedded pictures.
 
     Raises:
         SiamTrackError: for a bad model or data, and impossible episodes.
@@ -321,6 +332,6 @@ def run_one_shot(
             f"{source}: {able} classes have {shots + 1} pictures or more, too few for {ways} ways of {shots} shots and "
             "a query: lower --ways or --shots, or add pictures"
         )
-    figures = measure(data, all_similarities(verifier, data), ways, shots, episodes, seed)
+    figures = measure(data, all_similarities(verifier, data, report), ways, shots, episodes, seed)
     pixels = measure(data, pixel_similarities(data), ways, shots, episodes, seed)
     return OneShot(verifier.name, data.names, len(data.patches), figures, pixels)

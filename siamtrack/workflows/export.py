@@ -19,7 +19,7 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import OutputError, SourceError, UsageError, WeightsError
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.models.registry import find_model
+from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.models.weights import load_network
 from siamtrack.runtime.autotune import probe
 from siamtrack.runtime.base import Backend
@@ -49,21 +49,8 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ExportJob:
-    """What to export, and where to."""
-
-    model: str
-    """A shipped model or a weights file."""
-    format: Format
-    folder: Path
-    """Made, or replaced if it holds an exported model."""
-    frames: Path | None = None
-    """Quantize the backbone to 8 bits, calibrated on these: a folder of images or a video; OpenVINO only."""
-
-
-@dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """Result of an export."""
 
     folder: Path
     size: int
@@ -71,16 +58,27 @@ class Exported:
     overlap: float
     """Mean IoU of its path with the original's, in float32, on a rendered clip."""
     int8_overlap: float | None = None
-    """The same with 8 bits."""
+    """Mean IoU with 8 bits."""
     int8_similarity: float | None = None
     """Mean cosine of 8-bit features to the original's, over cells, on crops of the frames."""
 
 
-def export(job: ExportJob) -> Exported:
-    """Write a model for another runtime.
+def export(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    format: Format,
+    output: str | Path | None = None,
+    frames: str | Path | None = None,
+) -> Exported:
+    """Write a model for another runtime, and check that it tracks as before.
 
     Args:
-        job: what to do.
+        model: name of a shipped model, or a weights file.
+        format: `onnx` or `openvino`.
+        output: folder to write; a folder that holds an exported model is replaced. None is `NAME-FORMAT` in the current
+            folder.
+        frames: folder of images, or a video; the backbone is quantized to 8 bits and calibrated on them (OpenVINO
+            only). None keeps its precision.
 
     Raises:
         UsageError: for an unknown model, or one that has no graphs (`siamtrack.runtime.exportable`), an option that
@@ -88,26 +86,27 @@ def export(job: ExportJob) -> Exported:
         WeightsError: when the model cannot be read, or what was written does not track as the original does.
         OutputError: when the folder cannot be written.
     """
-    if job.frames is not None and job.format != "openvino":
-        raise UsageError(f"--int8 quantizes OpenVINO models, not {job.format}: take --format openvino")
-    _check_replaceable(job.folder)
-    source = find_model(job.model)
+    if frames is not None and format != "openvino":
+        raise UsageError(f"--int8 quantizes OpenVINO models, not {format}: take --format openvino")
+    folder = Path(output or f"{Path(model).stem}-{format}{'-int8' if frames else ''}").expanduser()
+    _check_replaceable(folder)
+    source = find_model(model)
     if source.is_dir():
         raise UsageError(f"{source} is exported already: give the model that it was made from")
-    write = _import("write", job.format, job.format)
-    quantize = _import("quantize", job.format, "int8") if job.frames is not None else None
+    write = _import("write", format, format)
+    quantize = _import("quantize", format, "int8") if frames is not None else None
     network, card = load_network(source)
     graphs = make_graphs(network)
     manifest = manifest_of(network, card)
     reference = TorchBackend(network)
     path = _follow(reference, card.tracking)
 
-    def overlap(folder: Path) -> float:
-        backend, _ = load_exported(folder, "float32")
+    def overlap(exported: Path) -> float:
+        backend, _ = load_exported(exported, "float32")
         return float(iou(path, _follow(backend, card.tracking)).mean())
 
     similarity = int8_overlap = None
-    with _replaced(job.folder) as scratch:
+    with _replaced(folder) as scratch:
         _logger.info("writing the graphs")
         write(graphs, scratch, manifest.model_dump_json())
         _logger.info("tracking with them, to compare with the original")
@@ -118,8 +117,8 @@ def export(job: ExportJob) -> Exported:
                 f"the exported {card.name} does not track as the original does (mean IoU {agreed:.3f} on a rendered "
                 f"clip, at least {LEAST_OVERLAP} wanted): nothing was kept; try another --format"
             )
-        if job.frames is not None and quantize is not None:
-            crops = sample_crops(job.frames, reference.geometry.search_size)
+        if frames is not None and quantize is not None:
+            crops = sample_crops(Path(frames).expanduser(), reference.geometry.search_size)
             _logger.info("quantizing to 8 bits, on %d crops", len(crops))
             # Every fifth crop is kept back to see what was lost.
             taught, kept = [crop for index, crop in enumerate(crops) if index % 5], crops[::5]
@@ -128,7 +127,7 @@ def export(job: ExportJob) -> Exported:
             similarity = float(np.mean([_cosine(reference, small, crop) for crop in kept]))
             int8_overlap = overlap(scratch)
         size = sum(file.stat().st_size for file in scratch.iterdir())
-    return Exported(job.folder, size, agreed, int8_overlap, similarity)
+    return Exported(folder, size, agreed, int8_overlap, similarity)
 
 
 def _check_correlation(reference: Backend, folder: Path) -> None:
@@ -166,7 +165,7 @@ def _import(what: str, name: Format, extra: str) -> Callable[..., None]:
 
 
 def _follow(backend: Backend, settings: TrackingSettings) -> NDArray[np.float64]:
-    """The boxes `(T, 4)` of a target that is followed through a rendered clip."""
+    """Return the boxes `(T, 4)` of a target that is followed through a rendered clip."""
     tracker = Tracker(backend, settings)
     (first, (box,)), *rest = SyntheticClip(*CLIP)
     tracker.init(first, box)
@@ -222,7 +221,7 @@ def _check_replaceable(folder: Path) -> None:
 
 @contextmanager
 def _replaced(folder: Path) -> Iterator[Path]:
-    """As of `replacing_folder`.
+    """See `replacing_folder`.
 
     Raises:
         OutputError: when it cannot be made or moved.

@@ -34,7 +34,7 @@ from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.machine import describe_machine, spare_cores
-from siamtrack.system.progress import Progress
+from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.system.stage_clock import StageClock
 from siamtrack.tracking.confidence import Status
@@ -49,7 +49,7 @@ _logger = logging.getLogger(__name__)
 
 TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "filter", "template")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "convert", "encode", "tables", "show")
-"""Where the time of a run goes, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
+"""Stages of a run, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
 tracker's steps.
 
 Each counts how long its thread was busy with it. Decoding has a thread of its own (images: several), encoding another,
@@ -72,14 +72,14 @@ class Outputs:
     otb: Path | None = None
 
     def named(self) -> dict[str, Path]:
-        """The files that are wanted, by the option that asked for them."""
+        """Return the files that are wanted, by the option that asked for them."""
         options = {"--output": self.video, "--csv": self.csv, "--json": self.json, "--otb": self.otb}
         return {option: path for option, path in options.items() if path is not None}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to track, with what, and where the results go."""
+    """Source, targets, model and outputs of a run."""
 
     source: str
     """A video file, a folder of images or a glob."""
@@ -98,32 +98,32 @@ class Job:
     settings: Mapping[str, object] = field(default_factory=dict)
     """Tracking settings that differ from what the model's card says."""
     precision: Precision | Literal["auto"] = "auto"
-    """What the network computes in; auto: the fastest whose responses are as in float32."""
+    """Precision of the network; auto: the fastest whose responses are those of float32."""
     runtime: RuntimeName | Literal["auto"] = "auto"
-    """What runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
+    """Library that runs the network; auto: OpenVINO on a CPU where it is installed and faster, else PyTorch."""
     show: bool = False
     """Show the frames in a window."""
 
 
 @dataclass
 class Summary:
-    """What a run did."""
+    """Summary of a run."""
 
     targets: int
     files: list[Path]
-    """What was written."""
+    """Files that were written."""
     frames: int = 0
     """Frames with rows in the results: the first and the skipped ones too."""
     skipped: int = 0
     """Frames that could not be decoded."""
     seconds: float = 0.0
-    """From setting the targets to the last frame written; loading the model is not part of it."""
+    """Seconds from setting the targets to the last frame written; loading the model is not part of it."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each of `STAGES` that there was; they overlap."""
     stopped_by: signal.Signals | None = None
     """The signal that ended the run early."""
     warnings: Sequence[str] = ()
-    """What was wrong with the source and did not end the run."""
+    """Faults of the source that did not end the run."""
 
     @property
     def tracking_fps(self) -> float:
@@ -155,14 +155,14 @@ class Summary:
 
 
 def default_video(source: str) -> Path:
-    """Where the video goes when nothing is said: `NAME-tracked.mp4` in the current folder.
+    """Return the default name of the video: `NAME-tracked.mp4` in the current folder.
 
     NAME is the file's name without its ending, or the folder's name for a folder of images and for a glob.
     """
     return Path(f"{name_of_source(source)}-tracked.mp4")
 
 
-def run(job: Job, progress: Progress) -> Summary:
+def run(job: Job, report: Report = no_report) -> Summary:
     """Track the targets of a job through its source and write the results.
 
     The first Ctrl-C (or SIGTERM) ends the run after the frame at hand. Whatever ends it, all files are closed and hold
@@ -170,7 +170,7 @@ def run(job: Job, progress: Progress) -> Summary:
 
     Args:
         job: what to do.
-        progress: where to report how far it is.
+        report: called after every frame.
 
     Raises:
         UsageError: for something that cannot be: an unknown model, an output that is the source, a box off the frame.
@@ -200,12 +200,11 @@ def run(job: Job, progress: Progress) -> Summary:
             StopSignal() as stop,
             Prefetcher(source) as frames,
             _Results(job, source, boxes=boxes, tracker=tracker, summary=summary) as results,
-            progress(source.expected) as advance,
         ):
             for frame, rows in _follow(tracker, first, image, boxes, frames):
                 watching = results.write(frame.image, rows)
                 summary.stopped_by = stop.received
-                advance(summary.frames, summary.end_to_end_fps)
+                report(Progress(summary.frames, source.expected, rate=summary.end_to_end_fps))
                 if stop.received is not None or not watching:
                     break
     return summary
@@ -217,7 +216,7 @@ def _tell(warnings: Sequence[str]) -> None:
 
 
 def _first_frame(frames: Iterator[Frame], source: str) -> tuple[Frame, Image]:
-    """The frame that the boxes belong to, and its image.
+    """Return the frame that the boxes belong to, and its image.
 
     Raises:
         SourceError: when it cannot be decoded.
@@ -241,16 +240,17 @@ def _load(job: Job) -> Tracker:
         job.model,
         device=job.device,
         settings=job.settings,
-        threads="auto" if job.threads is None else job.threads,
+        threads=job.threads,
         precision=job.precision,
         runtime=job.runtime,
+        autotune=True,
     )
 
 
 def _follow(
     tracker: Tracker, first: Frame, image: Image, boxes: Sequence[Box], frames: Iterator[Frame]
 ) -> Iterator[tuple[Frame, list[Row]]]:
-    """Every frame with one row a target; targets are numbered from 1."""
+    """Yield every frame with one row a target; targets are numbered from 1."""
     from siamtrack.tracking.multi import MultiTracker  # noqa: PLC0415 - torch, as above
 
     targets = MultiTracker(tracker)

@@ -95,7 +95,7 @@ class Racer(Capture):
 def test_the_tracker_takes_no_old_frame_of_a_camera_that_is_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
     images, boxes = zip(*SyntheticClip(640, 480, 300), strict=True)
-    tracker = load("siamtrack-lite", threads="auto")
+    tracker = load("siamtrack-lite", autotune=True)
     racer = Racer(images, FAST)
     source = LatestFrames("racer", racer)
     newer, ages = [], []
@@ -126,7 +126,7 @@ def test_boxes_are_there_before_the_frame_after_next(
     clip = SyntheticClip(640, 480, int(SECONDS * RATE), targets=targets)
     source, viewer = Watched([image for image, _ in clip], RATE), Stopwatch()
     source.captured = []
-    tracker = load("siamtrack-lite", threads="auto")
+    tracker = load("siamtrack-lite", autotune=True)
     with open_results(tmp_path / "out.mp4" if recording else None, None, source.info) as results, StopSignal() as stop:
         loop = LiveLoop(source, MultiTracker(tracker), viewer, results)
         summary = loop.run(Session(), clip.boxes[0], stop)

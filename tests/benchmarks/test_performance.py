@@ -13,8 +13,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,13 +31,14 @@ from siamtrack.io.synthetic import SyntheticClip
 from siamtrack.io.video.sink import VideoEncoder
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
-from siamtrack.profiling.run import ProfileJob, Report, run_profile
+from siamtrack.profiling.report import ProfileReport
+from siamtrack.profiling.workflow import profile
 from siamtrack.runtime.autotune import torch_precisions
 from siamtrack.system.machine import measure_peak
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import RUNTIME_VARIABLE, load
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.workflows.export import ExportJob, export
+from siamtrack.workflows.export import export
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
 BOX = Box(60, 15, 54, 84)
@@ -49,11 +48,6 @@ NANOTRACK = os.environ.get("SIAMTRACK_NANOTRACK")
 
 
 pytestmark = pytest.mark.usefixtures("only_when_asked")
-
-
-@contextmanager
-def no_progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
-    yield lambda frames, fps: None
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +100,7 @@ def test_alexnet_against_plain_pytorch(frames: list[Image], mode: str, precision
 def openvino(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("openvino")
     folder = tmp_path_factory.mktemp("exported") / "siamtrack-lite-openvino"
-    return str(export(ExportJob("siamtrack-lite", "openvino", folder)).folder)
+    return str(export("siamtrack-lite", format="openvino", output=folder).folder)
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +108,10 @@ def openvino_int8(tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("nncf")
     folder = tmp_path_factory.mktemp("exported") / "siamtrack-lite-int8"
     # What it is calibrated on decides how well it tracks, not how fast it is.
-    return str(export(ExportJob("siamtrack-lite", "openvino", folder, frames=CLIP)).folder)
+    return str(export("siamtrack-lite", format="openvino", output=folder, frames=CLIP).folder)
 
 
-def ratios_of(report: Report, model: str) -> dict[str, float]:
+def ratios_of(report: ProfileReport, model: str) -> dict[str, float]:
     (found,) = (tracker.ratios for tracker in report.trackers if tracker.name == model)
     return found
 
@@ -129,7 +123,7 @@ def test_lite_against_opencv(
     monkeypatch.setenv(RUNTIME_VARIABLE, "torch")  # what was not exported
     peers = ("opencv:csrt", *([f"opencv:nano={NANOTRACK}"] if NANOTRACK else []))
     lite, models = ("siamtrack-lite", openvino, openvino_int8), ("siamtrack-box", "siamfc-alexnet")
-    report = run_profile(ProfileJob(str(CLIP), boxes=(BOX,), models=lite + models, peers=peers), no_progress)
+    report = profile(CLIP, boxes=(BOX,), models=lite + models, peers=peers)
     for name in lite + models:
         shown = ", ".join(f"{ratio:.2f} x {peer.partition('=')[0]}" for peer, ratio in ratios_of(report, name).items())
         print(f"\n{Path(name).name}: {shown}")
@@ -140,7 +134,7 @@ def test_lite_against_opencv(
 
 
 def test_what_is_outside_the_network() -> None:
-    report = run_profile(ProfileJob(synthetic=(640, 480), models=("siamtrack-lite",)), no_progress)
+    report = profile(synthetic=(640, 480), models=("siamtrack-lite",))
     stages = report.trackers[0].stages
     own = {stage: stages[stage] for stage in ("crop", "transfer", "network", "correlation", "postprocess", "filter")}
     outside = {stage: figures.median for stage, figures in own.items() if stage != "network"}
@@ -153,7 +147,7 @@ def test_what_is_outside_the_network() -> None:
 
 @pytest.mark.parametrize(("name", "least"), [("siamfc-alexnet", 0.5), ("siamtrack-lite", 0.0), ("siamtrack-box", 0.0)])
 def test_the_network_against_the_attainable_limit(name: str, least: float) -> None:
-    report = run_profile(ProfileJob(synthetic=(640, 480), models=(name,), frames=60), no_progress)
+    report = profile(synthetic=(640, 480), models=(name,), frames=60)
     limit = report.trackers[0].limit
     assert limit is not None
     print(
@@ -164,7 +158,7 @@ def test_the_network_against_the_attainable_limit(name: str, least: float) -> No
 
 
 def test_sixteen_targets() -> None:
-    tracker = load("siamtrack-lite", device="cpu", threads="auto")
+    tracker = load("siamtrack-lite", device="cpu", autotune=True)
     (first, boxes), *rest = SyntheticClip(1280, 720, 30, targets=16)
     medians = []
     for count in (1, 16):

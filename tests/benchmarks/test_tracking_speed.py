@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +17,7 @@ import pytest
 
 from siamtrack.boxes import Box
 from siamtrack.io.video.sink import VideoEncoder
-from siamtrack.profiling.run import ProfileJob, run_profile
+from siamtrack.profiling.workflow import profile
 from siamtrack.tracking.factory import RUNTIME_VARIABLE
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "demo" / "carphone_pristine.mp4"
@@ -30,17 +28,11 @@ WANTED = {"siamtrack-box": 1.0, "siamtrack-lite": 1.5, "siamfc-alexnet": 0.4}
 pytestmark = pytest.mark.usefixtures("only_when_asked")
 
 
-@contextmanager
-def no_progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
-    yield lambda frames, fps: None
-
-
 def test_speed_against_csrt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")  # as users have it
     if not CLIP.is_file():
         pytest.skip("data/demo has no clips: run tools/test.sh or tools/demo.sh once")
-    job = ProfileJob(str(CLIP), boxes=(BOX,), models=tuple(WANTED), peers=("opencv:csrt",))
-    report = run_profile(job, no_progress)
+    report = profile(CLIP, boxes=[BOX], models=tuple(WANTED), peers=["opencv:csrt"])
     for tracker in report.trackers:
         stages = "  ".join(f"{stage} {1000 * figures.median:.2f}" for stage, figures in tracker.stages.items())
         ratio = tracker.ratios.get("opencv:csrt", 1.0)
@@ -55,18 +47,14 @@ import resource, sys
 from pathlib import Path
 from siamtrack.workflows import track as runner
 from siamtrack.boxes import Box
-from contextlib import contextmanager
 
-@contextmanager
-def progress(total):
-    def advance(frames, fps):
-        if frames in (500, 5000):
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            print("resident", frames, pages * resource.getpagesize() // 2**20, flush=True)
-    yield advance
+def report(progress):
+    if progress.done in (500, 5000):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        print("resident", progress.done, pages * resource.getpagesize() // 2**20, flush=True)
 
 video, output = sys.argv[1:]
-runner.run(runner.Job(video, (Box(900, 500, 120, 90),), runner.Outputs(video=Path(output))), progress)
+runner.run(runner.Job(video, (Box(900, 500, 120, 90),), runner.Outputs(video=Path(output))), report)
 print("peak", 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -1,4 +1,4 @@
-"""Small rendered clips whose ground truth is exact, and what a command gave back."""
+"""Small rendered clips with exact boxes, and the outcome of a command."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NTSC = Fraction(30000, 1001)
 
 @dataclass(frozen=True)
 class Clip:
-    """A rendered source and where its object is."""
+    """Rendered source with the boxes of its object."""
 
     path: Path
     boxes: list[Box]
-    """The object in each frame."""
+    """Box of the object in each frame."""
 
     @property
     def box(self) -> str:
@@ -35,7 +35,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command gave back."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -51,7 +51,7 @@ def texture(generator: np.random.Generator, height: int, width: int, cell: int) 
 
 
 def render(count: int) -> tuple[list[NDArray[np.uint8]], list[Box]]:
-    """A textured square that moves by 3 x 2 whole pixels a frame over another texture and turns at the border."""
+    """Return frames and boxes of a textured square that moves by 3 x 2 pixels a frame and turns at the border."""
     generator = np.random.default_rng(7)
     background = texture(generator, HEIGHT, WIDTH, 24) // 2 + 40
     patch = texture(generator, SIDE, SIDE, 6)
@@ -71,7 +71,7 @@ def bounce(distance: int, span: int) -> int:
 
 
 def write_video(path: Path, frames: list[NDArray[np.uint8]], rate: Fraction = NTSC, flags: str = "+faststart") -> None:
-    """H.264 as MP4; its index comes first, so that a file cut short still opens."""
+    """Write H.264 as MP4, with the index first, so that a truncated file still opens."""
     with av.open(str(path), "w", options={"movflags": flags}) as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width = frames[0].shape[:2]

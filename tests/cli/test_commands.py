@@ -1,4 +1,4 @@
-"""`--help`, `--version`, `models`, `info`: what answers at once."""
+"""`--help`, `--version`, `models`, `info`: commands without a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from command_clips import Clip, Run
 import siamtrack
 
 SLOW = {"torch", "numba", "cv2", "av", "numpy", "safetensors", "matplotlib", "got10k", "siamtrack.config"}
-"""Not pydantic: typer itself may use it."""
+"""Without pydantic, which typer itself may use."""
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_help_and_version_import_nothing_slow(arguments: list[str]) -> None:
     assert SLOW.isdisjoint(done.stderr.split())
 
 
-def test_version(run: Run) -> None:
+def test_version_is_that_of_the_package(run: Run) -> None:
     outcome = run("--version")
     assert (outcome.code, outcome.out) == (0, f"siamtrack {siamtrack.__version__}\n")
 
 
-def test_help_names_every_option_of_track(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_track_help_names_every_option(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     text = run("track", "--help").out
     options = "--box --model --output --no-video --csv --json --otb --start --end --device --threads --show --quiet"
@@ -55,7 +55,7 @@ def test_help_names_every_option_of_track(run: Run, monkeypatch: pytest.MonkeyPa
         assert option in text
 
 
-def test_models_lists_what_is_shipped(run: Run, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_lists_the_shipped_models(run: Run, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("siamtrack.models.registry.list_models", lambda: ["siamtrack-box", "other"])
     monkeypatch.setattr("siamtrack.models.registry.find_model", lambda name: weights)
     outcome = run("models")
@@ -81,9 +81,17 @@ def test_info_shows_size_rate_and_length_of_a_video(run: Run, clip: Clip) -> Non
     ]
 
 
-def test_info_on_something_else_is_one_line(run: Run, tmp_path: Path) -> None:
+def test_info_names_another_file_in_one_line(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello")
     outcome = run("info", path)
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
     assert str(path) in outcome.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("data",)])
+def test_a_group_without_a_command_prints_its_help_and_no_error(run: Run, arguments: tuple[str, ...]) -> None:
+    outcome = run(*arguments)
+    assert (outcome.code, outcome.err) == (2, "")
+    assert "Usage: siamtrack" in outcome.out
+    assert "Commands" in outcome.out

@@ -18,13 +18,13 @@ def folder_of_sequences(root: Path) -> Path:
     return root
 
 
-def test_a_whole_set_is_one_line(run: Run, tmp_path: Path) -> None:
+def test_data_check_prints_one_line_for_a_correct_set(run: Run, tmp_path: Path) -> None:
     done = run("data", "check", folder_of_sequences(tmp_path / "mine"))
     assert done.code == 0
     assert done.out.replace("\n", "").endswith("nothing is wrong with mine (custom): 2 sequences, 6 frames")
 
 
-def test_everything_that_is_wrong_is_listed(run: Run, tmp_path: Path) -> None:
+def test_data_check_lists_all_errors(run: Run, tmp_path: Path) -> None:
     root = folder_of_sequences(tmp_path / "mine")
     (root / "one" / "img" / "0003.jpg").unlink()
     (root / "two" / "groundtruth_rect.txt").write_text("1,2,3,4\nbox\n")

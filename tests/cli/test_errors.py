@@ -1,4 +1,4 @@
-"""Bad input gets one clear line and the right exit code, and nothing is lost."""
+"""`siamtrack track` with bad input: one clear line, the right exit code, and no lost file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ USAGE, FAILED = 2, 1
 
 
 def assert_one_line(outcome: Outcome, code: int, *words: str) -> None:
-    """The error is one line that holds these words, and the exit code is right."""
+    """Check the exit code, and that the error is one line with these words."""
     assert outcome.out == ""
     assert outcome.err.startswith("siamtrack: error: ")
     assert outcome.err.count("\n") == 1
@@ -76,14 +76,14 @@ def sound_only(path: Path) -> None:
 
 
 def without_index(path: Path) -> None:
-    """What a recorder leaves that lost its power: the index comes last, and is missing."""
+    """Write the file of a recorder that lost its power: the index at the end is missing."""
     write_video(path, render(20)[0], flags="-faststart")
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"moov") - 4])
 
 
 def nothing(path: Path) -> None:
-    """The path does not exist."""
+    """Write nothing."""
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,9 @@ def nothing(path: Path) -> None:
         ("image.png", text, "damaged"),
     ],
 )
-def test_sources_without_frames(track: Run, tmp_path: Path, name: str, make: Callable[[Path], None], word: str) -> None:
+def test_track_names_a_source_without_frames(
+    track: Run, tmp_path: Path, name: str, make: Callable[[Path], None], word: str
+) -> None:
     make(tmp_path / name)
     table = tmp_path / "boxes.csv"
     assert_one_line(track(tmp_path / name, "--box", "1,2,30,40", "--csv", table), FAILED, name, word)
@@ -110,7 +112,7 @@ def test_sources_without_frames(track: Run, tmp_path: Path, name: str, make: Cal
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_source(track: Run, clip: Clip, tmp_path: Path) -> None:
+def test_track_names_an_unreadable_source(track: Run, clip: Clip, tmp_path: Path) -> None:
     source = tmp_path / "secret.mp4"
     shutil.copy(clip.path, source)
     source.chmod(0)
@@ -127,11 +129,13 @@ def test_an_unreadable_source(track: Run, clip: Clip, tmp_path: Path) -> None:
         (("--end", "many"), ("--end", "integer")),
     ],
 )
-def test_a_span_without_frames(track: Run, clip: Clip, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_track_names_a_span_without_frames(
+    track: Run, clip: Clip, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
     assert_one_line(track(clip.path, "--box", clip.box, *arguments), USAGE, *words)
 
 
-def test_a_truncated_video_keeps_what_was_decoded_and_says_so(track: Run, tmp_path: Path) -> None:
+def test_track_keeps_the_results_of_a_truncated_video_and_says_so(track: Run, tmp_path: Path) -> None:
     source, table, video = tmp_path / "cut.mp4", tmp_path / "boxes.csv", tmp_path / "out.mp4"
     frames, boxes = render(30)
     write_video(source, frames)
@@ -147,7 +151,7 @@ def test_a_truncated_video_keeps_what_was_decoded_and_says_so(track: Run, tmp_pa
     assert len(read_video(video)[0]) == len(rows)
 
 
-def test_a_frame_that_fails_in_the_middle_is_a_skipped_row(track: Run, images: Clip, tmp_path: Path) -> None:
+def test_track_writes_a_skipped_row_for_a_broken_frame(track: Run, images: Clip, tmp_path: Path) -> None:
     (images.path / "2.png").write_bytes(b"not a png")
     table, video, report = tmp_path / "boxes.csv", tmp_path / "out.mp4", tmp_path / "boxes.json"
     outputs = ("--csv", table, "--output", video, "--json", report)
@@ -164,14 +168,14 @@ def test_a_frame_that_fails_in_the_middle_is_a_skipped_row(track: Run, images: C
     assert json.loads(report.read_text())["run"]["skipped"] == 1
 
 
-def test_the_first_frame_must_decode_because_the_box_belongs_to_it(track: Run, images: Clip, tmp_path: Path) -> None:
+def test_track_refuses_a_broken_first_frame(track: Run, images: Clip, tmp_path: Path) -> None:
     for name in ("0.png", "1.png"):
         (images.path / name).write_bytes(b"not a png")
     outcome = track(images.path, "--box", images.box)
     assert_one_line(outcome, FAILED, "frame 0", "--start 2")
 
 
-def test_frames_that_change_size(track: Run, images: Clip, tmp_path: Path) -> None:
+def test_track_with_frames_of_several_sizes(track: Run, images: Clip, tmp_path: Path) -> None:
     last = images.path / "5.png"
     cv2.imwrite(str(last), cv2.resize(cv2.imread(str(last)), (WIDTH // 2, HEIGHT)))
     table, video = tmp_path / "boxes.csv", tmp_path / "out.mp4"
@@ -180,7 +184,7 @@ def test_frames_that_change_size(track: Run, images: Clip, tmp_path: Path) -> No
     assert {frame.shape for frame in read_video(video)[0]} == {(HEIGHT, WIDTH, 3)}
 
 
-def test_gray_transparent_and_16_bit_images(track: Run, images: Clip, tmp_path: Path) -> None:
+def test_track_with_gray_transparent_and_16_bit_images(track: Run, images: Clip, tmp_path: Path) -> None:
     def convert(name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
         path = str(images.path / name)
         cv2.imwrite(path, change(cv2.imread(path)))
@@ -214,25 +218,27 @@ def test_gray_transparent_and_16_bit_images(track: Run, images: Clip, tmp_path: 
         (f"0,0,{WIDTH + 1},{HEIGHT}", ("larger than the frame", f"{WIDTH}x{HEIGHT}")),
     ],
 )
-def test_boxes_that_cannot_be_tracked(track: Run, clip: Clip, tmp_path: Path, box: str, words: tuple[str, ...]) -> None:
+def test_track_refuses_impossible_boxes(
+    track: Run, clip: Clip, tmp_path: Path, box: str, words: tuple[str, ...]
+) -> None:
     table = tmp_path / "boxes.csv"
     table.write_text("results of yesterday")
     assert_one_line(track(clip.path, "--box", clip.box, f"--box={box}", "--csv", table), USAGE, "box", *words)
     assert table.read_text() == "results of yesterday"
 
 
-def test_no_box_and_no_display(run: Run, clip: Clip) -> None:
+def test_track_needs_a_box_or_a_display(run: Run, clip: Clip) -> None:
     assert_one_line(run("track", clip.path), USAGE, "--box", "display")
 
 
-def test_show_without_a_display(track: Run, clip: Clip) -> None:
+def test_track_refuses_to_show_without_a_display(track: Run, clip: Clip) -> None:
     assert_one_line(track(clip.path, "--box", clip.box, "--show"), USAGE, "--show", "display")
 
 
 # Models
 
 
-def test_an_unknown_model_names_the_nearest(run: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_track_names_the_nearest_of_an_unknown_model(run: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("siamtrack.models.registry.list_models", lambda: ["siamtrack-lite", "siamfc-alexnet"])
     outcome = run("track", clip.path, "--box", clip.box, "--no-video", "--model", "siamfc-alexnt")
     assert_one_line(outcome, USAGE, "'siamfc-alexnt'", "did you mean 'siamfc-alexnet'")
@@ -252,7 +258,7 @@ def not_weights(path: Path, _: Path) -> None:
 
 @pytest.mark.parametrize("name", ["file.safetensors", "file.pth"])
 @pytest.mark.parametrize("make", [corrupt, foreign, not_weights])
-def test_weights_that_are_none(
+def test_track_refuses_files_that_are_not_weights(
     run: Run, clip: Clip, weights: Path, tmp_path: Path, make: Callable[[Path, Path], None], name: str
 ) -> None:
     path, table = tmp_path / name, tmp_path / "boxes.csv"
@@ -262,18 +268,18 @@ def test_weights_that_are_none(
     assert not table.exists()
 
 
-def test_a_choice_that_does_not_exist(run: Run, clip: Clip) -> None:
+def test_track_names_an_unknown_choice(run: Run, clip: Clip) -> None:
     outcome = run("track", clip.path, "--box", "1,2,30,30", "--runtime", "tpu")
     choices = "'--runtime': 'tpu' is not one of 'auto', 'torch', 'openvino', 'onnx' (see siamtrack track --help)"
     assert_one_line(outcome, USAGE, f"error: Invalid value for {choices}")
 
 
-def test_no_threads_at_all(run: Run, clip: Clip, weights: Path) -> None:
+def test_track_refuses_zero_threads(run: Run, clip: Clip, weights: Path) -> None:
     outcome = run("track", clip.path, "--box", clip.box, "--no-video", "--model", weights, "--threads", 0)
     assert_one_line(outcome, USAGE, "0 threads")
 
 
-def test_a_device_that_is_not_there(track: Run, clip: Clip) -> None:
+def test_track_names_a_missing_device(track: Run, clip: Clip) -> None:
     assert_one_line(track(clip.path, "--box", clip.box, "--device", "tpu"), USAGE, "--device", "tpu")
     import torch
 
@@ -285,25 +291,25 @@ def test_a_device_that_is_not_there(track: Run, clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("option", ["--output", "--csv", "--json", "--otb"])
-def test_an_output_folder_that_is_missing(track: Run, clip: Clip, tmp_path: Path, option: str) -> None:
+def test_track_names_a_missing_output_folder(track: Run, clip: Clip, tmp_path: Path, option: str) -> None:
     path = tmp_path / "missing" / "out.mp4"
     assert_one_line(track(clip.path, "--box", clip.box, option, path), USAGE, option, str(path.parent), "not exist")
 
 
 @pytest.mark.parametrize("option", ["--output", "--csv", "--json", "--otb"])
-def test_an_output_that_is_a_folder(track: Run, clip: Clip, tmp_path: Path, option: str) -> None:
+def test_track_refuses_a_folder_as_output(track: Run, clip: Clip, tmp_path: Path, option: str) -> None:
     assert_one_line(track(clip.path, "--box", clip.box, option, tmp_path), USAGE, option, "is a folder")
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that not even root can write to")
 @pytest.mark.parametrize(("option", "name"), [("--output", "o.mp4"), ("--csv", "o.csv"), ("--json", "o.json")])
-def test_an_output_folder_that_is_not_writable(track: Run, clip: Clip, option: str, name: str) -> None:
+def test_track_names_an_output_folder_that_is_not_writable(track: Run, clip: Clip, option: str, name: str) -> None:
     path = f"/proc/self/{name}"
     assert_one_line(track(clip.path, "--box", clip.box, option, path), FAILED, path)
 
 
 @pytest.mark.parametrize("way", ["itself", "relative", "symbolic link", "hard link"])
-def test_the_source_is_never_overwritten(track: Run, clip: Clip, tmp_path: Path, way: str) -> None:
+def test_track_never_overwrites_the_source(track: Run, clip: Clip, tmp_path: Path, way: str) -> None:
     source = tmp_path / "source.mp4"
     shutil.copy(clip.path, source)
     output: Path | str = tmp_path / "link.mp4"
@@ -319,46 +325,46 @@ def test_the_source_is_never_overwritten(track: Run, clip: Clip, tmp_path: Path,
     assert source.read_bytes() == clip.path.read_bytes()
 
 
-def test_an_image_of_the_source_is_never_overwritten(track: Run, images: Clip) -> None:
+def test_track_never_overwrites_an_image_of_the_source(track: Run, images: Clip) -> None:
     target = images.path / "3.png"
     before = target.read_bytes()
     assert_one_line(track(images.path, "--box", images.box, "--csv", target), USAGE, "3.png", "input")
     assert target.read_bytes() == before
 
 
-def test_the_weights_are_never_overwritten(track: Run, clip: Clip, weights: Path) -> None:
+def test_track_never_overwrites_the_weights(track: Run, clip: Clip, weights: Path) -> None:
     before = weights.read_bytes()
     assert_one_line(track(clip.path, "--box", clip.box, "--json", weights), USAGE, weights.name, "input")
     assert weights.read_bytes() == before
 
 
-def test_two_outputs_are_two_files(track: Run, clip: Clip, tmp_path: Path) -> None:
+def test_track_refuses_one_file_for_two_outputs(track: Run, clip: Clip, tmp_path: Path) -> None:
     outcome = track(clip.path, "--box", clip.box, "--csv", tmp_path / "out", "--json", tmp_path / "." / "out")
     assert_one_line(outcome, USAGE, "--csv", "--json", "same file")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_video_and_no_video(run: Run, clip: Clip) -> None:
+def test_track_refuses_a_video_and_no_video(run: Run, clip: Clip) -> None:
     outcome = run("track", clip.path, "--box", clip.box, "--no-video", "--output", "out.mp4")
     assert_one_line(outcome, USAGE, "--no-video", "--output")
 
 
-def test_a_video_with_an_unknown_ending(track: Run, clip: Clip, tmp_path: Path) -> None:
+def test_track_names_an_unknown_video_extension(track: Run, clip: Clip, tmp_path: Path) -> None:
     assert_one_line(track(clip.path, "--box", clip.box, "--output", tmp_path / "out.png"), USAGE, "out.png", ".mp4")
 
 
-def test_otb_text_holds_one_target(track: Run, clip: Clip, tmp_path: Path) -> None:
+def test_track_refuses_otb_text_for_two_targets(track: Run, clip: Clip, tmp_path: Path) -> None:
     outcome = track(clip.path, "--box", clip.box, "--box", "1,2,30,40", "--otb", tmp_path / "out.txt")
     assert_one_line(outcome, USAGE, "--otb", "--csv")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk(track: Run, clip: Clip, tmp_path: Path) -> None:
+def test_track_names_a_full_disk(track: Run, clip: Clip, tmp_path: Path) -> None:
     outcome = track(clip.path, "--box", clip.box, "--csv", "/dev/full")
     assert_one_line(outcome, FAILED, "/dev/full", "disk full")
 
 
-def test_a_video_that_does_not_fit_leaves_the_table(weights: Path, tmp_path: Path) -> None:
+def test_track_keeps_the_table_when_the_video_does_not_fit(weights: Path, tmp_path: Path) -> None:
     source, table, video = tmp_path / "noise.mp4", tmp_path / "boxes.csv", tmp_path / "out.mp4"
     generator = np.random.default_rng(0)
     noise = [generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8) for _ in range(60)]
@@ -393,18 +399,18 @@ def test_a_video_that_does_not_fit_leaves_the_table(weights: Path, tmp_path: Pat
         (("info", "siamtrak-lite"), ("siamtrak-lite",)),
     ],
 )
-def test_wrong_usage(run: Run, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_main_names_wrong_usage(run: Run, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     assert_one_line(run(*arguments), USAGE, *words)
 
 
-def test_debug_shows_where(track: Run, tmp_path: Path) -> None:
+def test_main_with_debug_shows_the_traceback(track: Run, tmp_path: Path) -> None:
     outcome = track(tmp_path / "missing.mp4", "--box", "1,2,30,40", "--debug")
     assert outcome.code == FAILED
     assert "Traceback" in outcome.err
     assert "siamtrack: error: " in outcome.err
 
 
-def test_an_unexpected_exception_is_called_a_bug(track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_main_calls_an_unexpected_exception_a_bug(track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyError("a surprise")
 
@@ -412,9 +418,7 @@ def test_an_unexpected_exception_is_called_a_bug(track: Run, clip: Clip, monkeyp
     assert_one_line(track(clip.path, "--box", clip.box), FAILED, "a surprise", "bug", "--debug")
 
 
-def test_what_the_system_refuses_is_one_line_without_a_bug(
-    track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_main_names_errors_of_the_system_in_one_line(track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "locked/boxes.csv")
 
@@ -424,13 +428,13 @@ def test_what_the_system_refuses_is_one_line_without_a_bug(
     assert "bug" not in outcome.err
 
 
-def test_a_name_that_is_too_long_is_one_line(track: Run, clip: Clip) -> None:
+def test_main_names_a_name_that_is_too_long(track: Run, clip: Clip) -> None:
     outcome = track(clip.path, "--box", clip.box, "--csv", "x" * 300 + ".csv")
     assert_one_line(outcome, FAILED, "File name too long")
     assert "bug" not in outcome.err
 
 
-def test_ctrl_c_before_anything_is_written(track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_main_with_ctrl_c_before_anything_is_written(track: Run, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -438,7 +442,7 @@ def test_ctrl_c_before_anything_is_written(track: Run, clip: Clip, monkeypatch: 
     assert_one_line(track(clip.path, "--box", clip.box), 130, "interrupted")
 
 
-def test_the_module_is_the_command(weights: Path, tmp_path: Path) -> None:
+def test_module_is_the_command(weights: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "siamtrack", "track", tmp_path / "missing.mp4", "--box=1,2,30,40", "--model", weights],
         capture_output=True,

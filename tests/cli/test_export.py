@@ -1,4 +1,4 @@
-"""`siamtrack export`, and the other commands with what it wrote."""
+"""`siamtrack export`, and the other commands with an exported model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from command_clips import Clip, Run, read_rows
 
 
-def test_an_exported_model_is_a_model(clip: Clip, run: Run) -> None:
+def test_export_writes_a_model_for_the_other_commands(clip: Clip, run: Run) -> None:
     pytest.importorskip("openvino")
     done = run("export", "siamtrack-lite", "--format", "openvino")
     assert done.code == 0, done.err
@@ -37,7 +37,7 @@ def test_an_exported_model_is_a_model(clip: Clip, run: Run) -> None:
         (("siamtrack-lite", "--format", "onnx", "--output", "README.md"), "README.md is a file: give a new folder"),
     ],
 )
-def test_what_cannot_be_exported(run: Run, arguments: tuple[str, ...], message: str) -> None:
+def test_export_refuses_impossible_options(run: Run, arguments: tuple[str, ...], message: str) -> None:
     Path("README.md").touch()
     outcome = run("export", *arguments)
     assert (outcome.code, outcome.out) == (2, "")

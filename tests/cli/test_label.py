@@ -17,7 +17,7 @@ def write_keys(path: Path, clip: Clip, *frames: int) -> Path:
     return path
 
 
-def test_a_video_becomes_training_data(run: Run, clip: Clip, weights: Path, tmp_path: Path) -> None:
+def test_label_makes_training_data_from_a_video(run: Run, clip: Clip, weights: Path, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", clip, 0, 15)
     outcome = run("label", clip.path, "--out", tmp_path / "data" / "clips", "--boxes", keys, "--tracker", weights)
     assert outcome.code == 0
@@ -29,7 +29,7 @@ def test_a_video_becomes_training_data(run: Run, clip: Clip, weights: Path, tmp_
     assert data.cache.frame(track.folder, 15).shape == (120, 160, 3)
 
 
-def test_a_check_prints_the_share_that_it_kept(run: Run, clip: Clip, weights: Path, tmp_path: Path) -> None:
+def test_label_with_a_check_prints_the_confirmed_share(run: Run, clip: Clip, weights: Path, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", clip, 0)
     options = ("--boxes", keys, "--check", "--agree", 0.5, "--tracker", weights, "--name", "mine")
     outcome = run("label", clip.path, "--out", tmp_path, *options)
@@ -39,7 +39,7 @@ def test_a_check_prints_the_share_that_it_kept(run: Run, clip: Clip, weights: Pa
     assert rest == [f"wrote {tmp_path / 'mine'}, 16 frames"]
 
 
-def test_a_window_needs_a_display(run: Run, clip: Clip, tmp_path: Path) -> None:
+def test_label_in_a_window_needs_a_display(run: Run, clip: Clip, tmp_path: Path) -> None:
     outcome = run("label", clip.path, "--out", tmp_path / "out")
     assert outcome.code == 2
     assert outcome.err.startswith("siamtrack: error: without --boxes a window is opened")
@@ -47,7 +47,7 @@ def test_a_window_needs_a_display(run: Run, clip: Clip, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_bad_input_is_one_line(run: Run, clip: Clip, tmp_path: Path) -> None:
+def test_label_names_bad_input_in_one_line(run: Run, clip: Clip, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", clip, 0, 15)
     text = tmp_path / "text.mp4"
     text.write_text("This is not a video.\n" * 50)

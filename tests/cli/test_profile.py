@@ -1,4 +1,4 @@
-"""`siamtrack profile` from the command line: the table, the JSON, and one line for everything that is wrong."""
+"""`siamtrack profile`: the table, the JSON, and one line for every error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from command_clips import WIDTH, Clip, Outcome, Run, render, write_video
 
 import siamtrack
-from siamtrack.profiling.measure import WARM_UP
+from siamtrack.profiling.measurement import WARM_UP
 
 USAGE, FAILED = 2, 1
 
@@ -26,7 +26,7 @@ def profile(run: Run) -> Run:
 
 
 def assert_one_line(outcome: Outcome, code: int, *words: str) -> None:
-    """The error is one line that holds these words, and the exit code is right."""
+    """Check the exit code, and that the error is one line with these words."""
     assert outcome.out == ""
     assert outcome.err.startswith("siamtrack: error: ")
     assert outcome.err.count("\n") == 1
@@ -35,7 +35,7 @@ def assert_one_line(outcome: Outcome, code: int, *words: str) -> None:
     assert outcome.code == code
 
 
-def test_a_rendered_clip_with_a_peer(profile: Run, tmp_path: Path) -> None:
+def test_profile_of_a_rendered_clip_with_a_peer(profile: Run, tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     outcome = profile("--synthetic", "160x120", "--frames", 12, "--rounds", 2, "--vs", "opencv:kcf", "--json", path)
     assert outcome.code == 0, outcome.err
@@ -67,11 +67,11 @@ def test_a_rendered_clip_with_a_peer(profile: Run, tmp_path: Path) -> None:
     assert limit["precision"] == model["model"]["precision"]
     assert limit["flops_per_frame"] > 1e8
     assert limit["peak_flops_per_second"] == report["peak_flops_per_second"][limit["precision"]] > 0
-    # Of the frames with the commonest search crops alone, where the median of the stage is of all.
+    # The limit is of the frames with the most frequent search crops only, the stage of all frames.
     assert 0 < limit["network_ms"] <= model["stages"]["network"]["p95_ms"]
 
 
-def test_a_video_with_several_targets(profile: Run, tmp_path: Path) -> None:
+def test_profile_of_a_video_with_several_targets(profile: Run, tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     frames, boxes = render(1 + WARM_UP + 4)
     write_video(tmp_path / "square.mp4", frames)
@@ -85,7 +85,7 @@ def test_a_video_with_several_targets(profile: Run, tmp_path: Path) -> None:
     assert model["frames"] == 4
 
 
-def test_help_names_every_option(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_profile_help_names_every_option(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     text = run("profile", "--help").out
     options = "--synthetic --box --model --vs --frames --rounds --targets --json --device --threads --quiet --debug"
@@ -93,22 +93,22 @@ def test_help_names_every_option(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         assert option in text
 
 
-def test_one_source_and_no_more(profile: Run, clip: Clip) -> None:
+def test_profile_takes_one_source(profile: Run, clip: Clip) -> None:
     assert_one_line(profile(), USAGE, "neither", "SOURCE", "--synthetic")
     assert_one_line(profile(clip.path, "--synthetic", "160x120"), USAGE, "both", str(clip.path), "--synthetic")
 
 
 @pytest.mark.parametrize("size", ["160", "160x", "0x", "axb", "160x120x3"])
-def test_sizes_that_are_none(profile: Run, size: str) -> None:
+def test_profile_refuses_a_size_that_is_none(profile: Run, size: str) -> None:
     assert_one_line(profile("--synthetic", size), USAGE, f"'{size}'", "WxH")
 
 
-def test_sizes_without_room(profile: Run) -> None:
+def test_profile_refuses_a_size_without_room(profile: Run) -> None:
     assert_one_line(profile("--synthetic", "20x120"), USAGE, "20x120", "too small")
     assert_one_line(profile("--synthetic", "100x100", "--targets", 30), USAGE, "no room for 30 targets")
 
 
-def test_boxes_that_cannot_be(profile: Run, clip: Clip) -> None:
+def test_profile_refuses_wrong_boxes(profile: Run, clip: Clip) -> None:
     assert_one_line(profile(clip.path), USAGE, "--box", "display")
     assert_one_line(profile(clip.path, "--box", "1,2,3"), USAGE, "3 numbers", "X,Y,W,H")
     assert_one_line(profile(clip.path, f"--box={WIDTH},1,20,20"), USAGE, "outside the frame")
@@ -116,22 +116,22 @@ def test_boxes_that_cannot_be(profile: Run, clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("option", ["--frames", "--rounds", "--targets"])
-def test_nothing_to_measure(run: Run, option: str) -> None:
+def test_profile_refuses_counts_below_one(run: Run, option: str) -> None:
     assert_one_line(run("profile", "--synthetic", "160x120", option, 0), USAGE, f"{option} 0", "1 or more")
 
 
-def test_unknown_peers_and_models(profile: Run) -> None:
+def test_profile_names_unknown_peers_and_models(profile: Run) -> None:
     assert_one_line(profile("--synthetic", "160x120", "--vs", "csrt"), USAGE, "'csrt'", "opencv:csrt")
     assert_one_line(profile("--synthetic", "160x120", "--model", "siamtrak-lite"), USAGE, "siamtrak-lite")
 
 
-def test_a_peer_that_opencv_lacks(profile: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_profile_names_a_peer_that_opencv_lacks(profile: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("cv2.TrackerCSRT_create")
     outcome = profile("--synthetic", "160x120", "--vs", "opencv:csrt")
     assert_one_line(outcome, USAGE, "opencv:csrt", "opencv-contrib-python")
 
 
-def test_json_that_cannot_be_written(profile: Run, clip: Clip, tmp_path: Path) -> None:
+def test_profile_refuses_json_that_cannot_be_written(profile: Run, clip: Clip, tmp_path: Path) -> None:
     line = (clip.path, "--box", clip.box, "--json")
     assert_one_line(profile(*line, tmp_path), USAGE, "--json", "is a folder")
     assert_one_line(profile(*line, tmp_path / "missing" / "p.json"), USAGE, "--json", "missing")
@@ -140,7 +140,9 @@ def test_json_that_cannot_be_written(profile: Run, clip: Clip, tmp_path: Path) -
     assert clip.path.read_bytes() == before
 
 
-def test_sources_that_cannot_be_measured(profile: Run, clip: Clip, images: Clip, tmp_path: Path) -> None:
+def test_profile_refuses_sources_that_cannot_be_measured(
+    profile: Run, clip: Clip, images: Clip, tmp_path: Path
+) -> None:
     assert_one_line(profile(tmp_path / "none.mp4", "--box", clip.box), FAILED, "none.mp4", "does not exist")
     outcome = profile(images.path, "--box", images.box)
     assert outcome.code == FAILED

@@ -1,4 +1,4 @@
-"""`siamtrack report` on the results of `siamtrack benchmark`, and one line for everything that is wrong."""
+"""`siamtrack report` on results of `siamtrack benchmark`, and one line for every error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from command_clips import Outcome, Run
 
 SHIFTS = {"near": 1, "far": 12}
-"""Trackers by the pixels that their boxes are off."""
+"""Error of the boxes of each tracker in pixels."""
 
 
 @pytest.fixture
 def results(run: Run, videos: Path) -> Path:
-    """Results of two trackers on the videos, in the current folder; no record says where the videos are."""
+    """Return results of two trackers in the current folder, without a record of the place of the videos."""
     for tracker, shift in SHIFTS.items():
         folder = Path("results/videos") / tracker
         (folder / "times").mkdir(parents=True)
@@ -30,7 +30,7 @@ def results(run: Run, videos: Path) -> Path:
 
 @pytest.fixture
 def report(run: Run, videos: Path, results: Path) -> Run:
-    """The command on these results."""
+    """Return the command on these results."""
 
     def call(*arguments: object) -> Outcome:
         return run("report", *(arguments or (results,)), "--data", videos, "--kind", "custom", "--out", "report")
@@ -38,7 +38,7 @@ def report(run: Run, videos: Path, results: Path) -> Run:
     return call
 
 
-def test_of_benchmark_to_report(run: Run, videos: Path) -> None:
+def test_report_of_a_benchmark(run: Run, videos: Path) -> None:
     assert run("benchmark", videos, "--kind", "custom", "--tracker", "opencv:kcf").code == 0
     done = run("report", "results", "--out", "report")  # the record says where the videos are
     assert done.code == 0, done.err
@@ -46,7 +46,7 @@ def test_of_benchmark_to_report(run: Run, videos: Path) -> None:
     assert all(text in page for text in ("opencv-kcf", "workers", "machine.cpu"))
 
 
-def test_all_files_have_the_same_figures(report: Run) -> None:
+def test_report_has_the_same_figures_in_all_files(report: Run) -> None:
     done = report()
     assert done.code == 0, done.err
     written = [line.removeprefix("wrote ") for line in done.out.splitlines()]
@@ -66,7 +66,7 @@ def test_all_files_have_the_same_figures(report: Run) -> None:
         assert f"{float(row['auc']):.3f}" in page
 
 
-def test_one_tracker_on_one_sequence_without_pictures(report: Run) -> None:
+def test_report_of_one_tracker_on_one_sequence_without_pictures(report: Run) -> None:
     done = report("results/videos/near", "--only", "late", "--filmstrips", 0, "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
     page = Path("report/report.html").read_text(encoding="utf-8")
@@ -75,12 +75,12 @@ def test_one_tracker_on_one_sequence_without_pictures(report: Run) -> None:
     assert re.findall(r'<template .*data-name="(.*?)"', page) == ["late"]
 
 
-def test_the_other_convention(report: Run) -> None:
+def test_report_with_the_other_convention(report: Run) -> None:
     assert report("results", "--convention", "pysot").code == 0
     assert "convention <b>pysot</b>" in Path("report/report.html").read_text(encoding="utf-8")
 
 
-def test_a_damaged_result_is_named(report: Run) -> None:
+def test_report_names_a_damaged_result(report: Run) -> None:
     Path("results/videos/far/late.txt").write_text("1,2,3\n")
     done = report()
     assert done.code == 1
@@ -98,7 +98,7 @@ def test_a_damaged_result_is_named(report: Run) -> None:
         (("results", "--convention", "mine"), "mine"),
     ],
 )
-def test_what_cannot_be_reported(
+def test_report_refuses_wrong_options(
     run: Run, videos: Path, results: Path, arguments: tuple[str, ...], complaint: str
 ) -> None:
     done = run("report", *(videos if each == "VIDEOS" else each for each in arguments), "--out", "report")

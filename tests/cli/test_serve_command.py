@@ -47,7 +47,7 @@ def test_a_port_that_is_taken(run: Run) -> None:
 def test_without_its_libraries_it_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from siamtrack.cli import serve
 
-    monkeypatch.setattr(serve, "NEEDED", ("fastapi", "no_such_library"))
+    monkeypatch.setattr(serve, "REQUIRED", ("fastapi", "no_such_library"))
     outcome = run("serve")
     assert outcome.err == "siamtrack: error: serve needs no_such_library: pip install 'siamtrack[serve]'\n"
     assert outcome.code == 2

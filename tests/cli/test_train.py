@@ -1,4 +1,4 @@
-"""`siamtrack train` and `siamtrack data preview` on rendered data."""
+"""`siamtrack train`, `siamtrack tune` and `siamtrack data` on rendered data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_run_prints_where_the_model_is(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
+def test_train_prints_the_file_of_the_model(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
     done = run("train", recipe, "--data", training_folder, "--out", tmp_path / "run", "--workers", 0, "--tensorboard")
     assert done.code == 0, done.err
     assert f"wrote {tmp_path / 'run' / 'tiny.safetensors'}" in done.out
@@ -38,7 +38,7 @@ def test_a_run_prints_where_the_model_is(run: Run, recipe: Path, training_folder
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 
-def test_a_second_run_goes_on_only_when_asked(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
+def test_train_goes_on_only_with_resume(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
     job = ("train", recipe, "--data", training_folder, "--out", tmp_path / "run", "--workers", 0)
     assert run(*job, "--steps", 1).code == 0
     refused = run(*job)
@@ -58,14 +58,14 @@ def test_a_second_run_goes_on_only_when_asked(run: Run, recipe: Path, training_f
         (("siamtrack-lite",), "--data"),
     ],
 )
-def test_mistakes_are_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+def test_train_names_mistakes_in_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
     done = run("train", *arguments)
     assert done.code in (1, 2)
     assert message in done.err
     assert done.err.count("\n") == 1
 
 
-def test_the_preview_is_a_picture(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
+def test_data_preview_writes_a_picture(run: Run, recipe: Path, training_folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "preview.png"
     done = run("data", "preview", recipe, "--data", training_folder, "--output", picture, "--count", 4)
     assert done.code == 0, done.err
@@ -74,13 +74,13 @@ def test_the_preview_is_a_picture(run: Run, recipe: Path, training_folder: Path,
     assert image.std() > 20
 
 
-def test_a_preview_that_is_no_picture_is_refused(run: Run, recipe: Path, training_folder: Path) -> None:
+def test_data_preview_refuses_an_output_that_is_no_picture(run: Run, recipe: Path, training_folder: Path) -> None:
     done = run("data", "preview", recipe, "--data", training_folder, "--output", "preview.txt")
     assert done.code == 2
     assert "call it .png or .jpg" in done.err
 
 
-def test_tune_prints_what_it_found(run: Run, training_folder: Path, tmp_path: Path) -> None:
+def test_tune_prints_overlaps_and_settings(run: Run, training_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "tuned.safetensors"
     arguments = ("tune", "-m", "siamtrack-lite", "--data", training_folder, "-o", output)
     done = run(*arguments, "--trials", 2, "--threads", 1)
@@ -92,7 +92,7 @@ def test_tune_prints_what_it_found(run: Run, training_folder: Path, tmp_path: Pa
     assert output.is_file()
 
 
-def test_stats_count_what_there_is_and_what_is_fed(run: Run, recipe: Path, training_folder: Path) -> None:
+def test_data_stats_counts_the_data_and_the_pairs(run: Run, recipe: Path, training_folder: Path) -> None:
     done = run("data", "stats", recipe, "--data", training_folder, "--count", 4)
     assert done.code == 0, done.err
     first, second, *_ = done.out.splitlines()

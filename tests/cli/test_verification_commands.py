@@ -50,7 +50,7 @@ def model(run: Run, recipe: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
-    """A texture, the same in other light, and a disc on a plain ground."""
+    """Write a texture, the texture in other light, and a disc on a plain ground."""
     one = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8), (60, 60))
     other = cv2.circle(np.full((60, 60, 3), 120, np.uint8), (30, 30), 20, (40, 200, 230), cv2.FILLED, cv2.LINE_AA)
     paths = tuple(tmp_path / name for name in ("one.png", "lit.png", "other.png"))
@@ -59,7 +59,7 @@ def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
     return paths  # type: ignore[return-value]
 
 
-def test_training_says_what_came_out(run: Run, recipe: Path, tmp_path: Path) -> None:
+def test_train_prints_the_figures_of_a_verifier(run: Run, recipe: Path, tmp_path: Path) -> None:
     done = run("train", recipe, "--data", "digits", "--out", tmp_path / "run", "--seed", 4, "--steps", 10)
     assert done.code == 0, done.err
     assert "trained 10 steps" in done.out
@@ -71,13 +71,13 @@ def test_training_says_what_came_out(run: Run, recipe: Path, tmp_path: Path) -> 
     assert "trained 20 steps" in again.out, again.err
 
 
-def test_info_shows_the_card(run: Run, model: Path) -> None:
+def test_info_shows_the_card_of_a_verifier(run: Run, model: Path) -> None:
     lines = run("info", model).out.splitlines()
     assert "kind: verification" in lines
     assert "comparison: euclidean" in lines
 
 
-def test_the_tracker_refuses_the_model(run: Run, model: Path, clip: Clip) -> None:
+def test_track_refuses_a_verifier(run: Run, model: Path, clip: Clip) -> None:
     done = run("track", clip.path, "--box", clip.box, "--no-video", "--model", model)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "tells same from different, it does not track" in done.err
@@ -147,14 +147,14 @@ def test_oneshot_prints_the_model_beside_the_pixels(run: Run, model: Path) -> No
         (("oneshot", "digits", "--model", "siamtrak-lite"), "did you mean 'siamtrack-lite'"),
     ],
 )
-def test_mistakes_are_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
+def test_verification_commands_name_mistakes_in_one_line(run: Run, arguments: tuple[str, ...], message: str) -> None:
     done = run(*arguments)
     assert done.code in (1, 2)
     assert message in done.err
     assert done.err.count("\n") == 1
 
 
-def test_an_empty_class_folder_is_named(run: Run, tmp_path: Path, pictures: tuple[Path, Path, Path]) -> None:
+def test_oneshot_names_an_empty_class_folder(run: Run, tmp_path: Path, pictures: tuple[Path, Path, Path]) -> None:
     for name in ("a", "b", "empty"):
         (tmp_path / "classes" / name).mkdir(parents=True)
     for name in ("a", "b"):

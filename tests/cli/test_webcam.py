@@ -76,7 +76,9 @@ def test_the_real_live_source_is_followed(run: Run, clip: Clip, weights: Path, t
             id="boxes to be drawn",
         ),
         pytest.param(
-            lambda folder, box: ("--box", box), ("nothing would be seen", "--record FILE or --csv FILE"), id="no output"
+            lambda folder, box: ("--box", box),
+            ("there would be no result", "--record FILE or --csv FILE"),
+            id="no output",
         ),
         pytest.param(lambda folder, box: ("--box", "1,2,3"), ("box '1,2,3' has 3 numbers",), id="half a box"),
         pytest.param(

@@ -19,7 +19,7 @@ BLOCKS: dict[str, str] = dict(
     re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 )
 """The example under each heading."""
-SHOWN = ("MultiTracker", "Tracker", "VideoWriter", "draw", "load", "open_source")
+SHOWN = ("MultiTracker", "Tracker", "VideoWriter", "draw", "load", "open_source", "profile")
 """Public names whose docstrings have an example."""
 
 

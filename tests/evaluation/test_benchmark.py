@@ -33,7 +33,6 @@ from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind
 from siamtrack.errors import DataError, SiamTrackError, UsageError
 from siamtrack.evaluation.benchmark import (
     BenchmarkJob,
-    BenchmarkProgress,
     Failure,
     average_overlap,
     run_benchmark,
@@ -46,6 +45,7 @@ from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, read_run
 from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file
 from siamtrack.evaluation.trajectories import read_trajectory
+from siamtrack.system.progress import Progress
 
 ORANGE = Factory()
 PAIR = (ORANGE, Factory(Orange, "second"))
@@ -324,21 +324,21 @@ def test_records_that_are_none(tmp_path: Path) -> None:
 
 
 def test_progress_counts_frames_and_knows_the_overlap(tmp_path: Path) -> None:
-    told: list[BenchmarkProgress] = []
+    told: list[Progress] = []
     job = make(tmp_path, names="ab")
     run_benchmark(job, told.append)
-    assert [each.frames for each in told] == [1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12, 13, 13]
-    assert [each.sequences for each in told] == [0] * 6 + [1] * 8 + [2]
-    assert {(each.tracker, each.of_sequences, each.of_frames) for each in told} == {("orange", 2, 13)}
-    assert {each.ao for each in told[:6]} == {None}
+    assert [each.done for each in told] == [1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12, 13, 13]
+    assert [each.part for each in told] == [f"{done} of 2 sequences" for done in [0] * 6 + [1] * 8 + [2]]
+    assert {each.total for each in told} == {13}
+    assert {each.figures for each in told[:6]} == {""}
     shift = np.array([0.25, 0, 0, 0])
     expected = iou(square_boxes(6)[1:] + shift, square_boxes(6)[1:]).mean()
-    assert told[-1].ao == pytest.approx(expected, abs=1e-6)
+    assert told[-1].figures == f"orange AO {expected:.3f}"
 
     told.clear()
     run_benchmark(job, told.append)  # everything is there
-    assert [(each.sequences, each.frames) for each in told] == [(1, 6), (2, 13)]
-    assert told[-1].ao == pytest.approx(expected, abs=1e-3)
+    assert [(each.part, each.done) for each in told] == [("1 of 2 sequences", 6), ("2 of 2 sequences", 13)]
+    assert told[-1].figures == f"orange AO {expected:.3f}"
 
 
 def test_frames_without_truth_and_sets_without_it(tmp_path: Path) -> None:
@@ -350,9 +350,9 @@ def test_frames_without_truth_and_sets_without_it(tmp_path: Path) -> None:
     one = iou(square_boxes(1) + shift, square_boxes(1))[0]
     assert average_overlap([run], truth) == pytest.approx((0 + 3 * one) / 4)  # frames 2 (missed), 1, 4 and 5
 
-    told: list[BenchmarkProgress] = []
+    told: list[Progress] = []
     run_benchmark(make(tmp_path, dataset=evaluation_set(Kind.GOT10K, has_truth=False)), told.append)
-    assert {each.ao for each in told} == {None}
+    assert {each.figures for each in told} == {""}
 
 
 def test_inside_a_benchmark_there_is_one_thread() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError
 from siamtrack.io import window
-from siamtrack.io.window import Window, has_display, select_boxes
+from siamtrack.io.window import Window, has_display, require_display, select_boxes
 
 IMAGE = np.zeros((120, 160, 3), np.uint8)
 NO_KEY = -1
@@ -255,3 +255,11 @@ def test_a_display_that_nobody_serves_is_none(monkeypatch: pytest.MonkeyPatch) -
     set_displays(monkeypatch, DISPLAY=":4711")
     monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
     assert has_display() is False  # and this process is still here to say so
+
+
+def test_require_display_names_the_way_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siamtrack.io.window.has_display", lambda: False)
+    with pytest.raises(UsageError, match=r"^the window needs a display, and there is none here: give --box$"):
+        require_display("the window", "give --box")
+    monkeypatch.setattr("siamtrack.io.window.has_display", lambda: True)
+    require_display("the window", "give --box")

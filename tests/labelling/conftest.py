@@ -1,4 +1,4 @@
-"""A tracker without weights, which can follow rendered targets."""
+"""Tracker without weights for rendered targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames in any order, as the pictures that are written in the end."""
+"""Stored frames in any order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from siamtrack.io.sources import open_source
 from siamtrack.labelling.frames import FrameStore
 
 
-def test_frames_come_in_any_order_and_nearly_as_they_were(tmp_path: Path) -> None:
+def test_frame_store_returns_frames_in_any_order(tmp_path: Path) -> None:
     frames, _ = straight_on(6)
     with make_store(write_pictures(tmp_path / "video", frames)) as store:
         assert len(store) == 6
@@ -27,7 +27,7 @@ def test_frames_come_in_any_order_and_nearly_as_they_were(tmp_path: Path) -> Non
             assert (cv2.imdecode(np.frombuffer(store.picture(index), np.uint8), cv2.IMREAD_COLOR) == image).all()
 
 
-def test_a_neighbor_stands_in_for_a_frame_that_cannot_be_decoded(tmp_path: Path) -> None:
+def test_frame_store_replaces_missing_frames_by_a_neighbor(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "video", straight_on(6)[0])
     for bad in (0, 1, 4):
         (folder / f"{bad}.png").write_bytes(b"")
@@ -38,13 +38,13 @@ def test_a_neighbor_stands_in_for_a_frame_that_cannot_be_decoded(tmp_path: Path)
         assert store.picture(3) == store.picture(4) != store.picture(5)
 
 
-def test_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
+def test_frame_store_leaves_nothing_in_the_folder(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "video", straight_on(3)[0])
     make_store(folder).close()
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+def test_frame_store_names_a_missing_folder(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "video", straight_on(2)[0])
     with open_source(folder) as source, pytest.raises(OutputError, match="cannot be written"):
-        FrameStore(source, tmp_path / "missing", lambda done: None)
+        FrameStore(source, tmp_path / "missing", lambda: None)

@@ -1,4 +1,4 @@
-"""The window to label in, on a screen that is played by the test."""
+"""Window of a labelling session, on a screen that the test plays."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from labelled_videos import make_store, straight_on, write_pictures
 from played_screen import NO_KEY, Screen, Step, drag
 
 from siamtrack.boxes import Box
-from siamtrack.errors import UsageError
 from siamtrack.io.window import CODES
 from siamtrack.labelling import window
-from siamtrack.labelling.annotations import Annotations, Key
 from siamtrack.labelling.frames import FrameStore
-from siamtrack.labelling.session import Command, Session, Stage
+from siamtrack.labelling.key_frames import KeyFrame, KeyFrames
+from siamtrack.labelling.session import Command, LabellingSession, Stage
 from siamtrack.labelling.window import COLORS, KEYS, draw_session, find_command, label_in_window
 
 RIGHT = 0xFF53
@@ -35,62 +34,62 @@ def store(tmp_path: Path) -> Iterator[FrameStore]:
 
 @dataclass
 class Outcome:
-    """What came of a session."""
+    """Result of a session in the window."""
 
-    session: Session
+    session: LabellingSession
     screen: Screen
-    saved: list[Annotations]
+    saved: list[KeyFrames]
 
 
 @pytest.fixture
 def use(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Let somebody use the window."""
+    """Return a function that uses the window."""
 
-    def follow(order: range, box: Box) -> Iterator[Box | None]:
+    def track_range(order: range, box: Box) -> Iterator[Box | None]:
         yield from (TRUTH[frame] for frame in order[1:])
 
-    def call(*steps: Step, session: Session | None = None) -> Outcome:
-        screen, saved = Screen(list(steps)), list[Annotations]()
+    def call(*steps: Step, session: LabellingSession | None = None) -> Outcome:
+        screen, saved = Screen(list(steps)), list[KeyFrames]()
         monkeypatch.setattr(window, "cv2", screen)
         monkeypatch.setattr("siamtrack.io.window.cv2", screen)
-        ended = label_in_window(session or Session(len(store)), store, follow, saved.append, "label")
+        ended = label_in_window(session or LabellingSession(len(store)), store, track_range, saved.append, "label")
         assert screen.open == []
         return Outcome(ended, screen, saved)
 
     return call
 
 
-def test_boxes_are_drawn_saved_at_every_change_and_the_session_ends_with_s(use: Callable[..., Outcome]) -> None:
+def test_window_draws_boxes_saves_every_change_and_ends_with_s(use: Callable[..., Outcome]) -> None:
     outcome = use(*drag((10, 20), (40, 60)), RIGHT, RIGHT, NO_KEY, *drag((20, 30), (60, 70)), ord("s"), RIGHT)
-    first, second = Key(0, DRAWN), Key(2, Box(20, 30, 40, 40))
+    first, second = KeyFrame(0, DRAWN), KeyFrame(2, Box(20, 30, 40, 40))
     assert outcome.session.stage is Stage.SAVE
-    assert outcome.session.annotations.keys == (first, second)
-    assert outcome.saved == [Annotations((first,)), Annotations((first, second))]
+    assert outcome.session.key_frames.items == (first, second)
+    assert outcome.saved == [KeyFrames((first,)), KeyFrames((first, second))]
     assert outcome.screen.steps == [RIGHT]
 
 
-def test_following_goes_through_the_frames_until_a_key_is_pressed(use: Callable[..., Outcome]) -> None:
-    session = Session(8, Annotations((Key(0, TRUTH[0]),)))
+def test_window_tracks_until_a_key_is_pressed(use: Callable[..., Outcome]) -> None:
+    session = LabellingSession(8, KeyFrames((KeyFrame(0, TRUTH[0]),)))
     outcome = use(ord("t"), NO_KEY, NO_KEY, ord("q"), session=session)
     assert outcome.session.frame == 2
-    assert dict(outcome.session.followed) == {frame: TRUTH[frame] for frame in (1, 2)}
-    assert len(outcome.screen.shown) == 5  # as it begins, what it will do, two frames, and that it stopped
+    assert dict(outcome.session.tracked) == {frame: TRUTH[frame] for frame in (1, 2)}
+    assert len(outcome.screen.shown) == 5  # the first picture, the message, two frames, and the end
     whole = use(ord("t"), *[NO_KEY] * 20, session=session)
     assert whole.session.frame == 7
 
 
-def test_closing_the_window_leaves_with_what_is_there(use: Callable[..., Outcome]) -> None:
+def test_window_leaves_the_session_when_it_is_closed(use: Callable[..., Outcome]) -> None:
     outcome = use(*drag((10, 20), (40, 60)))
     assert outcome.session.stage is Stage.LEAVE
-    assert outcome.saved == [Annotations((Key(0, DRAWN),))]
+    assert outcome.saved == [KeyFrames((KeyFrame(0, DRAWN),))]
 
 
-def test_a_picture_is_drawn_when_something_has_changed(use: Callable[..., Outcome]) -> None:
+def test_window_draws_after_changes_only(use: Callable[..., Outcome]) -> None:
     assert len(use(*[NO_KEY] * 10).screen.shown) == 1
     assert len(use(RIGHT, NO_KEY, NO_KEY).screen.shown) == 2
 
 
-def test_every_command_has_a_letter_and_every_named_key_a_code() -> None:
+def test_window_has_a_letter_for_every_command_and_a_code_for_every_key() -> None:
     assert set(KEYS) == set(Command)
     letters = [letter for letter, _ in KEYS.values()]
     assert len(set(letters)) == len(letters)
@@ -110,13 +109,13 @@ def test_every_command_has_a_letter_and_every_named_key_a_code() -> None:
         pytest.param(0x250000, Command.PREVIOUS, id="Left on Windows"),
     ],
 )
-def test_keys_are_known_on_every_system(code: int, command: Command | None) -> None:
+def test_find_command_on_every_system(code: int, command: Command | None) -> None:
     assert find_command(code) is command
 
 
-def test_the_box_is_drawn_where_it_is_on_an_enlarged_frame() -> None:
+def test_draw_session_places_the_box_on_an_enlarged_frame() -> None:
     frame = np.full((240, 320, 3), 90, np.uint8)
-    session = Session(8, Annotations((Key(0, Box(100, 120, 60, 50)),)), help=False)
+    session = LabellingSession(8, KeyFrames((KeyFrame(0, Box(100, 120, 60, 50)),)), help=False)
     picture = draw_session(frame, session)
     assert picture.shape == (480, 640, 3)
     rows, columns = np.nonzero((picture == COLORS[next(iter(COLORS))]).all(2)[:460])
@@ -125,19 +124,13 @@ def test_the_box_is_drawn_where_it_is_on_an_enlarged_frame() -> None:
     assert (frame == 90).all()
 
 
-def test_help_notes_and_key_frames_are_seen() -> None:
+def test_draw_session_shows_help_notes_and_key_frames() -> None:
     frame = np.full((480, 640, 3), 90, np.uint8)
-    plain = draw_session(frame, Session(8, help=False))
-    assert (draw_session(frame, Session(8)) != plain).any(2).mean() > 0.05
-    assert (draw_session(frame, Session(8, help=False, note="lost")) != plain).any()
-    keys = draw_session(frame, Session(8, Annotations((Key(7, None),)), help=False))
+    plain = draw_session(frame, LabellingSession(8, help=False))
+    assert (draw_session(frame, LabellingSession(8)) != plain).any(2).mean() > 0.05
+    assert (draw_session(frame, LabellingSession(8, help=False, note="lost")) != plain).any()
+    keys = draw_session(frame, LabellingSession(8, KeyFrames((KeyFrame(7, None),)), help=False))
     assert (keys[470:, 600:] != plain[470:, 600:]).any()
-
-
-def test_without_a_display_the_way_without_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "has_display", lambda: False)
-    with pytest.raises(UsageError, match=r"there is none here: give --boxes FILE"):
-        window.require_display()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +13,16 @@ from siamtrack.boxes import Box, iou
 from siamtrack.datasets.training_tracks import decode_frames, read_tracks
 from siamtrack.errors import BoxError, DataError, OutputError, UsageError
 from siamtrack.labelling import window, workflow
-from siamtrack.labelling.annotations import Annotations, Key
-from siamtrack.labelling.folder import format_keys, read_keys
-from siamtrack.labelling.session import Session, Stage
+from siamtrack.labelling.folder import format_key_frames, read_key_frames
+from siamtrack.labelling.key_frames import KeyFrame, KeyFrames
+from siamtrack.labelling.session import LabellingSession, Stage
 from siamtrack.labelling.workflow import LabelJob, LabelSummary, label
 from siamtrack.tracking.tracker import Tracker
 
 
 @pytest.fixture(autouse=True)
 def _no_weights(monkeypatch: pytest.MonkeyPatch, tracker: Tracker) -> None:
-    """The tracker that matches pixels, whatever is asked for."""
+    """Use the tracker that matches pixels for every model."""
     monkeypatch.setattr(workflow, "_load", lambda job: tracker)
 
 
@@ -38,22 +37,18 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TRUTH = np.array(straight_on()[1])
-"""Of both videos."""
+"""Boxes of both videos."""
 
 
 def write_keys(path: Path, *frames: int, gone: tuple[int, ...] = ()) -> Path:
-    keys = [*(Key(frame, Box(*TRUTH[frame])) for frame in frames), *(Key(frame, None) for frame in gone)]
-    path.write_text(format_keys(Annotations.of(keys)))
+    keys = [*(KeyFrame(frame, Box(*TRUTH[frame])) for frame in frames), *(KeyFrame(frame, None) for frame in gone)]
+    path.write_text(format_key_frames(KeyFrames.of(keys)))
     return path
 
 
-def run(job: LabelJob) -> LabelSummary:
-    return label(job, lambda total: nullcontext(lambda frames, fps: None))
-
-
-def test_a_straight_way_is_labelled_exactly(straight: Path, tmp_path: Path) -> None:
+def test_label_interpolates_steady_motion_exactly(straight: Path, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", 4, 40)
-    summary = run(LabelJob(str(straight), tmp_path / "out", boxes=keys, between="interpolate"))
+    summary = label(LabelJob(str(straight), tmp_path / "out", boxes=keys, between="interpolate"))
     assert summary == LabelSummary(tmp_path / "out" / "street", 2, [(tmp_path / "out" / "street", 37)])
     (track,) = read_tracks(tmp_path / "out")
     assert track.boxes == pytest.approx(TRUTH[4:41], abs=1e-3)
@@ -62,29 +57,29 @@ def test_a_straight_way_is_labelled_exactly(straight: Path, tmp_path: Path) -> N
         assert np.abs(image.astype(int) - frame).mean() < 3
 
 
-def test_what_is_tracked_is_near_the_truth(straight: Path, tmp_path: Path) -> None:
-    run(LabelJob(str(straight), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 49), name="mine"))
+def test_label_tracks_close_to_the_truth(straight: Path, tmp_path: Path) -> None:
+    label(LabelJob(str(straight), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 49), name="mine"))
     (track,) = read_tracks(tmp_path)
     assert track.name == "mine"
     assert iou(track.boxes, TRUTH).min() > 0.8
 
 
-def test_frames_without_the_target_are_written_without_a_box(straight: Path, tmp_path: Path) -> None:
+def test_label_writes_frames_with_a_hidden_target_without_a_box(straight: Path, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", 0, 20, 30, 40, gone=(21,))
-    run(LabelJob(str(straight), tmp_path, boxes=keys, between="interpolate"))
+    label(LabelJob(str(straight), tmp_path, boxes=keys, between="interpolate"))
     (track,) = read_tracks(tmp_path)
     assert np.flatnonzero(np.isnan(track.boxes[:, 0])).tolist() == list(range(21, 30))
 
 
-def test_thinned_out_frames_keep_their_boxes(straight: Path, tmp_path: Path) -> None:
+def test_label_keeps_the_boxes_of_every_nth_frame(straight: Path, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", 2, 41)
-    run(LabelJob(str(straight), tmp_path, boxes=keys, between="interpolate", every=4))
+    label(LabelJob(str(straight), tmp_path, boxes=keys, between="interpolate", every=4))
     (track,) = read_tracks(tmp_path)
     assert track.boxes == pytest.approx(TRUTH[2:42:4], abs=1e-3)
 
 
-def test_a_check_keeps_what_it_confirms_in_sequences_without_gaps(board: Path, tmp_path: Path) -> None:
-    summary = run(LabelJob(str(board), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0), check=True))
+def test_label_with_a_check_writes_confirmed_runs(board: Path, tmp_path: Path) -> None:
+    summary = label(LabelJob(str(board), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0), check=True))
     first, second = read_tracks(tmp_path)
     assert [first.name, second.name] == ["board", "board-2"]
     assert iou(first.boxes, TRUTH[: len(first.boxes)]).min() > 0.7
@@ -97,19 +92,19 @@ def test_a_check_keeps_what_it_confirms_in_sequences_without_gaps(board: Path, t
     assert kept >= len(first.boxes) + len(second.boxes)
 
 
-def test_frames_that_cannot_be_decoded_are_left_out(tmp_path: Path) -> None:
+def test_label_leaves_out_frames_that_cannot_be_decoded(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "street", straight_on()[0][:12])
     (folder / "5.png").write_bytes(b"")
     job = LabelJob(str(folder), tmp_path / "out", boxes=write_keys(tmp_path / "keys.csv", 0, 11), between="interpolate")
-    run(job)
+    label(job)
     (track,) = read_tracks(tmp_path / "out")
     assert track.boxes == pytest.approx(np.delete(TRUTH[:12], 5, axis=0), abs=1e-3)
     assert len(list(decode_frames(track.folder))) == 11
     with pytest.raises(UsageError, match=r"keys.csv: frame 5 cannot be decoded: take the one before or after"):
-        run(replace(job, boxes=write_keys(tmp_path / "keys.csv", 0, 5, 11)))
+        label(replace(job, boxes=write_keys(tmp_path / "keys.csv", 0, 5, 11)))
 
 
-def test_an_interrupted_run_goes_on_and_gives_the_same(
+def test_label_resumes_after_an_interruption_with_the_same_result(
     straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracker: Tracker
 ) -> None:
     keys = write_keys(tmp_path / "keys.csv", 0, 30)
@@ -120,54 +115,56 @@ def test_an_interrupted_run_goes_on_and_gives_the_same(
 
     monkeypatch.setattr(workflow, "_load", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(job)
-    assert read_keys(tmp_path / "out" / "street" / "keyframes.csv") == read_keys(keys)
+        label(job)
+    assert read_key_frames(tmp_path / "out" / "street" / "keyframes.csv") == read_key_frames(keys)
     with pytest.raises(DataError, match="holds no sequence"):
         read_tracks(tmp_path / "out")
     monkeypatch.setattr(workflow, "_load", lambda job: tracker)
-    run(replace(job, boxes=tmp_path / "out" / "street" / "keyframes.csv"))
-    run(replace(job, out=tmp_path / "other"))
+    label(replace(job, boxes=tmp_path / "out" / "street" / "keyframes.csv"))
+    label(replace(job, out=tmp_path / "other"))
     assert read_tracks(tmp_path / "out")[0].boxes == pytest.approx(read_tracks(tmp_path / "other")[0].boxes)
 
 
-def test_key_frames_that_a_file_lacks_are_not_lost(straight: Path, tmp_path: Path) -> None:
+def test_label_refuses_to_lose_key_frames(straight: Path, tmp_path: Path) -> None:
     job = LabelJob(str(straight), tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 20, 30), between="interpolate")
-    run(job)
+    label(job)
     with pytest.raises(UsageError, match=r"street has key frames that .*few.csv lacks or changes \(frame 20\)"):
-        run(replace(job, boxes=write_keys(tmp_path / "few.csv", 0, 30)))
-    run(replace(job, boxes=write_keys(tmp_path / "more.csv", 0, 20, 30, 40)))
+        label(replace(job, boxes=write_keys(tmp_path / "few.csv", 0, 30)))
+    label(replace(job, boxes=write_keys(tmp_path / "more.csv", 0, 20, 30, 40)))
     assert len(read_tracks(tmp_path)[0].boxes) == 41
 
 
-def by_hand(monkeypatch: pytest.MonkeyPatch, *ends: Stage) -> list[Session]:
-    """Somebody who draws two boxes and ends as given; returns the sessions that were begun."""
-    begun: list[Session] = []
+def by_hand(monkeypatch: pytest.MonkeyPatch, *ends: Stage) -> list[LabellingSession]:
+    """Play a user who draws two boxes and ends as given, and return the first states of the sessions."""
+    started: list[LabellingSession] = []
     stages = iter(ends)
 
-    def in_window(session: Session, frames: object, follow: object, save: object, title: str) -> Session:
-        begun.append(session)
-        keys = Annotations.of([Key(0, Box(*TRUTH[0])), Key(9, Box(*TRUTH[9]))])
+    def in_window(
+        session: LabellingSession, frames: object, follow: object, save: object, title: str
+    ) -> LabellingSession:
+        started.append(session)
+        keys = KeyFrames.of([KeyFrame(0, Box(*TRUTH[0])), KeyFrame(9, Box(*TRUTH[9]))])
         assert callable(save)
         save(keys)
-        return replace(session, annotations=keys, stage=next(stages))
+        return replace(session, key_frames=keys, stage=next(stages))
 
-    monkeypatch.setattr(window, "require_display", lambda: None)
+    monkeypatch.setattr(workflow, "require_display", lambda purpose, instead: None)
     monkeypatch.setattr(window, "label_in_window", in_window)
-    return begun
+    return started
 
 
-def test_leaving_keeps_the_key_frames_for_the_next_time(
+def test_label_keeps_key_frames_when_the_user_leaves(
     straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = by_hand(monkeypatch, Stage.LEAVE, Stage.SAVE)
+    started = by_hand(monkeypatch, Stage.LEAVE, Stage.SAVE)
     job = LabelJob(str(straight), tmp_path, between="interpolate")
-    assert run(job) == LabelSummary(tmp_path / "street", 2)
+    assert label(job) == LabelSummary(tmp_path / "street", 2)
     assert not (tmp_path / "street" / "img").exists()
-    assert run(job).parts == [(tmp_path / "street", 10)]
-    assert len(begun[0].annotations) == 0
-    assert [key.frame for key in begun[1].annotations.keys] == [0, 9]
-    assert begun[1].frame == 9
-    assert not begun[1].can_follow
+    assert label(job).parts == [(tmp_path / "street", 10)]
+    assert len(started[0].key_frames) == 0
+    assert [key.frame for key in started[1].key_frames] == [0, 9]
+    assert started[1].frame == 9
+    assert not started[1].can_track
 
 
 @pytest.mark.parametrize(
@@ -182,22 +179,22 @@ def test_leaving_keeps_the_key_frames_for_the_next_time(
         ("0,nan,nan,nan,nan", DataError, "fewer than two pictures would have a box"),
     ],
 )
-def test_key_frames_that_cannot_be_are_named(
+def test_label_names_impossible_key_frames(
     straight: Path, tmp_path: Path, lines: str, error: type[Exception], message: str
 ) -> None:
     keys = tmp_path / "keys.csv"
     keys.write_text(lines)
     with pytest.raises(error, match=message):
-        run(LabelJob(str(straight), tmp_path, boxes=keys))
+        label(LabelJob(str(straight), tmp_path, boxes=keys))
 
 
-def test_a_check_that_confirms_nothing_says_so(straight: Path, tmp_path: Path) -> None:
+def test_label_says_when_a_check_confirms_nothing(straight: Path, tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.csv", 0, gone=(5,))
     with pytest.raises(DataError, match="agree in no 10 frames in a row: add key frames, or accept less with --agree"):
-        run(LabelJob(str(straight), tmp_path, boxes=keys, check=True))
+        label(LabelJob(str(straight), tmp_path, boxes=keys, check=True))
 
 
-def test_options_that_cannot_be_are_told_before_anything_is_read(tmp_path: Path) -> None:
+def test_label_refuses_wrong_options_before_it_reads(tmp_path: Path) -> None:
     job = LabelJob("missing.mp4", tmp_path, boxes=write_keys(tmp_path / "keys.csv", 0, 9))
     for changed, message in (
         (replace(job, agree=1.5), "--agree 1.5"),
@@ -206,10 +203,10 @@ def test_options_that_cannot_be_are_told_before_anything_is_read(tmp_path: Path)
         (replace(job, tracker="siamtrack-bax"), "did you mean 'siamtrack-box'"),
     ):
         with pytest.raises(UsageError, match=message):
-            run(changed)
+            label(changed)
 
 
-def test_the_video_itself_is_never_written_over(tmp_path: Path) -> None:
+def test_label_refuses_to_overwrite_the_video(tmp_path: Path) -> None:
     write_pictures(tmp_path / "clips" / "street" / "img", straight_on()[0][:12])
     job = LabelJob(
         str(tmp_path / "clips" / "street" / "img"),
@@ -218,11 +215,11 @@ def test_the_video_itself_is_never_written_over(tmp_path: Path) -> None:
         boxes=write_keys(tmp_path / "keys.csv", 0, 9),
     )
     with pytest.raises(UsageError, match="holds the video itself"):
-        run(job)
+        label(job)
     assert len(list((tmp_path / "clips" / "street" / "img").iterdir())) == 12
 
 
-def test_an_output_folder_that_is_a_file_is_a_clear_error(straight: Path, tmp_path: Path) -> None:
+def test_label_names_an_output_folder_that_is_a_file(straight: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="out"):
-        run(LabelJob(str(straight), tmp_path / "out", boxes=write_keys(tmp_path / "keys.csv", 0, 9)))
+        label(LabelJob(str(straight), tmp_path / "out", boxes=write_keys(tmp_path / "keys.csv", 0, 9)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +25,7 @@ from siamtrack.live import loop, webcam
 from siamtrack.live.loop import Summary
 from siamtrack.live.overlay import Scene
 from siamtrack.live.webcam import WebcamJob
+from siamtrack.system.progress import Progress
 from siamtrack.tracking.tracker import Tracker
 
 SPACE, ESC = 32, 27
@@ -35,11 +35,6 @@ DOWN, MOVE, UP = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
 @pytest.fixture(autouse=True)
 def _small_model(pixel_tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webcam, "_load", lambda job: pixel_tracker)
-
-
-@contextmanager
-def no_progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
-    yield lambda frames, fps: None
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -71,7 +66,7 @@ def test_a_row_for_each_frame_and_target_and_boxes_where_they_are(two: Sequence,
     table, video = tmp_path / "boxes.csv", tmp_path / "out.mp4"
     source = Pictures(two.frames)
     first = tuple(track[0] for track in two.boxes)
-    summary = webcam.follow(WebcamJob("x", first, record=video, csv=table), lambda name: source, no_progress)
+    summary = webcam.follow(WebcamJob("x", first, record=video, csv=table), lambda name: source)
     rows = read_rows(table)
     assert placed(rows) == list(itertools.product(range(30), (1, 2)))
     for row in rows:
@@ -91,7 +86,7 @@ def test_frames_at_irregular_times_play_at_their_own_speed(two: Sequence, tmp_pa
     times = [0.0, *np.cumsum(gaps).tolist()]
     source = Pictures(two.frames, times, is_file=False)
     job = WebcamJob("x", (two.boxes[0][0],), record=video)
-    webcam.follow(job, lambda name: source, no_progress)
+    webcam.follow(job, lambda name: source)
     frames, rate = measure(video)
     assert rate == 25
     assert frames / rate == pytest.approx(times[-1], abs=0.08)
@@ -114,29 +109,23 @@ class Stalling(Pictures):
 def test_a_stall_is_seen_in_the_recording_as_it_was(two: Sequence, tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
     source = Stalling(two.frames[:8], [0.0, 0.04, 0.08, 0.12, 0.16, 1.2, 1.24, 1.28], is_file=False)
-    webcam.follow(WebcamJob("x", (two.boxes[0][0],), record=video), lambda name: source, no_progress)
+    webcam.follow(WebcamJob("x", (two.boxes[0][0],), record=video), lambda name: source)
     assert source.paused
     assert measure(video)[0] == pytest.approx(33, abs=1)
 
 
 def test_progress_counts_the_frames(two: Sequence, tmp_path: Path) -> None:
-    told = list[int]()
-
-    @contextmanager
-    def progress(total: int | None) -> Iterator[Callable[[int, float], None]]:
-        assert total == 30
-        yield lambda frames, fps: told.append(frames)
-
+    reports: list[Progress] = []
     job = WebcamJob("x", (two.boxes[0][0],), csv=tmp_path / "boxes.csv")
-    webcam.follow(job, lambda name: Pictures(two.frames), progress)
-    assert told == list(range(1, 31))
+    webcam.follow(job, lambda name: Pictures(two.frames), reports.append)
+    assert [(each.done, each.total) for each in reports] == [(frames, 30) for frames in range(1, 31)]
 
 
 def test_frames_of_a_camera_that_nobody_had_time_for_are_counted(two: Sequence, tmp_path: Path) -> None:
     source = Camera(two.frames * 2, Fraction(120))
     source.dropped = 40  # while the model was loaded
     job = WebcamJob("x", (two.boxes[0][0],), csv=tmp_path / "boxes.csv")
-    summary = webcam.follow(job, lambda name: source, no_progress)
+    summary = webcam.follow(job, lambda name: source)
     assert summary.dropped == source.dropped - 40
     indices = [frame for frame, _ in placed(read_rows(tmp_path / "boxes.csv"))]
     assert indices == sorted(set(indices))
@@ -148,14 +137,14 @@ def test_a_box_that_cannot_be_tracked_ends_the_run_before_it_begins(two: Sequenc
     source = Pictures(two.frames)
     job = WebcamJob("x", (Box(400, 10, 20, 20),), record=video, csv=table)
     with pytest.raises(BoxError, match="lies outside the frame"):
-        webcam.follow(job, lambda name: source, no_progress)
+        webcam.follow(job, lambda name: source)
     assert source.closed
 
 
 def test_a_source_without_a_picture_is_named(tmp_path: Path) -> None:
     job = WebcamJob("x", (Box(1, 2, 30, 40),), csv=tmp_path / "boxes.csv")
     with pytest.raises(SourceError, match="'pictures' gives no picture"):
-        webcam.follow(job, lambda name: Pictures([]), no_progress)
+        webcam.follow(job, lambda name: Pictures([]))
 
 
 def test_what_is_wrong_with_outputs_and_model_is_known_before_a_camera_is_opened(tmp_path: Path) -> None:
@@ -168,14 +157,14 @@ def test_what_is_wrong_with_outputs_and_model_is_known_before_a_camera_is_opened
         WebcamJob("0", model="no-such-model"),
     ):
         with pytest.raises(UsageError):
-            webcam.follow(job, open_live, no_progress)
+            webcam.follow(job, open_live)
 
 
 def test_the_source_is_never_written_over(two: Sequence, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"a video")
     with pytest.raises(UsageError, match="is the input"):
-        webcam.follow(WebcamJob(str(path), record=path), lambda name: Pictures(two.frames), no_progress)
+        webcam.follow(WebcamJob(str(path), record=path), lambda name: Pictures(two.frames))
     assert path.read_bytes() == b"a video"
 
 
@@ -344,6 +333,6 @@ def test_an_error_in_the_middle_leaves_what_was_there(
 
     job = WebcamJob("x", (two.boxes[0][0],), record=tmp_path / "out.mp4", csv=tmp_path / "boxes.csv")
     with pytest.raises(SourceError, match="the decoder broke"):
-        webcam.follow(job, lambda name: Breaking(two.frames), no_progress)
+        webcam.follow(job, lambda name: Breaking(two.frames))
     assert placed(read_rows(tmp_path / "boxes.csv")) == [(frame, 1) for frame in range(6)]
     assert measure(tmp_path / "out.mp4")[0] == 6

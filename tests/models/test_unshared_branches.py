@@ -19,7 +19,7 @@ from siamtrack.runtime.fused import prepare_for_inference
 from siamtrack.runtime.pytorch import AT_ONCE, TorchBackend
 from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.workflows.export import ExportJob, export
+from siamtrack.workflows.export import export
 
 UNSHARED = Design("lite0", shared=False)
 
@@ -168,7 +168,7 @@ def test_no_filter_is_learnt_for_another_comparison() -> None:
 def test_exporting_is_refused(design: Design, tmp_path: Path) -> None:
     path = save(create_network(design, torch.Generator().manual_seed(0)), design, tmp_path)
     with pytest.raises(UsageError, match="runs on PyTorch only: shared branches and 'dot' are what can be exported"):
-        export(ExportJob(str(path), "openvino", tmp_path / "out"))
+        export(str(path), format="openvino", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 from siamtrack.config import Frozen
 from siamtrack.runtime import measurement_cache
 from siamtrack.runtime.measurement_cache import CACHE_VARIABLE, Measurements, cache_folder, model_folder
+from siamtrack.system.machine import ProcessorUse
 
 
 class Figure(Frozen):
@@ -83,3 +84,17 @@ def test_the_cache_is_where_the_system_keeps_caches(tmp_path: Path, monkeypatch:
     assert cache_folder().name == "siamtrack"
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_a_measurement_beside_other_programs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy(ProcessorUse):
+        def __exit__(self, *_: object) -> None:
+            self.by_others = 0.5
+
+    monkeypatch.setattr(measurement_cache, "BUSY", 0.25)
+    monkeypatch.setattr(measurement_cache, "ProcessorUse", Busy)
+    assert measured(tmp_path, 1) == (1, True)
+    assert measured(tmp_path, 2) == (2, True)
+    monkeypatch.setattr(measurement_cache, "ProcessorUse", ProcessorUse)
+    assert measured(tmp_path, 3) == (3, True)
+    assert measured(tmp_path, 4) == (3, False)

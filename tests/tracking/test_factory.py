@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,14 +37,14 @@ def test_auto_takes_the_one_that_was_measured_to_be_faster(
     pytest.importorskip("openvino")
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
     monkeypatch.setattr(RuntimeCache, "faster", lambda self, in_torch: chosen and self.load(chosen))
-    tracker = siamtrack.load("siamtrack-lite", device="cpu")
+    tracker = siamtrack.load("siamtrack-lite", device="cpu", autotune=True)
     assert tracker.backend.runtime == (chosen or "torch")
 
 
 def test_a_named_precision_stays_with_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNTIME_VARIABLE, "auto")
     monkeypatch.setattr(RuntimeCache, "faster", lambda self, in_torch: pytest.fail("another runtime was tried"))
-    assert siamtrack.load("siamtrack-lite", device="cpu", precision="float32").backend.runtime == "torch"
+    assert siamtrack.load("siamtrack-lite", device="cpu", precision="float32", autotune=True).backend.runtime == "torch"
 
 
 def test_a_named_runtime_tracks_as_pytorch_does(cache: Path) -> None:
@@ -80,9 +83,9 @@ def test_graphs_are_made_for_the_number_of_threads_that_is_chosen(cache: Path, m
     )
     torch.set_num_threads(2)
     monkeypatch.setattr(factory, "fastest_threads", lambda backend: 1)
-    siamtrack.load("siamtrack-lite", device="cpu", runtime="torch", threads="auto")
+    siamtrack.load("siamtrack-lite", device="cpu", runtime="torch", autotune=True)
     assert set(made_for) == {1}
-    assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.skipif(not has_fusion(), reason="this PyTorch cannot hand graphs to oneDNN")
@@ -98,6 +101,58 @@ def test_no_frame_waits_for_a_graph_of_box_maps(monkeypatch: pytest.MonkeyPatch)
         tracker.update(frame)
     assert tracker.crops_seen.keys() == {256, 160}
     assert len(made) == 4
+
+
+UNTOUCHED = """
+import ctypes, os
+import cv2  # importing it changes the environment
+import torch
+torch.set_num_threads(2)
+calls = []
+class Library(ctypes.CDLL):
+    def __getattr__(self, name):
+        calls.append(name)
+        return super().__getattr__(name)
+ctypes.CDLL = Library
+environment = dict(os.environ)
+import siamtrack
+tracker = siamtrack.load("siamtrack-lite", device="cpu")
+from siamtrack.io.synthetic import SyntheticClip
+frames = SyntheticClip(160, 120, 4)
+(first, (box,)), *rest = frames
+tracker.init(first, box)
+for frame, _ in rest:
+    tracker.update(frame)
+backend = tracker.backend
+print(backend.runtime, backend.precision, backend.threads, torch.get_num_threads())
+print(dict(os.environ) == environment, "mallopt" in calls, os.path.exists(os.environ["SIAMTRACK_CACHE"]))
+"""
+
+
+def test_load_leaves_the_process_alone(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != RUNTIME_VARIABLE}
+    environment[CACHE_VARIABLE] = str(tmp_path / "cache")
+    done = subprocess.run(
+        [sys.executable, "-c", UNTOUCHED], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["torch float32 1 2", "True False False"]
+
+
+def test_load_takes_threads_inside_its_calls_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    tracker = siamtrack.load("siamtrack-lite", device="cpu", threads=2)
+    seen: list[int] = []
+    embed = type(tracker.backend).embed
+    monkeypatch.setattr(
+        type(tracker.backend),
+        "embed",
+        lambda self, images: (seen.append(torch.get_num_threads()), embed(self, images))[1],
+    )
+    (first, (box,)), (second, _) = SyntheticClip(160, 120, 2)
+    tracker.init(first, box)
+    tracker.update(second)
+    assert set(seen) == {2}
+    assert torch.get_num_threads() == 1
 
 
 def test_an_exported_model_runs_on_what_it_was_exported_for(cache: Path) -> None:

@@ -95,8 +95,8 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
     responses[:, 2, 3] = np.nan
     extractor = tracker._extractor
-    (search_response,) = extractor.look([state], extractor.cut_searches(frame, [state]))
-    monkeypatch.setattr(extractor, "look", lambda states, crops: [search_response._replace(responses=responses)])
+    (search_response,) = extractor.respond([state], extractor.cut_search_crops(frame, [state]))
+    monkeypatch.setattr(extractor, "respond", lambda states, crops: [search_response._replace(responses=responses)])
     seen = tracker.observe(frame, state)
     np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
     assert np.isfinite(seen.mixture).all()

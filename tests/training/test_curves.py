@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.training.curves import draw_curves, read_columns, smooth
-from siamtrack.training.loop import Progress
+from siamtrack.training.loop import StepRecord
 from siamtrack.training.records import Overlap, tables
 
 
-def report(step: int, overlap: float = 0.0) -> Progress:
-    return Progress(
+def report(step: int, overlap: float = 0.0) -> StepRecord:
+    return StepRecord(
         step=step,
         steps=100,
         loss=1 / step,

@@ -8,7 +8,7 @@ from torch import nn
 
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.runtime.winograd_training import TrainedWinogradConv2d
+from siamtrack.runtime.winograd import TrainableWinogradConv2d
 from siamtrack.training import precision
 from siamtrack.training.precision import choose_precision, prepare_for_training
 from siamtrack.training.recipe import Recipe, TrainingPrecision, WantedPrecision, read_recipe
@@ -77,4 +77,4 @@ def test_convolutions_are_filtered_in_float32_only(
     wanted: TrainingPrecision, filtered: int, network: TrackingNetwork
 ) -> None:
     prepare_for_training(network, CPU, wanted)
-    assert sum(isinstance(module, TrainedWinogradConv2d) for module in network.modules()) == filtered
+    assert sum(isinstance(module, TrainableWinogradConv2d) for module in network.modules()) == filtered

@@ -20,7 +20,15 @@ from siamtrack.training import loop
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.dataset import read_training_data
 from siamtrack.training.feed import iterate_batches, make_pairs
-from siamtrack.training.loop import Progress, RunOptions, average_network, initial_network, resume_run, start_run, train
+from siamtrack.training.loop import (
+    RunOptions,
+    StepRecord,
+    average_network,
+    initial_network,
+    resume_run,
+    start_run,
+    train,
+)
 from siamtrack.training.recipe import Recipe, list_recipes, parse_recipe, read_recipe
 from siamtrack.training.records import Overlap, tables
 from siamtrack.training.workflow import TrainingJob, run_training
@@ -61,7 +69,7 @@ def recipe() -> Recipe:
     return parse_recipe(TINY, "tiny")
 
 
-def quiet(progress: Progress) -> None:
+def quiet(progress: StepRecord) -> None:
     del progress
 
 
@@ -114,7 +122,7 @@ def test_the_next_batch_is_the_same_whoever_makes_it(recipe: Recipe, training_fo
 
 def test_training_lowers_the_loss(training_folder: Path, tmp_path: Path) -> None:
     longer = parse_recipe(TINY.replace("steps = 4", "steps = 30"), "tiny")
-    seen: list[Progress] = []
+    seen: list[StepRecord] = []
     options = RunOptions(tmp_path, workers=0, report_every=10)
     train(start_run(longer), read_training_data(training_folder), options, seen.append)
     assert [progress.step for progress in seen] == [10, 20, 30]
@@ -202,7 +210,7 @@ def test_a_process_that_is_killed_ends_the_run_with_one_line(
 ) -> None:
     longer = recipe.model_copy(update={"run": recipe.run.model_copy(update={"steps": 40})})
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: StepRecord) -> None:
         for child in multiprocessing.active_children():
             child.kill()
 
@@ -212,7 +220,7 @@ def test_a_process_that_is_killed_ends_the_run_with_one_line(
 
 
 def test_a_table_that_cannot_be_written_loses_no_step(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
-    def full(progress: Progress) -> None:
+    def full(progress: StepRecord) -> None:
         raise OSError(28, "No space left on device", "log.csv")
 
     options = RunOptions(tmp_path, workers=0, report_every=3)
@@ -235,7 +243,7 @@ def test_every_shipped_recipe_trains(name: str, training_folder: Path, tmp_path:
     shipped = read_recipe(name)
     short = shipped.model_copy(update={"run": shipped.run.model_copy(update={"steps": 2, "batch": 2})})
     start = start_run(short)
-    seen: list[Progress] = []
+    seen: list[StepRecord] = []
     options = RunOptions(tmp_path, workers=0, report_every=1)
     final = train(start, read_training_data(training_folder), options, seen.append)
     assert [math.isfinite(progress.loss) for progress in seen] == [True, True]

@@ -11,6 +11,7 @@ from siamtrack.config import OnlineFilterSettings, TrackingSettings
 from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.models.registry import create_network
 from siamtrack.models.weights import ModelCard, load_network, save_network
+from siamtrack.system.progress import Progress
 from siamtrack.training.tuning import (
     BOX_SPANS,
     FILTER_SPANS,
@@ -63,19 +64,21 @@ def test_replacing_a_setting_leaves_the_others(model: Path) -> None:
 
 
 def test_the_same_weights_are_written_with_the_best_settings(model: Path, training_folder: Path) -> None:
-    told: list[tuple[int, float, float]] = []
+    reports: list[Progress] = []
     output = model.with_name("tuned.safetensors")
     job = TuningJob(str(model), training_folder, output, trials=3, frames=0, threads=1)
-    summary = run_tuning(job, lambda *figures: told.append(figures))
+    summary = run_tuning(job, reports.append)
     before, after = load_network(model), load_network(output)
     for name, tensor in before[0].state_dict().items():
         assert torch.equal(tensor, after[0].state_dict()[name]), name
     assert after[1].tracking == summary.settings
     assert list(after[1].figures) == ["tuning"]  # what was measured with other settings is gone
     assert summary.tracks == (1, 1)
-    assert [done for done, _, _ in told] == [1, 2, 3]
-    assert all(first == summary.searched[0] for _, first, _ in told)
-    assert told[-1][2] == summary.searched[1] >= summary.searched[0]
+    assert [(each.done, each.total) for each in reports] == [(1, 3), (2, 3), (3, 3)]
+    first, best = summary.searched
+    assert all(f"average overlap {first:.3f} at first" in each.figures for each in reports)
+    assert f"{best:.3f} at best" in reports[-1].figures
+    assert best >= first
 
 
 def test_settings_that_are_not_better_change_nothing(model: Path, training_folder: Path) -> None:

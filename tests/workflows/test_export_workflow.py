@@ -19,7 +19,7 @@ from siamtrack.runtime.exportable import CorrelationGraph
 from siamtrack.runtime.exported import read_manifest
 from siamtrack.tracking.factory import load
 from siamtrack.workflows import export as exporting
-from siamtrack.workflows.export import ExportJob, export, sample_crops
+from siamtrack.workflows.export import export, sample_crops
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_exported_model_tracks_as_the_original(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
-    done = export(ExportJob("siamtrack-lite", "openvino", tmp_path / "lite"))
+    done = export("siamtrack-lite", format="openvino", output=tmp_path / "lite")
     assert done.overlap > 0.99
     assert done.size == sum(file.stat().st_size for file in done.folder.iterdir())
     assert [entry.name for entry in tmp_path.iterdir()] == ["lite"]
@@ -64,7 +64,7 @@ def test_eight_bits_say_what_they_cost(tmp_path: Path, frames: Path) -> None:
     assert 0.8 < similarity < 1
     assert read_manifest(folder).int8
     assert sum(file.stat().st_size for file in folder.iterdir()) < find_model("siamtrack-lite").stat().st_size / 2
-    export(ExportJob("siamtrack-lite", "openvino", folder))  # in its place
+    export("siamtrack-lite", format="openvino", output=folder)  # in its place
     assert not read_manifest(folder).int8
 
 
@@ -72,7 +72,7 @@ def test_what_tracks_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
     pytest.importorskip("openvino")
     monkeypatch.setattr(exporting, "LEAST_OVERLAP", 1.01)
     with pytest.raises(WeightsError, match=r"does not track as the original does \(mean IoU 1.000"):
-        export(ExportJob("siamtrack-lite", "openvino", tmp_path / "lite"))
+        export("siamtrack-lite", format="openvino", output=tmp_path / "lite")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,7 +81,7 @@ def test_a_correlation_that_answers_otherwise_is_not_kept(tmp_path: Path, monkey
     forward = CorrelationGraph.forward
     monkeypatch.setattr(CorrelationGraph, "forward", lambda *given: 1.01 * forward(*given))
     with pytest.raises(WeightsError, match="the exported correlation differs from the original"):
-        export(ExportJob("siamtrack-lite", "openvino", tmp_path / "lite"))
+        export("siamtrack-lite", format="openvino", output=tmp_path / "lite")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -97,7 +97,7 @@ def test_crops_are_spread_over_the_frames(frames: Path) -> None:
 class TestRefused:
     def test_eight_bits_in_another_format(self, tmp_path: Path, frames: Path) -> None:
         with pytest.raises(UsageError, match="--int8 quantizes OpenVINO models, not onnx: take --format openvino"):
-            export(ExportJob("siamtrack-lite", "onnx", tmp_path / "lite", frames))
+            export("siamtrack-lite", format="onnx", output=tmp_path / "lite", frames=frames)
 
     def test_too_few_frames(self, frames: Path) -> None:
         with pytest.raises(SourceError, match="has 1 frames: quantizing needs 10 or more"):
@@ -106,26 +106,26 @@ class TestRefused:
     def test_a_folder_with_other_things(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.tex").touch()
         with pytest.raises(UsageError, match=r"holds other things \('thesis.tex'\)"):
-            export(ExportJob("siamtrack-lite", "onnx", tmp_path))
+            export("siamtrack-lite", format="onnx", output=tmp_path)
         assert (tmp_path / "thesis.tex").exists()
 
     def test_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "lite").touch()
         with pytest.raises(UsageError, match="is a file: give a new folder"):
-            export(ExportJob("siamtrack-lite", "onnx", tmp_path / "lite"))
+            export("siamtrack-lite", format="onnx", output=tmp_path / "lite")
 
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         pytest.importorskip("openvino")
         with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
-            export(ExportJob("siamtrack-lite", "openvino", tmp_path / "missing" / "lite"))
+            export("siamtrack-lite", format="openvino", output=tmp_path / "missing" / "lite")
 
     def test_what_is_exported_already(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="is exported already"):
-            export(ExportJob(str(tmp_path), "onnx", tmp_path / "lite"))
+            export(str(tmp_path), format="onnx", output=tmp_path / "lite")
 
     def test_a_model_that_does_not_exist(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="unknown model 'siamtrack-light'"):
-            export(ExportJob("siamtrack-light", "onnx", tmp_path / "lite"))
+            export("siamtrack-light", format="onnx", output=tmp_path / "lite")
 
     def test_a_missing_package_is_named(self, tmp_path: Path, frames: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(name: str) -> None:
@@ -133,4 +133,4 @@ class TestRefused:
 
         monkeypatch.setattr(exporting.importlib, "import_module", missing)
         with pytest.raises(UsageError, match=r"package '.*onnx_export': pip install 'siamtrack\[onnx\]'"):
-            export(ExportJob("siamtrack-lite", "onnx", tmp_path / "lite"))
+            export("siamtrack-lite", format="onnx", output=tmp_path / "lite")

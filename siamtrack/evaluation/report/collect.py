@@ -15,6 +15,8 @@ from siamtrack.evaluation.report.moments import find_moments
 from siamtrack.evaluation.report.palette import Style, styles
 from siamtrack.evaluation.report.pictures import Drawn, read_frames, spread, take_picture
 from siamtrack.evaluation.scores import Comparison, TrackerScore
+from siamtrack.system.progress import Progress, no_report
+from siamtrack.system.progress import Report as ReportProgress
 
 ReadBoxes = Callable[[str, EvaluationSequence], NDArray[np.float64]]
 """Gives the `(N, 4)` boxes of a tracker, by name, on a sequence."""
@@ -28,6 +30,7 @@ def collect_report(
     comparisons: Sequence[Comparison] = (),
     records: Mapping[str, RunRecord] | None = None,
     frames: int = 6,
+    progress: ReportProgress = no_report,
 ) -> Report:
     """Put a report together; the frames of one sequence are in memory at a time.
 
@@ -39,6 +42,7 @@ def collect_report(
         comparisons: of pairs of these trackers.
         records: how the results came about, by tracker.
         frames: pictures of each sequence; 0 leaves all pictures out, those of failures as well.
+        progress: called after every sequence.
 
     Raises:
         UsageError: when scores do not belong together.
@@ -50,13 +54,14 @@ def collect_report(
     strips: dict[str, tuple[Picture, ...]] = {}
     seen: dict[Moment, tuple[Picture, ...]] = {}
     if frames > 0:
-        for sequence in dataset.sequences:
+        for number, sequence in enumerate(dataset.sequences, 1):
             here = [moment for moment in moments if moment.sequence == sequence.name]
             shown = spread(len(sequence.frames), frames)
-            wanted = {*shown, *(number for moment in here for number in moment.frames)}
+            wanted = {*shown, *(index for moment in here for index in moment.frames)}
             pictures = _take_pictures(sequence, wanted, looks, read_boxes)
-            strips[sequence.name] = tuple(pictures[number] for number in shown)
-            seen |= {moment: tuple(pictures[number] for number in moment.frames) for moment in here}
+            strips[sequence.name] = tuple(pictures[index] for index in shown)
+            seen |= {moment: tuple(pictures[index] for index in moment.frames) for moment in here}
+            progress(Progress(number, len(dataset), "sequences", part="pictures"))
     sizes = Counter(attribute for sequence in dataset.sequences for attribute in sorted(sequence.attributes))
     return Report(
         dataset=dataset.name,

@@ -1,4 +1,4 @@
-"""What a report shows, as values: they are put together before anything is drawn or written."""
+"""Contents of a report, as values: they are put together before anything is drawn or written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where a tracker went wrong."""
+    """Failure of a tracker."""
 
     tracker: str
     sequence: str
@@ -42,7 +42,7 @@ class Moment:
     lost: int
     """Scored frames without overlap; 0 where the overlap fell and something of it was left."""
     drop: float
-    """How much the overlap fell: its mean over some scored frames before `first`, minus that from `first` on."""
+    """Drop of the overlap: its mean over some scored frames before `first`, minus that from `first` on."""
 
     @property
     def frames(self) -> tuple[int, ...]:
@@ -66,12 +66,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a report comes from."""
+    """Origin of a report."""
 
     command: str
     """The command line that makes it again."""
     commit: str
-    """Of siamtrack's source."""
+    """Commit of siamtrack's source."""
     date: str
     """ISO 8601."""
 
@@ -87,15 +87,15 @@ class Report:
     origin: Origin
     comparisons: tuple[Comparison, ...] = ()
     attribute_sizes: Mapping[str, int] = field(default_factory=dict)
-    """How many sequences have an attribute."""
+    """Number of sequences with each attribute."""
     strips: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
     """Frames of a sequence, by its name."""
     failures: tuple[Failure, ...] = ()
     """The worst first."""
     records: Mapping[str, RunRecord] = field(default_factory=dict)
-    """How results came about, by tracker; results of other programs have none."""
+    """Metadata of the runs, by tracker; results of other programs have none."""
     notes: tuple[str, ...] = ()
-    """What a reader of the figures should know."""
+    """Notes for a reader of the figures."""
 
     @property
     def trackers(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class Report:
 
 
 def rank(scores: Sequence[TrackerScore]) -> tuple[TrackerScore, ...]:
-    """The best average overlap first; trackers without a figure come last.
+    """Return the best average overlap first; trackers without a figure come last.
 
     Raises:
         UsageError: when there is no score, two have one name, or they were not scored alike.

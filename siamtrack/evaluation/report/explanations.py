@@ -1,4 +1,4 @@
-"""What our own models saw where they went wrong: tracked once more up to that frame, and drawn."""
+"""Explanations of failures: our own models track once more up to that frame, and it is drawn."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from siamtrack.evaluation.records import RunRecord
 from siamtrack.evaluation.report.contents import Failure, Picture
 from siamtrack.evaluation.trackers import ModelFactory
 from siamtrack.io.frames import Frame
+from siamtrack.system.progress import Progress, Report, no_report
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -28,11 +29,14 @@ _logger = logging.getLogger(__name__)
 WIDTH = 1200
 """Pixels of an explanation."""
 QUALITY = 82
-"""Of JPEG: about 100 kB a picture."""
+"""Quality of JPEG: about 100 kB a picture."""
 
 
 def explain_failures(
-    failures: Sequence[Failure], dataset: EvaluationSet, records: Mapping[str, RunRecord]
+    failures: Sequence[Failure],
+    dataset: EvaluationSet,
+    records: Mapping[str, RunRecord],
+    progress: Report = no_report,
 ) -> tuple[Failure, ...]:
     """Add how the first bad frame was decided, where the record of a tracker names a model that is still the same.
 
@@ -42,6 +46,7 @@ def explain_failures(
         failures: of trackers on the data set.
         dataset: whose frames are tracked.
         records: how results came about, by tracker.
+        progress: called after every failure.
     """
     sequences = {sequence.name: sequence for sequence in dataset.sequences}
     names = {failure.moment.tracker for failure in failures}
@@ -57,11 +62,14 @@ def explain_failures(
             except SiamTrackError as error:
                 _logger.warning("%s in %s is not explained: %s", moment.tracker, moment.sequence, error)
         explained.append(replace(failure, explanation=picture))
+        progress(Progress(len(explained), len(failures), "failures", part="explaining"))
     return tuple(explained)
 
 
 def _load(name: str, record: RunRecord | None) -> Tracker | None:
-    """The model that made the results; None, with a warning, where something else did, or it has gone or changed."""
+    """Return the model that made the results; None, with a warning, where something else did, or it has gone or
+    changed.
+    """
     if record is None or record.card is None or record.digest is None:
         _logger.warning("%s is not explained: its results are of no known model of siamtrack with a card", name)
         return None

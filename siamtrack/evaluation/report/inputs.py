@@ -23,7 +23,7 @@ class Place:
 
 
 def recorded_place(folders: Sequence[Path]) -> Place:
-    """Where the records of runs in some folders of results say that the data set is.
+    """Return the data set that the records of runs in some folders of results name.
 
     Args:
         folders: folders of all results, of those on a data set, or of a tracker.
@@ -57,12 +57,12 @@ class Results:
     tracker: str
 
     def folder(self, dataset: EvaluationSet) -> Path:
-        """Where they are."""
+        """Folder of the results."""
         return tracker_folder(self.root, dataset, self.tracker)
 
 
 def find_results(folders: Sequence[Path], dataset: EvaluationSet) -> list[Results]:
-    """The trackers that have results on a data set.
+    """Return the trackers that have results on a data set.
 
     Args:
         folders: folders of all results, of those on a data set, or of a tracker.

@@ -19,7 +19,8 @@ LEAST_DROP = 0.2
 
 
 def find_moments(scores: Sequence[TrackerScore], count: int = 10) -> tuple[Moment, ...]:
-    """The worst moments of all trackers: the longest times without overlap, then the steepest falls of the overlap.
+    """Return the worst moments of all trackers: the longest times without overlap, then the steepest falls of the
+    overlap.
 
     Where several trackers fail at the same time in a sequence, the one that does worst is taken.
 
@@ -46,7 +47,7 @@ def _at_once(a: Moment, b: Moment) -> bool:
 
 
 def _moments(tracker: str, score: SequenceScore) -> Iterator[Moment]:
-    """All losses of a sequence, and its steepest fall."""
+    """Yield all losses of a sequence, and its steepest fall."""
     frames = np.flatnonzero(np.isfinite(score.overlaps))
     overlaps = score.overlaps[frames].astype(np.float64)
     falls = _falls(overlaps)

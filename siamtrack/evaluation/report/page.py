@@ -90,5 +90,5 @@ def _environment() -> Environment:
 
 
 def _asset(name: str) -> Markup:
-    """A file of our own that goes into the page as it is."""
+    """Return a file of our own that goes into the page as it is."""
     return Markup((resources.files("siamtrack.evaluation.report") / TEMPLATES / name).read_text(encoding="utf-8"))

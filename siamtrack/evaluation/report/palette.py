@@ -19,12 +19,12 @@ FULL_LINES = 4
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
 """Grows lighter at an even rate, in all kinds of color vision (Nuñez, Anderton and Renslow 2018)."""
 UNKNOWN = "#80808033"
-"""Of a cell without a figure."""
+"""Color of a cell without a figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a tracker is drawn."""
+    """Style of a tracker in plots."""
 
     number: int
     """0, 1, ...: of the tracker, in the order of names."""
@@ -41,7 +41,7 @@ class Style:
 
 
 def styles(trackers: Iterable[str]) -> Mapping[str, Style]:
-    """A style a tracker; it depends on all names, and not on who is best, so that it stays when figures change."""
+    """Return a style a tracker. It depends on the names alone, so that it stays when figures change."""
     return {
         name: Style(number, COLORS[number % len(COLORS)], DASHES[number // FULL_LINES % len(DASHES)])
         for number, name in enumerate(sorted(trackers))

@@ -19,7 +19,7 @@ from siamtrack.evaluation.scores import SequenceScore, TrackerScore
 
 
 def performance_json(report: Report) -> str:
-    """The figures of all trackers, overall and by sequence.
+    """Return the figures of all trackers, overall and by sequence.
 
     GOT-10k has the keys of `ExperimentGOT10k`; all others have those of `ExperimentOTB`.
     """

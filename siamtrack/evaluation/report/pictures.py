@@ -20,7 +20,7 @@ from siamtrack.io.images import read_image
 WIDTH, HEIGHT = 320, 240
 """Pixels of a picture, at most; a phone shows one across."""
 QUALITY = 78
-"""Of JPEG: about 12 kB a picture."""
+"""Quality of JPEG: about 12 kB a picture."""
 MARGIN = 0.6
 """Room around the boxes, in mean sides of them."""
 LEAST_WIDTH = 96.0
@@ -37,7 +37,7 @@ class Window(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What is drawn into a frame."""
+    """Picture with the boxes that are drawn into it."""
 
     truth: NDArray[np.float64]
     """`(4,)`, NaN where there is none."""
@@ -46,7 +46,8 @@ class Drawn(NamedTuple):
 
 
 def find_window(boxes: NDArray[np.float64], frame_width: int, frame_height: int) -> Window:
-    """The part of a frame that shows some boxes with room around them, in the shape of a picture if the frame has it.
+    """Return the part of a frame that shows some boxes with room around them, in the shape of a picture if the frame
+    has it.
 
     Args:
         boxes: `(N, 4)` boxes `x, y, width, height`, finite; those outside the frame are left out.

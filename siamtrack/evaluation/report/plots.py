@@ -1,4 +1,4 @@
-"""What is plotted, as values; `svg` and `png` draw it."""
+"""Plots, as values; `svg` and `png` draw them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ SHARE = Axis("share of frames", 0, 1, tuple((tick / 5, f"{tick / 5:.1f}") for ti
 
 
 def curve_plots(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> tuple[Plot, ...]:
-    """The success, precision and normalized precision curves of trackers; each legend has the best first."""
+    """Return the success, precision and normalized precision curves of trackers; each legend has the best first."""
     overlap = Axis("overlap threshold", 0, 1, SHARE.ticks)
     pixels = Axis("center error threshold in pixels", 0, 50, tuple((tick, str(tick)) for tick in range(0, 51, 10)))
     sizes = Axis("center error threshold in target sizes", 0, 0.5, tuple((t / 10, f"{t / 10:.1f}") for t in range(6)))
@@ -106,7 +106,7 @@ MINUS, NO_FIGURE = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 
 def figure_text(value: float, digits: int = 3, sign: Literal["-", "+"] = "-") -> str:
-    """A figure for people; a dash where there is none.
+    """Return a figure for people; a dash where there is none.
 
     Args:
         value: NaN for none.
@@ -135,7 +135,7 @@ def speed_plot(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> Pl
 
 
 def _decades(label: str, low: float, high: float) -> Axis:
-    """A logarithmic axis with ticks at 1, 2 and 5 of each decade."""
+    """Return a logarithmic axis with ticks at 1, 2 and 5 of each decade."""
     numbers = [step * 10.0**power for power in range(-3, 6) for step in (1, 2, 5)]
     begin = max((n for n in numbers if math.log10(n) <= low - 0.05), default=numbers[0])
     end = min((n for n in numbers if math.log10(n) >= high + 0.05), default=numbers[-1])
@@ -147,7 +147,7 @@ def _decades(label: str, low: float, high: float) -> Axis:
 
 
 def _tenths(label: str, low: float, high: float) -> Axis:
-    """An axis that begins and ends at a tenth."""
+    """Return an axis that begins and ends at a tenth."""
     begin, end = math.floor(low * 10 + 1e-9), math.ceil(high * 10 - 1e-9)
     end = max(end, begin + 1)
     return Axis(label, begin / 10, end / 10, tuple((tick / 10, f"{tick / 10:.1f}") for tick in range(begin, end + 1)))

@@ -58,5 +58,5 @@ def _look(style: Style) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """A text that is no formula, whatever is in it."""
+    """Return a text that is no formula, whatever is in it."""
     return text.replace("$", r"\$")

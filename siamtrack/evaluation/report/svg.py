@@ -62,12 +62,12 @@ def draw_svg(plot: Plot, width: int = 540, height: int = 340) -> str:
 
 
 def _share(axis: Axis, value: float) -> float:
-    """Where a value is on an axis, from 0 to 1."""
+    """Return the place of a value on an axis, from 0 to 1."""
     return (value - axis.low) / (axis.high - axis.low)
 
 
 def _transform(plot: Plot, width: float, height: float) -> str:
-    """From the units of the axes to those of the picture."""
+    """Return the function from the units of the axes to those of the picture."""
     x_scale, y_scale = width / (plot.x.high - plot.x.low), -height / (plot.y.high - plot.y.low)
     left, bottom = LEFT - plot.x.low * x_scale, TOP + height - plot.y.low * y_scale
     return f"matrix({x_scale:.8g} 0 0 {y_scale:.8g} {left:.8g} {bottom:.8g})"
@@ -79,7 +79,7 @@ def _number(value: float) -> str:
 
 
 def path_of(x: Array, y: Array) -> str:
-    """The data of an SVG path through points; where y is NaN it is broken, and a lone point is a dot."""
+    """Return the data of an SVG path through points; where y is NaN it is broken, and a lone point is a dot."""
     parts = []
     for begin, end in runs(np.isfinite(y)):
         points = [
@@ -120,7 +120,7 @@ def _text(parent: ET.Element, x: float, y: float, text: str, anchor: str, kind: 
 
 
 class _Spot(NamedTuple):
-    """Where a label may stand: its base line, and which end of it is there."""
+    """Return the place of a label: its base line, and which end of it is there."""
 
     x: float
     y: float
@@ -140,7 +140,7 @@ class _Rect(NamedTuple):
 
 
 def _label_spots(plot: Plot, width: float, height: float) -> list[_Spot]:
-    """A spot for the name of each dot: the first beside it that is inside the plot and free; else the last."""
+    """Return a spot for the name of each dot: the first beside it that is inside the plot and free; else the last."""
     centers = [(LEFT + _share(plot.x, dot.x) * width, TOP + (1 - _share(plot.y, dot.y)) * height) for dot in plot.dots]
     taken = [_Rect(x - 6, y - 6, x + 6, y + 6) for x, y in centers]
     area = _Rect(LEFT, TOP, LEFT + width, TOP + height)

@@ -39,7 +39,7 @@ class Column:
     """A figure in a table."""
 
     key: str
-    """In CSV files, and of its interval."""
+    """Name of the column in CSV files, and of its interval."""
     title: str
     meaning: str
     value: Callable[[Scored], float]
@@ -85,13 +85,13 @@ COLUMNS = (
 
 
 def best_value(column: Column, scored: Iterable[Scored]) -> float:
-    """The best value of a column; NaN where there is none."""
+    """Return the best value of a column; NaN where there is none."""
     values = [value for value in map(column.value, scored) if not math.isnan(value)]
     return (max if column.more_is_better else min)(values, default=math.nan)
 
 
 def summary_csv(report: Report) -> str:
-    """A line a tracker: its figures, and the ends of the 95 % intervals of those that have one."""
+    """Return a line a tracker: its figures, and the ends of the 95 % intervals of those that have one."""
     bounded = [column for column in COLUMNS if any(column.key in score.interval for score in report.scores)]
     header = ["tracker", *(column.key for column in COLUMNS)]
     header += [f"{column.key}_{end}" for column in bounded for end in ("low", "high")]
@@ -108,7 +108,7 @@ def summary_csv(report: Report) -> str:
 
 
 def sequences_csv(report: Report) -> str:
-    """A line a tracker and sequence."""
+    """Return a line a tracker and sequence."""
     header = ["tracker", "sequence", "length", "scored", *(column.key for column in COLUMNS)]
     rows = [
         [score.tracker, each.name, each.length, each.scored, *(column.value(each) for column in COLUMNS)]
@@ -119,7 +119,7 @@ def sequences_csv(report: Report) -> str:
 
 
 def curves_csv(report: Report) -> str:
-    """A line a point of the success, precision and normalized precision curves."""
+    """Return a line a point of the success, precision and normalized precision curves."""
     rows = [
         [plot.key, line.name, threshold, value]
         for plot in curve_plots(report.scores, styles(report.trackers))

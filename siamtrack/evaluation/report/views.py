@@ -1,4 +1,4 @@
-"""What the page's template loops over: figures with their texts, marks and colors, plots, pictures and records."""
+"""Values that the page's template loops over: figures with their texts, marks and colors, plots, pictures, records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from siamtrack.evaluation.report.tables import COLUMNS, Column, Scored, best_val
 from siamtrack.evaluation.scores import Comparison, SequenceScore
 
 TIME_SIZE = 900, 250
-"""Of a plot over time."""
+"""Size of a plot over time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Cell:
     """A figure in a table."""
 
     value: float
-    """What it is sorted by; NaN where there is none."""
+    """Sort key; NaN where there is none."""
     text: str
     best: bool = False
     low: float = math.nan
@@ -36,7 +36,7 @@ class Cell:
 
     @property
     def has_interval(self) -> bool:
-        """Whether it has one."""
+        """Has an interval."""
         return not math.isnan(self.low)
 
 
@@ -59,7 +59,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What opens for a sequence."""
+    """Details of a sequence, shown when it is opened."""
 
     name: str
     length: int
@@ -96,12 +96,12 @@ PANEL_COLUMNS = tuple(
 
 
 def of_sequence(report: Report, number: int) -> list[tuple[str, SequenceScore]]:
-    """Every tracker on a sequence."""
+    """Return every tracker on a sequence."""
     return [(score.tracker, score.sequences[number]) for score in report.scores]
 
 
 def intervals_of(report: Report) -> Mapping[str, Mapping[str, tuple[float, float]]]:
-    """The intervals of the trackers, by tracker and figure."""
+    """Return the intervals of the trackers, by tracker and figure."""
     return {score.tracker: score.interval for score in report.scores}
 
 
@@ -110,7 +110,7 @@ def figure_rows(
     scored: Sequence[tuple[str, Scored]],
     intervals: Mapping[str, Mapping[str, tuple[float, float]]],
 ) -> tuple[Row, ...]:
-    """A row a tracker; what is best in its column is marked as it is written, so that equals are all the best."""
+    """Return a row a tracker. Every cell that reads as the best of its column is marked."""
     nothing = (math.nan, math.nan)
     best = {
         column.key: figure_text(best_value(column, (each for _, each in scored)), column.digits) for column in columns
@@ -126,7 +126,7 @@ def figure_rows(
 
 
 def drawing_of(plot: Plot) -> Drawing:
-    """A plot for the page."""
+    """Return a plot for the page."""
     return Drawing(plot.title, Markup(draw_svg(plot)), tuple((line.name, line.figure) for line in plot.lines))
 
 
@@ -154,7 +154,7 @@ def attribute_rows(report: Report) -> list[Row]:
 
 
 def panel_of(report: Report, trackers: Sequence[tuple[str, SequenceScore]], looks: Mapping[str, Style]) -> Panel:
-    """What opens for a sequence, given every tracker on it."""
+    """Return the details of a sequence, given every tracker on it."""
     score = trackers[0][1]
     strip = report.strips.get(score.name, ())
     plot = time_plot(trackers, looks, [picture.frame for picture in strip])
@@ -177,20 +177,20 @@ def shown_pictures(pictures: Iterable[Picture], trackers: Sequence[tuple[str, Se
 
 
 def comparison_cell(comparison: Comparison) -> Cell:
-    """The difference of two trackers, marked where its interval leaves zero out."""
+    """Return the difference of two trackers, marked where its interval leaves zero out."""
     low, high = comparison.interval
     text = figure_text(comparison.difference, sign="+")
     return Cell(comparison.difference, text, low > 0 or high < 0, low, high)
 
 
 def reach_of(comparisons: Iterable[Comparison]) -> float:
-    """How far the intervals reach from zero, for a scale that they all fit on."""
+    """Return how far the intervals reach from zero, for a scale that they all fit on."""
     ends = [abs(end) for each in comparisons for end in each.interval if math.isfinite(end)]
     return max(ends, default=0.0) or 1.0
 
 
 def grouped(report: Report, describe: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, list[str]]]:
-    """What was said about the making of results, each with the trackers that it is true for."""
+    """Return the statements about the runs, each with the trackers that it is true for."""
     groups: dict[str, list[str]] = {}
     for name in report.trackers:
         if name in report.records:

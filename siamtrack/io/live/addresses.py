@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from siamtrack.errors import SourceError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp")
-"""What a stream's address may begin with; others of FFmpeg's read files, or put addresses together."""
+"""Schemes of a stream's address; others of FFmpeg's read files, or put addresses together."""
 WITHOUT_HOST = ("udp", "tcp")
 """Schemes that may name no host, and listen then."""
 
@@ -19,13 +19,13 @@ _SECRET = re.compile(r"([?&;][^=&;]*(?:pass|pwd|token|secret|key|auth)[^=&;]*=)[
 
 
 def scheme_of(source: str) -> str | None:
-    """What stands before `://`, in lower case; None where a source is no address."""
+    """Return the text before `://` in lower case; None where a source is no address."""
     found = _SCHEME.match(source)
     return None if found is None else found[1].lower()
 
 
 def shown_address(address: str) -> str:
-    """An address as it may be shown: `rtsp://user:***@host/1`, `http://host/video?pwd=***`."""
+    """Return an address as it may be shown: `rtsp://user:***@host/1`, `http://host/video?pwd=***`."""
     return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***@", address))
 
 

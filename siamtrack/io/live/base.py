@@ -1,4 +1,4 @@
-"""What every live source has in common: frames that say when they were captured, and a count of those left out."""
+"""Base of all live sources: frames that say when they were captured, and a count of those left out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LiveSource(ABC, Iterator[LiveFrame]):
     info: SourceInfo
     """`rate` is that of the driver, or 30 where it says nothing sensible."""
     is_file: bool
-    """Whether nothing is left out, and the frames come as fast as they are asked for."""
+    """Every frame is given, as fast as they are asked for."""
     dropped: int
     """Frames that were left out so far."""
     notice: str | None
@@ -48,7 +48,7 @@ class LiveSource(ABC, Iterator[LiveFrame]):
 
     @abstractmethod
     def poll(self, timeout: float) -> LiveFrame | None:
-        """The newest frame that was not given yet; None when there is none within `timeout` seconds.
+        """Return the newest frame that was not given yet; None when there is none within `timeout` seconds.
 
         Raises:
             StopIteration: at the end.

@@ -23,7 +23,7 @@ from siamtrack.io.live.capture import Capture
 from siamtrack.io.video.decoding import MAX_RATE
 
 DEVICES = Path("/dev")
-"""Where Linux has its device files."""
+"""Folder of the device files of Linux."""
 FAILURES = 10
 """Readings in a row that may fail before a camera counts as gone: a single picture may come damaged over USB."""
 PAUSE = 0.05
@@ -35,20 +35,20 @@ _NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 
 
 class Device(Protocol):
-    """What is used of `cv2.VideoCapture`."""
+    """Methods of `cv2.VideoCapture` that are used."""
 
     def read(self) -> tuple[bool, Any]:
-        """Whether there was a picture, and the picture: `(H, W, 3)` uint8 BGR."""
+        """Return whether there was a picture, and the picture: `(H, W, 3)` uint8 BGR."""
 
     def get(self, propId: int, /) -> float:
-        """A property, such as `cv2.CAP_PROP_FPS`."""
+        """Return a property, such as `cv2.CAP_PROP_FPS`."""
 
     def release(self) -> None:
         """Let go of the device."""
 
 
 def is_camera(source: str) -> bool:
-    """Whether a source names a camera: by number, or by a device file such as /dev/video2."""
+    """Return whether a source names a camera: by number, or by a device file such as /dev/video2."""
     return _NUMBER.fullmatch(source) is not None or source.startswith("/dev/")
 
 
@@ -70,7 +70,7 @@ class CameraCapture(Capture):
         self._last = time.monotonic()
 
     def read(self) -> NDArray[np.uint8] | None:
-        """As of `Capture`; None after a reading that failed."""
+        """See `Capture`; None after a reading that failed."""
         try:
             good, image = self._device.read()
         except cv2.error:  # a picture that its driver delivers and OpenCV cannot convert
@@ -94,7 +94,7 @@ class CameraCapture(Capture):
         return f"{self._name} gives no picture: another program may use it, or it is no camera; give another one"
 
     def interrupt(self) -> None:
-        """As of `Capture`; a driver that waits for a picture is left to it, up to its own 10 seconds."""
+        """See `Capture`; a driver that waits for a picture is left to it, up to its own 10 seconds."""
         self._interrupted.set()
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class CameraCapture(Capture):
 
 
 def sensible_rate(stated: float) -> Fraction:
-    """A driver's frames per second as an exact rate; 30 for 0, NaN and what else no camera does."""
+    """Return a driver's frames per second as an exact rate; 30 for 0, NaN and what else no camera does."""
     rate = Fraction(stated).limit_denominator(EXACT_RATES) if 0 < stated <= MAX_RATE else Fraction(0)
     return rate or DEFAULT_RATE
 
@@ -152,7 +152,7 @@ def _check(name: str, file: Path) -> None:
 
 
 def _others() -> str:
-    """The cameras that there are, where the system has a list."""
+    """Return the cameras that there are, where the system has a list."""
     if not sys.platform.startswith("linux"):
         return ""
     files = [file.name for file in DEVICES.glob("video*") if _NUMBER.fullmatch(file.name.removeprefix("video"))]

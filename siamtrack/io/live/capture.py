@@ -1,4 +1,4 @@
-"""What a camera and a network stream have in common: pictures that come by the clock, and may stop coming."""
+"""Base of cameras and network streams: pictures come by the clock, and may stop coming."""
 
 from __future__ import annotations
 

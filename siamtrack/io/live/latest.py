@@ -97,7 +97,7 @@ class LatestFrames(LiveSource):
             self._changed.notify_all()
 
     def poll(self, timeout: float) -> LiveFrame | None:
-        """As of `LiveSource`; the last picture is given out even after the source has ended."""
+        """See `LiveSource`; the last picture is given out even after the source has ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._over, timeout)
             frame, self._newest = self._newest, None
@@ -116,7 +116,7 @@ class LatestFrames(LiveSource):
         return frame
 
     def close(self) -> None:
-        """As of `LiveSource`; returns after two seconds at most.
+        """See `LiveSource`; returns after two seconds at most.
 
         A driver or a network that is waited for cannot be stopped: the thread ends by itself then, and releases what
         it reads, when its time-out falls due.

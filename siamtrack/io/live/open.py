@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 10.0
 """Seconds without an answer or a picture after which a source counts as silent."""
 TRIES = 10
-"""How often a stream is opened again in a row: about a minute and a half, besides the time that each try takes."""
+"""Number of tries to open a stream again: about a minute and a half, besides the time that each try takes."""
 
 
 def open_live(source: str | Path, *, timeout: float = TIMEOUT, tries: int = TRIES) -> LiveSource:
@@ -84,7 +84,7 @@ class FileFrames(LiveSource):
         self._told = 0
 
     def poll(self, timeout: float) -> LiveFrame | None:
-        """The next frame, which a file always has."""
+        """Return the next frame, which a file always has."""
         return next(self)
 
     def __next__(self) -> LiveFrame:
@@ -97,5 +97,5 @@ class FileFrames(LiveSource):
         raise StopIteration
 
     def close(self) -> None:
-        """As of `LiveSource`."""
+        """See `LiveSource`."""
         self._source.close()

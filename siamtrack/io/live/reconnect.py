@@ -45,7 +45,7 @@ class ReconnectingCapture(Capture):
         self._interrupted = Event()
 
     def read(self) -> NDArray[np.uint8] | None:
-        """As of `Capture`; None after each step of opening it again, with `notice` set."""
+        """See `Capture`; None after each step of opening it again, with `notice` set."""
         try:
             if self._capture is None:
                 if not self._interrupted.wait(self._wait):
@@ -73,7 +73,7 @@ class ReconnectingCapture(Capture):
         logger.warning("%s", self.notice)
 
     def interrupt(self) -> None:
-        """As of `Capture`; waiting ends at once, a try that is under way at its time-out."""
+        """See `Capture`; waiting ends at once, a try that is under way at its time-out."""
         self._interrupted.set()
         capture = self._capture
         if capture is not None:

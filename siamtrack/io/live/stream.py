@@ -54,7 +54,7 @@ class StreamCapture(Capture):
         self._stream.codec_context.flags |= Flags.low_delay
         self.rate = frame_rate(self._stream) or DEFAULT_RATE
         self.recorded = container.duration is not None
-        """Whether it has an end: a file on a server, not a camera. Its pictures come at their times, not faster."""
+        """The stream has an end: a file on a server, not a camera. Its pictures come at their times, not faster."""
         # Of all streams: where the sound comes and the pictures do not, the time-out of reading never falls due.
         self._packets: Iterator[Packet[Any]] = container.demux()
         self._decoded: deque[VideoFrame] = deque()
@@ -63,7 +63,7 @@ class StreamCapture(Capture):
         self._began: float | None = None
 
     def read(self) -> NDArray[np.uint8]:
-        """As of `Capture`; there is always a picture, or an error."""
+        """See `Capture`; there is always a picture, or an error."""
         began = time.monotonic()
         while not self._decoded:
             packet = self._next_packet(began)
@@ -101,7 +101,7 @@ class StreamCapture(Capture):
         return f"'{self._name}' stalled: no picture for {seconds(self._timeout)}"
 
     def interrupt(self) -> None:
-        """As of `Capture`; FFmpeg cannot be interrupted from another thread and reads on up to its time-out."""
+        """See `Capture`; FFmpeg cannot be interrupted from another thread and reads on up to its time-out."""
         self._interrupted.set()
 
     def close(self) -> None:

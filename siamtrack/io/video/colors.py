@@ -1,4 +1,4 @@
-"""From a picture's colors to those of a video: BT.709, limited range, one pair of chroma values for four pixels.
+"""Colors of a picture as those of a video: BT.709, limited range, one pair of chroma values for four pixels.
 
 FFmpeg's conversion takes four times as long, half of it for the rounding that keeps white from coming back with a tint.
 """

@@ -1,4 +1,4 @@
-"""What a video file and a stream share: what to decode, at which rate, in which colors, and which side is up."""
+"""Decoding that a video file and a stream share: the stream to decode, its rate, its colors, and its orientation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_RATE = 1000
 
 
 def video_stream(name: str, container: InputContainer) -> VideoStream:
-    """The first stream of pictures in a file or a network stream.
+    """Return the first stream of pictures in a file or a network stream.
 
     Raises:
         SourceError: when there is none, or none that can be decoded; it speaks of `name`.
@@ -49,7 +49,7 @@ def frame_rate(stream: VideoStream) -> Fraction | None:
 
 
 def try_decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame] | None:
-    """The frames that come out at a packet (None flushes the decoder); None when there is an error."""
+    """Return the frames that come out at a packet (None flushes the decoder); None when there is an error."""
     try:
         return stream.decode(packet)
     except av.error.FFmpegError as error:
@@ -66,7 +66,7 @@ class Upright:
         self._known = False
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """The picture of a frame: `(H, W, 3)` uint8 BGR, contiguous."""
+        """Return the picture of a frame: `(H, W, 3)` uint8 BGR, contiguous."""
         if not self._known:
             self._matrix, self._known = _display_matrix(frame), True
         # Without ACCURATE_RND, which takes twice as long here and comes no closer: colors are at most 2 levels off.
@@ -76,7 +76,7 @@ class Upright:
 
 
 def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
-    """How a frame is to be turned; asked of one frame of a video only.
+    """Return how a frame is to be turned; asked of one frame of a video only.
 
     A frame and its `side_data` hold each other, so that the picture's memory waits for the garbage collector.
     """

@@ -38,7 +38,7 @@ MAX_RATE_TERM = 65535
 """Largest numerator and denominator of a frame rate that every container and encoder here holds (MPEG-4: 16 bits)."""
 
 MOST_THREADS = 8
-"""Of the encoder, unless it is told: each holds a frame or two, and a tracker wants cores as well."""
+"""Most threads of the encoder by default: each holds a frame or two, and a tracker wants cores as well."""
 
 _BT709 = 1  # ISO/IEC 23091-2: the same number for primaries, transfer and matrix
 
@@ -119,10 +119,10 @@ class VideoEncoder:
         self.encode(self.convert(image))
 
     def convert(self, image: NDArray[Any]) -> VideoFrame:
-        """The first half of `write`: what `encode` takes. One thread may convert while another encodes.
+        """Return the first half of `write`: what `encode` takes. One thread may convert while another encodes.
 
         Args:
-            image: as of `write`.
+            image: see `write`.
         """
         picture = letterbox(to_bgr8(image), self._width, self._height)
         # Every pixel of the source stays; yuv420p needs even sides.
@@ -187,7 +187,7 @@ class VideoEncoder:
 
 
 def checked_video(path: str | Path) -> Path:
-    """The path of a video to write, whose folder exists.
+    """Return the path of a video to write, whose folder exists.
 
     Raises:
         UsageError: for an extension that is none of `VIDEO_EXTENSIONS`.
@@ -201,7 +201,7 @@ def checked_video(path: str | Path) -> Path:
 
 
 def _representable(rate: Fraction) -> Fraction:
-    """The nearest rate with terms up to `MAX_RATE_TERM`; 30000/1001 and its like stay as they are."""
+    """Return the nearest rate with terms up to `MAX_RATE_TERM`; 30000/1001 and its like stay as they are."""
     rate = max(rate.limit_denominator(MAX_RATE_TERM), Fraction(1, MAX_RATE_TERM))
     if rate.numerator > MAX_RATE_TERM:
         rate = 1 / (1 / rate).limit_denominator(MAX_RATE_TERM)
@@ -209,7 +209,7 @@ def _representable(rate: Fraction) -> Fraction:
 
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The memory of a plane, `(H, W')`: its lines may be longer than those of the picture."""
+    """Return the memory of a plane, `(H, W')`: its lines may be longer than those of the picture."""
     return np.frombuffer(cast("memoryview[int]", plane), np.uint8).reshape(-1, plane.line_size)
 
 
@@ -227,7 +227,9 @@ def _configure(context: VideoCodecContext, width: int, height: int, rate: Fracti
 
 
 def _encodes(name: str, width: int, height: int, rate: Fraction) -> bool:
-    """Whether an encoder is in this build and opens with these settings (a hardware one may be listed and absent)."""
+    """Return whether an encoder is in this build and opens with these settings (a hardware one may be listed and
+    absent).
+    """
     try:
         context = cast(VideoCodecContext, CodecContext.create(name, "w"))
         _configure(context, width, height, rate)

@@ -129,7 +129,7 @@ class VideoSource(Source):
             self._warn(shortfall)
 
     def _decode_again(self, times: list[int]) -> Iterator[VideoFrame]:
-        """The frames at these times, at the end of the video, decoded without threads.
+        """Yield the frames at these times, at the end of the video, decoded without threads.
 
         When the decoder is flushed, one damaged packet costs all the frames that its threads still hold (PyAV cannot
         go on after an error there); there are as many as there are threads.
@@ -175,7 +175,7 @@ class VideoSource(Source):
         )
 
     def _shortfall(self, decoded: int) -> str | None:
-        """A line on what the header promises and the file does not hold."""
+        """Return a line on what the header promises and the file does not hold."""
         if self._promised is not None:
             if self._packets >= self._promised:
                 return None
@@ -228,7 +228,7 @@ def _stated_seconds(container: InputContainer, stream: VideoStream) -> Fraction 
 
 
 def _demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of a stream up to the end or to where the file cannot be read on."""
+    """Yield the packets of a stream up to the end or to where the file cannot be read on."""
     packets = container.demux(stream)
     while True:
         try:

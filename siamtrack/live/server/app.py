@@ -43,7 +43,7 @@ class OverError(UsageError):
 
 
 STATUS: dict[type[SiamTrackError], int] = {OverError: 404, BusyError: 409}
-"""How an error is answered; others with 400."""
+"""HTTP status of each error; others are answered with 400."""
 
 
 class Download(FileResponse):
@@ -68,7 +68,7 @@ class Download(FileResponse):
 
 @dataclass(eq=False)
 class Service:
-    """What all pages of a server share."""
+    """State that all pages of a server share."""
 
     tracker: Tracker
     access: Access
@@ -76,12 +76,12 @@ class Service:
     model: str = ""
     """Name of the tracker's model, to be told."""
     cameras: bool = False
-    """Whether pages may open cameras of the server."""
+    """Pages may open cameras of the server."""
     cookie_name: str = "siamtrack"
 
 
 def build_app(service: Service) -> FastAPI:
-    """The application of a server.
+    """Return the application of a server.
 
     Its sessions live in a temporary folder, each in one of its own that is removed when the page leaves; the whole
     folder goes when the application ends.

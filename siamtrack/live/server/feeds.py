@@ -26,17 +26,17 @@ class Feed(ABC):
 
     name: str
     frames: int | None
-    """How many there will be, where that is known."""
+    """Number of frames, where it is known."""
     paced: bool
-    """Whether it comes faster than it is to be shown: frames then wait for their time."""
+    """Frames come faster than they are shown, and wait for their time."""
     over: bool = False
-    """Whether `poll` gives nothing any more."""
+    """Gives no more frames."""
     why: str | None = None
     """One line that says why it is over; None at the end of a video."""
 
     @abstractmethod
     def poll(self) -> Frame | None:
-        """The next frame; None when there is none yet, or none any more.
+        """Return the next frame; None when there is none yet, or none any more.
 
         Raises:
             SiamTrackError: when the source cannot be read on.
@@ -44,11 +44,11 @@ class Feed(ABC):
 
     @abstractmethod
     def pace(self) -> Pace:
-        """How it is recorded."""
+        """Return how it is recorded."""
 
     @property
     def notice(self) -> str | None:
-        """What is wrong at present."""
+        """Return the present fault of the source."""
         return None
 
     @abstractmethod
@@ -78,7 +78,7 @@ class UploadFeed(Feed):
         self.frames = self._source.info.count
 
     def poll(self) -> Frame | None:
-        """As of `Feed`."""
+        """See `Feed`."""
         frame = next(self._source, None)
         if frame is None:
             self.over = True
@@ -86,11 +86,11 @@ class UploadFeed(Feed):
         return frame
 
     def pace(self) -> Pace:
-        """As of `Feed`."""
+        """See `Feed`."""
         return EachOnce(self._source.info.rate)
 
     def close(self) -> None:
-        """As of `Feed`."""
+        """See `Feed`."""
         self._source.close()
 
 
@@ -105,7 +105,7 @@ class CameraFeed(Feed):
         self._source = source
 
     def poll(self) -> Frame | None:
-        """As of `Feed`."""
+        """See `Feed`."""
         try:
             frame = self._source.poll(WAIT)
         except StopIteration:
@@ -114,16 +114,16 @@ class CameraFeed(Feed):
         return None if frame is None else Frame(frame.index, frame.time, frame.image)
 
     def pace(self) -> Pace:
-        """As of `Feed`."""
+        """See `Feed`."""
         return ByTheClock()
 
     @property
     def notice(self) -> str | None:
-        """As of `Feed`."""
+        """See `Feed`."""
         return self._source.notice
 
     def close(self) -> None:
-        """As of `Feed`."""
+        """See `Feed`."""
         self._source.close()
 
 

@@ -10,7 +10,7 @@ from siamtrack.errors import UsageError
 from siamtrack.live.server.limits import Limits
 
 QUALITY = 80
-"""Of the frames that the server sends, 0 to 100."""
+"""Quality of the JPEG frames that the server sends, 0 to 100."""
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _BASELINE = (0xC0, 0xC1)
@@ -67,6 +67,6 @@ def decode_jpeg(data: bytes, limits: Limits) -> NDArray[np.uint8]:
 
 
 def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
-    """A picture, `(H, W, 3)` uint8 BGR, as JPEG."""
+    """Return a picture, `(H, W, 3)` uint8 BGR, as JPEG."""
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return data.tobytes()

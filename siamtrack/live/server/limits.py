@@ -1,4 +1,4 @@
-"""How much one server gives away: to all pages together, and to each."""
+"""Limits of one server: for all pages together, and for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LimitError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a page may ask for.
+    """Limits of the requests of a page.
 
     Raises:
         UsageError: when one of them is not a positive number.

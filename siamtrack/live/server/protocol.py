@@ -1,4 +1,4 @@
-"""What a page and the server say to each other, over one WebSocket a page.
+"""Messages between a page and the server, over one WebSocket a page.
 
 The server greets with `hello`. The page then says where frames come from: `webcam` (its own, frames go up), `upload`
 (the video that it has posted before) or `camera` (one of the server's); each begins anew, without targets, and is
@@ -137,7 +137,7 @@ class Hello(Message):
     version: str
     model: str
     cameras: bool
-    """Whether `camera` is allowed."""
+    """Allows `camera`."""
     allowed: Allowed
 
 
@@ -148,7 +148,7 @@ class Opened(Message):
     kind: Literal["webcam", "upload", "camera"]
     name: str
     frames: int | None = None
-    """How many there will be, where that is known."""
+    """Number of frames, where it is known."""
     paused: bool = False
 
 
@@ -169,7 +169,7 @@ class Boxes(Message):
     time: float
     """Seconds since the source began."""
     milliseconds: float
-    """From the frame's arrival to its boxes."""
+    """Milliseconds from the frame's arrival to its boxes."""
     targets: tuple[Seen, ...]
 
 
@@ -192,19 +192,19 @@ class Ended(Message):
 
 
 class Notice(Message):
-    """What is wrong with the source at present; None when all is well again."""
+    """Present fault of the source; None when it works again."""
 
     type: Literal["notice"] = "notice"
     text: str | None
 
 
 class Problem(Message):
-    """What could not be done and what helps, in one line."""
+    """Problem and remedy, in one line."""
 
     type: Literal["problem"] = "problem"
     text: str
     frame: int | None = None
-    """Of a frame that gets no boxes."""
+    """Number of a frame that gets no boxes."""
 
 
 class SentFrame(NamedTuple):
@@ -245,13 +245,13 @@ def read_frame(data: bytes) -> SentFrame:
 
 
 def pack_picture(boxes: Boxes, jpeg: bytes) -> bytes:
-    """The binary message of a frame of the server's source."""
+    """Return the binary message of a frame of the server's source."""
     text = boxes.model_dump_json().encode()
     return _LENGTH.pack(len(text)) + text + jpeg
 
 
 def as_seen(rows: Iterable[Row]) -> tuple[Seen, ...]:
-    """The rows of a frame as the page gets them; those without a box are left out."""
+    """Return the rows of a frame as the page gets them; those without a box are left out."""
     return tuple(
         Seen(id=row.target, box=tuple(row.box), score=row.score or 0.0, status=row.status)
         for row in rows

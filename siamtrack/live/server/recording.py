@@ -1,4 +1,4 @@
-"""What a session leaves behind: the annotated video and the table of boxes, of one source each."""
+"""Recording of a session: the annotated video and the table of boxes, of one source each."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LONGEST_GAP = 1.0
 
 
 class Pace(Protocol):
-    """How a source becomes a video of a constant rate."""
+    """Conversion of a source to a video of a constant rate."""
 
     rate: Fraction
 
     def copies(self, time: float) -> int:
-        """How often the frame at this time, in seconds, is written."""
+        """Return how often the frame at this time, in seconds, is written."""
 
 
 class EachOnce:
@@ -40,7 +40,7 @@ class EachOnce:
         self.rate = rate
 
     def copies(self, time: float) -> int:
-        """As of `Pace`."""
+        """See `Pace`."""
         return 1
 
 
@@ -54,7 +54,7 @@ class ByTheClock:
         self._written = 0
 
     def copies(self, time: float) -> int:
-        """As of `Pace`; the frame stands for the time since the one before."""
+        """See `Pace`; the frame stands for the time since the one before."""
         if self._last is not None:
             self._shown += min(max(time - self._last, 0.0), LONGEST_GAP)
         self._last = time

@@ -29,7 +29,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Of every answer: the page loads nothing from elsewhere, and nobody else shows or reads it."""
+"""Headers of every answer: the page loads nothing from elsewhere, and nobody else shows or reads it."""
 
 _READING = ("GET", "HEAD")
 
@@ -61,13 +61,13 @@ class Access:
 
     @property
     def cookie(self) -> str | None:
-        """What a browser shows after the token: it says nothing about it, and stays when the server is restarted."""
+        """Return the cookie that stands for the token. It does not reveal the token and outlives a restart."""
         if self.token is None:
             return None
         return hmac.new(self.token.encode(), b"siamtrack serve", hashlib.sha256).hexdigest()
 
     def allows_host(self, header: str) -> bool:
-        """Whether a request may name this host.
+        """Return whether a request may name this host.
 
         A page elsewhere can have its own name lead to 127.0.0.1 (DNS rebinding), and would then be of the same origin.
         Where the server is reached from outside its names are not known; there the token keeps such pages out.
@@ -75,24 +75,24 @@ class Access:
         return not is_loopback(self.host) or is_loopback(_host_name(header))
 
     def allows_origin(self, origin: str | None, host: str) -> bool:
-        """Whether a request comes from the server's own page."""
+        """Return whether a request comes from the server's own page."""
         if origin is None:
             return False
         parts = urlsplit(origin)
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
     def allows_token(self, token: str | None) -> bool:
-        """Whether this is the token, in a time that does not tell how much of it is right."""
+        """Return whether this is the token, in a time that does not tell how much of it is right."""
         return self.token is not None and token is not None and _same(token, self.token)
 
     def allows_cookie(self, value: str | None) -> bool:
-        """Whether this is what `cookie` gave; without a token, nothing is asked for."""
+        """Return whether this is what `cookie` gave; without a token, nothing is asked for."""
         expected = self.cookie
         return expected is None or (value is not None and _same(value, expected))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
+    """Return whether only this machine reaches a host."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -161,7 +161,7 @@ def _same(a: str, b: str) -> bool:
 
 
 def _host_name(header: str) -> str:
-    """The host of a Host header, without its port."""
+    """Return the host of a Host header, without its port."""
     try:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:

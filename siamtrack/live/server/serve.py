@@ -28,7 +28,7 @@ GRACE = 3
 
 @dataclass(frozen=True, slots=True)
 class ServeJob:
-    """What to serve, and to whom."""
+    """Settings of a server."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class ServeJob:
     precision: Precision | Literal["auto"]
     runtime: RuntimeName | Literal["auto"]
     cameras: bool
-    """Whether pages may open cameras of the server."""
+    """Pages may open cameras of the server."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -62,9 +62,10 @@ def serve(job: ServeJob, ready: Callable[[str], None]) -> None:
         tracker = load(
             job.model,
             device=job.device,
-            threads="auto" if job.threads is None else job.threads,
+            threads=job.threads,
             precision=job.precision,
             runtime=job.runtime,
+            autotune=True,
         )
         _warm_up(tracker)
         service = Service(
@@ -83,7 +84,7 @@ def serve(job: ServeJob, ready: Callable[[str], None]) -> None:
 
 
 def build_server(service: Service) -> uvicorn.Server:
-    """The server of an application, to be run on a listening socket."""
+    """Return the server of an application, to be run on a listening socket."""
     config = uvicorn.Config(
         build_app(service),
         log_level=logging.WARNING,
@@ -99,7 +100,7 @@ def build_server(service: Service) -> uvicorn.Server:
 
 
 def address(host: str, port: int, token: str | None) -> str:
-    """What to open in a browser."""
+    """Return the address to open in a browser."""
     name = socket.gethostname() if host in ("0.0.0.0", "::") else host
     shown = f"[{name}]" if ":" in name else name
     return f"http://{shown}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")

@@ -66,7 +66,7 @@ class Session:
     def __init__(self, tracker: Tracker, worker: Worker, limits: Limits, folder: Path) -> None:
         folder.mkdir()
         self.uploading = SingleFlight("a video is being uploaded already: wait for its end, or reload the page")
-        """Of whoever writes or opens the uploaded video."""
+        """Lock of the uploaded video."""
         self.saving_table = SingleFlight("the table is being downloaded already: wait for its end")
         self.saving_video = SingleFlight("the video is being downloaded already: wait for its end")
         self.id = secrets.token_urlsafe(16)
@@ -163,7 +163,7 @@ class Session:
         return newest.frame.index, self._rows(newest)
 
     async def export_csv(self) -> Path:
-        """The table of boxes up to now, a new file that the caller removes.
+        """Return the table of boxes up to now, a new file that the caller removes.
 
         Raises:
             UsageError: when nothing is recorded yet.
@@ -172,7 +172,7 @@ class Session:
         return await self._export(Recording.export_csv, ".csv")
 
     async def export_video(self) -> Path:
-        """The annotated video up to now, a new file that the caller removes.
+        """Return the annotated video up to now, a new file that the caller removes.
 
         Raises:
             UsageError: when nothing is recorded yet.

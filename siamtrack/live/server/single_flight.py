@@ -1,4 +1,4 @@
-"""What a page may do only once at a time."""
+"""Actions that a page may do only once at a time."""
 
 from __future__ import annotations
 

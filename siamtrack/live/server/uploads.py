@@ -13,7 +13,7 @@ from siamtrack.errors import OutputError, SourceError, UsageError
 from siamtrack.live.server.limits import Limits
 
 NAME = "upload"
-"""Of the file in a session's folder; without an ending, so that its content alone says what it is."""
+"""Name of the file in a session's folder; without an ending, so that its content alone says what it is."""
 
 _CONTAINERS: tuple[tuple[str, bytes, tuple[int, ...]], ...] = (
     ("mp4", b"ftyp", (4,)),
@@ -28,7 +28,7 @@ _CONTAINERS: tuple[tuple[str, bytes, tuple[int, ...]], ...] = (
     ("mpegts", b"\x47", (0, 188, 376)),  # one letter, that stands before each packet
     ("asf", b"\x30\x26\xb2\x75", (0,)),
 )
-"""What FFmpeg calls the containers that are taken, a mark of each, and all places where the file has it.
+"""Containers that are accepted: FFmpeg's name, a mark of each, and all places where the file has it.
 
 FFmpeg opens much more, playlists among it, which name other files and addresses that the server would then read.
 """

@@ -16,8 +16,8 @@ from got10k.datasets import GOT10k, ImageNetVID, LaSOT
 from got10k.datasets.trackingnet import TrackingNet
 from numpy.typing import NDArray
 
-from siamtrack.datasets import training_tracks
-from siamtrack.datasets.training_layouts import LAYOUTS, read_coco, read_got10k, read_lasot, read_trackingnet, read_vid
+from siamtrack.datasets import coco, got10k, lasot, trackingnet, training_tracks, vid
+from siamtrack.datasets.training_sets import FORMATS
 from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import DataError
 from siamtrack.training.augmentation import PhotometricSettings
@@ -231,7 +231,7 @@ def test_frames_of_a_sequence_may_change_size(tmp_path: Path) -> None:
 
 
 def test_got10k_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
-    contents = read_got10k(write_got10k(tmp_path))
+    contents = got10k.read_training_set(write_got10k(tmp_path))
     for subset, tracks in (("train", contents.tracks), ("val", contents.validation)):
         toolkit = GOT10k(str(tmp_path), subset=subset, return_meta=True)
         assert [track.name for track in tracks] == toolkit.seq_names
@@ -255,7 +255,7 @@ def test_lasot_is_one_based_and_its_test_split_is_not_trained_on(tmp_path: Path)
 
 
 def test_lasot_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
-    (track,) = (track for track in read_lasot(write_lasot(tmp_path)).tracks if track.name == "airplane-10")
+    (track,) = (track for track in lasot.read_training_set(write_lasot(tmp_path)).tracks if track.name == "airplane-10")
     # The constructor of 0.1.3 raises a TypeError whatever it is given; these are the attributes that it would set.
     toolkit = LaSOT.__new__(LaSOT)
     toolkit.return_meta = True
@@ -281,7 +281,7 @@ def test_trackingnet_is_zero_based_and_equal_names_are_kept_apart(tmp_path: Path
 
 
 def test_trackingnet_is_read_as_the_toolkit_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    track = read_trackingnet(write_trackingnet(tmp_path)).tracks[0]
+    track = trackingnet.read_training_set(write_trackingnet(tmp_path)).tracks[0]
     # The constructor asks for all twelve chunks and forgets `frames`; names are sorted only if they have no folder.
     toolkit = TrackingNet.__new__(TrackingNet)
     toolkit.seq_names, toolkit.seq_dirs = [track.name], [""]
@@ -305,7 +305,7 @@ def test_vid_counts_from_zero_and_has_a_track_for_every_object_that_stays(tmp_pa
 
 
 def test_vid_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
-    tracks = read_vid(write_vid(tmp_path / "data")).tracks
+    tracks = vid.read_training_set(write_vid(tmp_path / "data")).tracks
     toolkit = ImageNetVID(str(tmp_path / "data"), cache_dir=str(tmp_path / "cache"))
     assert [track.name for track in tracks] == toolkit.seq_names
     for track in tracks:
@@ -392,12 +392,12 @@ def test_the_box_is_on_the_pixels_that_the_data_set_means(tmp_path: Path, name: 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_layout_is_recognized_by_what_is_in_it_alone(tmp_path: Path, name: str) -> None:
     root = WRITERS[name](tmp_path)
-    assert [layout.name for layout in LAYOUTS if layout.fits(root)] == [name]
+    assert [layout.name for layout in FORMATS if layout.fits(root)] == [name]
 
 
 def test_our_own_folders_are_no_layout(training_folder: Path) -> None:
     for folder in (training_folder, *training_folder.iterdir()):
-        assert not [layout.name for layout in LAYOUTS if layout.fits(folder)]
+        assert not [layout.name for layout in FORMATS if layout.fits(folder)]
 
 
 def test_several_data_sets_and_our_own_stand_side_by_side(
@@ -577,4 +577,4 @@ def test_coco_objects_need_their_photograph_in_the_table(tmp_path: Path) -> None
     content["images"] = content["images"][:1]
     table.write_text(json.dumps(content))
     with pytest.raises(DataError, match="in image 25, which the table does not list"):
-        read_coco(tmp_path)
+        coco.read_training_set(tmp_path)

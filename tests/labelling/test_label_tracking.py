@@ -1,4 +1,4 @@
-"""The real tracker on rendered frames: what it labels, and what a check keeps of it."""
+"""Tracking between key frames with the real tracker on rendered frames."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import pytest
 from labelled_videos import COVERED, behind_a_board, make_store, straight_on, write_pictures
 
 from siamtrack.boxes import Box, iou
-from siamtrack.labelling.annotations import Annotations, Key
-from siamtrack.labelling.follow import follower
 from siamtrack.labelling.frames import FrameStore
-from siamtrack.labelling.tracks import Follow, checked, fill, tracked
+from siamtrack.labelling.key_frames import KeyFrame, KeyFrames
+from siamtrack.labelling.propagation import (
+    TrackRange,
+    fill_boxes,
+    track_and_check,
+    track_both_ways,
+    track_stored_frames,
+)
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -29,26 +34,26 @@ def covered(tmp_path: Path) -> Iterator[FrameStore]:
         yield store
 
 
-def follow(tracker: Tracker, frames: FrameStore) -> Follow:
-    return follower(lambda: tracker, frames, lambda: None)
+def track_range(tracker: Tracker, frames: FrameStore) -> TrackRange:
+    return track_stored_frames(lambda: tracker, frames, lambda: None)
 
 
-def test_a_target_that_is_seen_all_the_time_is_labelled_well(tracker: Tracker, clear: FrameStore) -> None:
+def test_track_both_ways_labels_a_visible_target_well(tracker: Tracker, clear: FrameStore) -> None:
     truth = np.array(straight_on()[1])
-    keys = Annotations.of([Key(0, Box(*truth[0])), Key(49, Box(*truth[49]))])
-    boxes = fill(keys, 50, tracked(follow(tracker, clear)))
+    keys = KeyFrames.of([KeyFrame(0, Box(*truth[0])), KeyFrame(49, Box(*truth[49]))])
+    boxes = fill_boxes(keys, 50, track_both_ways(track_range(tracker, clear)))
     assert iou(boxes, truth).min() > 0.8
     assert iou(boxes, truth).mean() > 0.9
-    assert np.isfinite(fill(keys, 50, checked(follow(tracker, clear), 0.65))).all()
+    assert np.isfinite(fill_boxes(keys, 50, track_and_check(track_range(tracker, clear), 0.65))).all()
 
 
 @pytest.mark.parametrize("last", [49, None], ids=["two key frames", "one key frame"])
-def test_a_check_drops_the_frames_in_which_the_target_is_covered(
+def test_track_and_check_drops_frames_with_a_covered_target(
     tracker: Tracker, covered: FrameStore, last: int | None
 ) -> None:
     truth = np.array(behind_a_board()[1])
-    keys = Annotations.of(Key(frame, Box(*truth[frame])) for frame in (0, last) if frame is not None)
-    boxes = fill(keys, 50, checked(follow(tracker, covered), 0.65))
+    keys = KeyFrames.of(KeyFrame(frame, Box(*truth[frame])) for frame in (0, last) if frame is not None)
+    boxes = fill_boxes(keys, 50, track_and_check(track_range(tracker, covered), 0.65))
     kept = np.isfinite(boxes[:, 0])
     assert not kept[COVERED[1:-1]].any()
     assert kept[:16].all()
@@ -56,24 +61,24 @@ def test_a_check_drops_the_frames_in_which_the_target_is_covered(
     assert iou(boxes[kept], truth[kept]).min() > 0.7
 
 
-def test_every_frame_ticks_and_the_tracker_is_loaded_when_it_is_needed(tracker: Tracker, clear: FrameStore) -> None:
-    told: list[str] = []
+def test_track_stored_frames_counts_every_frame_and_loads_the_tracker_late(tracker: Tracker, clear: FrameStore) -> None:
+    events: list[str] = []
 
     def load() -> Tracker:
-        told.append("load")
+        events.append("load")
         return tracker
 
-    found = follower(load, clear, lambda: told.append("tick"))(range(9, 4, -1), straight_on()[1][9])
-    assert told == []
+    found = track_stored_frames(load, clear, lambda: events.append("count"))(range(9, 4, -1), straight_on()[1][9])
+    assert events == []
     assert len(list(found)) == 4
-    assert told == ["load", *["tick"] * 4]
+    assert events == ["load", *["count"] * 4]
 
 
-def test_frames_that_could_not_be_decoded_have_no_box(tracker: Tracker, tmp_path: Path) -> None:
+def test_track_stored_frames_gives_no_box_for_a_missing_frame(tracker: Tracker, tmp_path: Path) -> None:
     frames, truth = straight_on(8)
     folder = write_pictures(tmp_path / "video", frames)
     (folder / "3.png").write_bytes(b"not a picture")
     with make_store(folder) as store:
-        found = list(follow(tracker, store)(range(8), truth[0]))
+        found = list(track_range(tracker, store)(range(8), truth[0]))
     assert [box is None for box in found] == [False, False, True, False, False, False, False]
     assert iou(np.array(found[-1]), np.array(truth[-1])) > 0.8
