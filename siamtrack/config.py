@@ -40,8 +40,8 @@ class OnlineFilterSettings(Frozen):
     min_response: float = Field(0.3, ge=0, le=1)
     """Minimum of the maximum filter response in a frame that becomes a sample."""
     tolerance: float = Field(0, ge=0)
-    """A frame is not added when the squared error of the filter response is at most this fraction of the error of a zero
-    response."""
+    """A frame is not added when the squared error of the filter response is at most this fraction of the error of a
+    zero response."""
     sigma: float = Field(0.275, gt=0, le=1)
     """Width of the Gaussian label of the filter, in side lengths of the target."""
     regularization: float = Field(0.1, gt=0)
@@ -100,8 +100,8 @@ class LocalSearchSettings(Frozen):
     search_size: int = Field(192, ge=32)
     """Side of that crop in pixels at the scale of the exemplar's."""
     max_displacement: float = Field(0.1875, gt=0)
-    """Maximum displacement per axis, in target side lengths, for which the small search crop is used. A target that moves
-    further is searched in the full crop, in the same frame."""
+    """Maximum displacement per axis, in target side lengths, for which the small search crop is used. A target that
+    moves further is searched in the full crop, in the same frame."""
     threshold: float = Field(0.8, ge=0, le=1)
     """Confidence from which the small crop is used."""
     interval: int = Field(5, ge=1)
