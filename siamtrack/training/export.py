@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.cards import ModelCard
+from siamtrack.models.weights import save_network
 from siamtrack.system.machine import describe_machine
 from siamtrack.training.checkpoint import Checkpoint
 from siamtrack.training.loop import average_network
@@ -30,7 +31,7 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
     training = {
         "data": list(recipe.card.data),
         "steps": checkpoint.step,
-        "pairs": checkpoint.step * recipe.run.batch,
+        "pairs": checkpoint.step * recipe.run.batch_size,
         "minutes": round(checkpoint.seconds / 60, 1),
         "commit": checkpoint.commit,
         **({"continued from": checkpoint.base} if checkpoint.base else {}),

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from siamtrack.losses.box import box_loss
+from siamtrack.losses.contrastive import contrastive_map_loss
 from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
-from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
+from siamtrack.losses.triplet import triplet_map_loss
 from siamtrack.models.backbones import Backbone
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.training.dataset import Batch
@@ -82,7 +83,7 @@ def objective(
         triplet = triplet_map_loss(middle, near, margin=settings.triplet_margin, hardest=settings.triplet_negatives)
 
     foreign = processes.gather(batch.exemplar_groups)[:, None] != processes.gather(batch.search_groups)[None, :]
-    negatives = hardest_negatives_loss(crossed[foreign], settings.hardest)
+    negatives = hardest_negatives_loss(crossed[foreign], settings.hard_negatives)
 
     cells = gaussian_labels(offsets, settings.ranking_sigma)
     apparent = processes.gather(batch.scales)

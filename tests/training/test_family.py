@@ -10,11 +10,13 @@ import torch
 
 from siamtrack.config import ComparisonName
 from siamtrack.errors import RecipeError
+from siamtrack.losses.contrastive import contrastive_map_loss
 from siamtrack.losses.labels import disc_labels, grid_offsets
-from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
+from siamtrack.losses.triplet import triplet_map_loss
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, create_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.training.dataset import Batch
 from siamtrack.training.loop import initial_network
 from siamtrack.training.objective import objective
@@ -80,11 +82,11 @@ def test_the_recipes_of_the_family_differ_in_what_they_compare_only() -> None:
     assert len(FAMILY) == 4
     first, *others = (read_recipe(name) for name in FAMILY)
     for other in others:
-        for section in ("run", "tracking", "mix", "geometry", "light"):
+        for section in ("run", "tracking", "mix", "geometry", "photometric"):
             assert getattr(other, section) == getattr(first, section)
         assert other.model.init == first.model.init == "imagenet"
-        assert other.optimizer.model_copy(update={"rate_factors": {}}) == first.optimizer.model_copy(
-            update={"rate_factors": {}}
+        assert other.optimizer.model_copy(update={"learning_rate_factors": {}}) == first.optimizer.model_copy(
+            update={"learning_rate_factors": {}}
         )
         assert other.tracking.online_filter is None
 
