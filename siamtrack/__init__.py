@@ -2,11 +2,12 @@
 
     tracker = siamtrack.load()
     with siamtrack.open_source("clip.mp4") as source, siamtrack.VideoWriter("out.mp4", like=source) as video:
-        tracker.init(next(source).image, siamtrack.Box(120, 80, 64, 48))
-        for frame in source:
-            result = tracker.update(frame.image)
+        images = source.images()
+        tracker.init(next(images), siamtrack.Box(120, 80, 64, 48))
+        for image in images:
+            result = tracker.update(image)
             print(result.box, result.score, result.status)
-            video.write(siamtrack.draw(frame.image, result))
+            video.write(siamtrack.draw(image, result))
 
 Images are `(H, W, 3)` uint8 arrays in BGR order, boxes are `x, y, width, height` in pixels, 0-based and continuous.
 Names are imported when they are first used, so that `import siamtrack` itself stays quick.
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from siamtrack.io.sources import open_source
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
+    from siamtrack.models.weights import model_card
     from siamtrack.profiling.workflow import profile
     from siamtrack.tracking.confidence import Status
     from siamtrack.tracking.factory import load
+    from siamtrack.tracking.got10k import as_got10k_tracker
     from siamtrack.tracking.loop import track
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
@@ -51,6 +54,8 @@ _HOMES = {
     "VideoWriter": "siamtrack.io.video.writer",
     "draw": "siamtrack.io.draw",
     "list_models": "siamtrack.models.registry",
+    "model_card": "siamtrack.models.weights",
+    "as_got10k_tracker": "siamtrack.tracking.got10k",
     "load": "siamtrack.tracking.factory",
     "open_live": "siamtrack.io.live.open",
     "open_source": "siamtrack.io.sources",
@@ -72,11 +77,13 @@ __all__ = [
     "TrackingSettings",
     "VideoWriter",
     "__version__",
+    "as_got10k_tracker",
     "benchmark",
     "draw",
     "export",
     "list_models",
     "load",
+    "model_card",
     "open_live",
     "open_source",
     "profile",

@@ -23,7 +23,7 @@ from siamtrack.io.draw import COLORS
 
 if TYPE_CHECKING:
     from siamtrack.tracking.crops import Square
-    from siamtrack.tracking.state import Observation
+    from siamtrack.tracking.observation import Observation
 
 
 DPI = 120
@@ -139,7 +139,7 @@ def make_figure(explanation: Explanation) -> Figure:
     ticks = _positions(explanation, crop)(np.arange(len(seen.window)))
     window.contour(ticks, ticks, seen.window, [0.5 * seen.window.max()], colors="white", linewidths=1, linestyles=":")
     size = explanation.exemplar.shape[0]
-    decider = "with" if seen.learnt is None else "filter with"
+    decider = "with" if seen.filter_response is None else "filter with"
     titles = {
         "exemplar": f"exemplar, {size} px",
         "scales": "peak of each scale",

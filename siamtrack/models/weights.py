@@ -20,7 +20,7 @@ from siamtrack.models.cards import (
     read_card_text,
     read_verification_card,
 )
-from siamtrack.models.registry import Design, build_network, create_network, list_architectures
+from siamtrack.models.registry import Design, build_network, create_network, find_model, list_architectures
 from siamtrack.models.tensors import check_fit, one_line, put_tensors, read_tensors, shape_text, write_tensors
 
 if TYPE_CHECKING:
@@ -99,6 +99,22 @@ def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
         return from_siamfc_pytorch(path)
     card = read_card(path)
     return _build(path, read_tensors(path), card.design), card
+
+
+def model_card(model: str | Path) -> ModelCard:
+    """Return the card of a shipped model or of a weights file.
+
+    >>> siamtrack.model_card("siamtrack-lite").name
+    'siamtrack-lite'
+
+    Args:
+        model: a name of `list_models()`, or a `.safetensors`, `.pth` or `.pt` file.
+
+    Raises:
+        UsageError: for an unknown model.
+        WeightsError: see `read_card`; also for the folder of an exported model.
+    """
+    return read_card(find_model(model))
 
 
 def read_card(path: str | Path) -> ModelCard:

@@ -59,7 +59,7 @@ def known(digits: ClassSet) -> ClassSet:
 def test_every_loss_goes_down(kind: str, known: ClassSet, tmp_path: Path) -> None:
     seen: list[float] = []
     model = {"comparison": "manhattan"} if kind == "energy" else {}
-    recipe = small(kind, steps=60, run={"classes": 6, "each": 6}, model=model, optimizer={"rate": 3e-3})
+    recipe = small(kind, steps=60, run={"classes": 6, "each": 6}, model=model, optimizer={"learning_rate": 3e-3})
     train_verification(start_verification(recipe), known, tmp_path, lambda progress: seen.append(progress.loss))
     assert len(seen) == 3
     assert seen[-1] < 0.97 * seen[0]
