@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from siamtrack.config import RUNTIMES, Precision, RuntimeName, TrackingSettings
 from siamtrack.errors import UsageError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.weights import ModelCard, load_network
+from siamtrack.models.weights import load_network
 from siamtrack.runtime.autotune import FastestThreads, choose, fastest_threads, torch_precisions
 from siamtrack.runtime.base import Backend
 from siamtrack.runtime.devices import find_device, torch_threads

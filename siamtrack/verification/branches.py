@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.models.backbones import Backbone, check_images
-from siamtrack.models.initialization import draw_weights
+from siamtrack.models.backbones import Backbone, check_images, initialize_weights
 
 _WIDTHS = (32, 64, 128)
 """Channels of a `PatchBranch`, layer by layer."""
@@ -62,12 +61,12 @@ class PatchBranch(nn.Module):
         self.embed = nn.Linear(cin * side**2, dimension)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches.
@@ -101,12 +100,12 @@ class SequenceBranch(nn.Module):
         self.lstm = nn.LSTM(features, dimension, batch_first=True)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
 
     def forward(self, sequences: Tensor) -> Tensor:
         """Embed sequences of one length.
@@ -146,13 +145,13 @@ class TrunkBranch(nn.Module):
         self.embed = nn.Identity() if dimension is None else nn.Linear(backbone.out_channels, dimension)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
         self.backbone.initialize(generator)
-        draw_weights(self.embed, generator)
+        initialize_weights(self.embed, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed pictures.

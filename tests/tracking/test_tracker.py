@@ -17,10 +17,11 @@ from torch import nn
 from siamtrack.boxes import Box, iou
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.heads import CorrelationHead
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.runtime.base import Embedding
 from siamtrack.runtime.devices import find_device
 from siamtrack.tracking.confidence import Status
