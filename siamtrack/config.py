@@ -179,7 +179,7 @@ class TrackingSettings(Frozen):
     uncertain_threshold: float = Field(0.6, ge=0, le=1)
     """Smoothed confidence below which a target is reported as uncertain."""
     lost_threshold: float = Field(0.6, ge=0, le=1)
-    """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.fall`)."""
+    """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.drop`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
