@@ -2,11 +2,12 @@
 
     tracker = siamtrack.load()
     with siamtrack.open_source("clip.mp4") as source, siamtrack.VideoWriter("out.mp4", like=source) as video:
-        tracker.init(next(source).image, siamtrack.Box(120, 80, 64, 48))
-        for frame in source:
-            result = tracker.update(frame.image)
+        images = source.images()
+        tracker.init(next(images), siamtrack.Box(120, 80, 64, 48))
+        for image in images:
+            result = tracker.update(image)
             print(result.box, result.score, result.status)
-            video.write(siamtrack.draw(frame.image, result))
+            video.write(siamtrack.draw(image, result))
 
 Images are `(H, W, 3)` uint8 arrays in BGR order, boxes are `x, y, width, height` in pixels, 0-based and continuous.
 Names are imported when they are first used, so that `import siamtrack` itself stays quick.

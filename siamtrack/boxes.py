@@ -7,7 +7,7 @@ of a box is `x + width / 2`. Files of OTB, GOT-10k and VOT count the first pixel
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,18 @@ from siamtrack.errors import BoxError
 
 Image = NDArray[np.uint8]
 """A frame or a part of one: `(H, W, 3)` uint8 BGR, unless a signature names another color order."""
+
+
+class PillowImage(Protocol):
+    """An image of Pillow, in any mode."""
+
+    def convert(self, mode: str, /) -> Any:
+        """Return the image in another mode."""
+
+
+ImageLike = NDArray[np.integer[Any] | np.floating[Any]] | PillowImage
+"""A frame as a user has it: an array in the types that `cv2.imread` and `VideoCapture.read` declare, whose values must
+be uint8, or an image of Pillow, which is RGB."""
 
 MIN_SIDE = 2.0
 """Shortest side of a box that can be tracked, in pixels: a single pixel has no appearance."""

@@ -66,9 +66,9 @@ def main() -> int:
 def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
     """Print the weights, and what they are worth."""
     signals = np.concatenate([np.array(run.signals)[run.judged] for run in runs])
-    usual = np.concatenate([history(run, settings)[run.judged] for run in runs])
+    baseline = np.concatenate([history(run, settings)[run.judged] for run in runs])
     right = np.concatenate([run.right[run.judged] for run in runs])
-    features = np.hstack([signals, signals - usual])
+    features = np.hstack([signals, signals - baseline])
     names = [(kind, name) for kind in ("level_weights", "change_weights") for name in Signals._fields]
     fitted = [
         index for index, (_, name) in enumerate(names) if name != "filter_response" and features[:, index].std() > FLAT
@@ -87,12 +87,12 @@ def report(runs: Sequence[Run], settings: TrackingSettings) -> None:
 
 
 def history(run: Run, settings: TrackingSettings) -> NDArray[np.float64]:
-    """`(N, 5)`: what was usual for the target as far as was known before each frame."""
-    belief, usual = INITIAL_TRACK_STATE, []
+    """Return `(N, 5)`: the baseline of the signals before each frame."""
+    state, baselines = INITIAL_TRACK_STATE, []
     for signals in run.signals:
-        usual.append(belief.usual or signals)
-        belief, _ = update_state(belief, signals, 1.0, settings)
-    return np.array(usual)
+        baselines.append(state.baseline or signals)
+        state, _ = update_state(state, signals, 1.0, settings)
+    return np.array(baselines)
 
 
 def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:

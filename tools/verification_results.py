@@ -52,7 +52,7 @@ LOSSES: dict[str, dict[str, dict[str, object]]] = {
         "loss": {"kind": "energy"},
         "model": {"comparison": "manhattan"},
         "run": {"patches_per_class": 8},
-        "optimizer": {"rate": 5e-3},
+        "optimizer": {"learning_rate": 5e-3},
     },
     "triplet": {"loss": {"kind": "triplet", "margin": 0.5}, "run": {"classes_per_batch": 24}},
     "batch-hard": {"loss": {"kind": "batch-hard", "margin": 1.0}, "run": {"classes_per_batch": 12}},

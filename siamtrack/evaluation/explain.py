@@ -37,7 +37,7 @@ from siamtrack.tracking.loop import track
 
 if TYPE_CHECKING:
     from siamtrack.tracking.crops import Square
-    from siamtrack.tracking.state import Observation
+    from siamtrack.tracking.observation import Observation
     from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
@@ -332,7 +332,7 @@ def make_figure(explanation: Explanation) -> Figure:
     ticks = _positions(explanation, crop)(np.arange(len(seen.window)))
     window.contour(ticks, ticks, seen.window, [0.5 * seen.window.max()], colors="white", linewidths=1, linestyles=":")
     size = explanation.exemplar.shape[0]
-    decider = "with" if seen.learnt is None else "filter with"
+    decider = "with" if seen.filter_response is None else "filter with"
     titles = {
         "exemplar": f"exemplar, {size} px",
         "scales": "peak of each scale",

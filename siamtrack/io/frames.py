@@ -113,6 +113,10 @@ class Source(ABC, Iterator[Frame]):
     def __next__(self) -> Frame:
         return next(self._frames)
 
+    def images(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the images, `(H, W, 3)` uint8 BGR, of the frames that can be decoded; the others are left out."""
+        return (frame.image for frame in self if frame.image is not None)
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,7 +1,8 @@
-"""From the box maps of a network to the box that is reported: width and height apart, which the scale search ties.
+"""Box refinement: from the box maps of a network to the reported box, with width and height apart.
 
-The scale search decides where to look in the next frame. What is read here refines the box that is reported; the search
-follows it slowly (`TrackingSettings.box_scale_lr`), so that a bad reading does not lose a target.
+The scale search decides where to search in the next frame; it ties width and height. The predicted box refines the box
+that is reported. The search follows it only slowly (`TrackingSettings.box_scale_lr`), so that a wrong prediction does
+not lose a target.
 """
 
 from __future__ import annotations
@@ -17,19 +18,18 @@ from torch import Tensor
 from siamtrack.boxes import Box
 from siamtrack.config import TrackingSettings
 
-REACH = 1
+RADIUS = 1
 """Cells around the peak that are averaged, in each direction."""
-LIMIT = 1.0
-"""Greatest difference of the reported size from that of the scale search, in natural logarithms."""
-
-MISS = 0.3
-"""Greatest difference of sizes, in natural logarithms, that the search is corrected by at once."""
+MAX_SIZE_CHANGE = 1.0
+"""Maximum difference between the reported size and that of the scale search, in natural logarithms."""
+MAX_CORRECTION = 0.3
+"""Maximum difference of sizes, in natural logarithms, that the search is corrected by at once."""
 
 Pair = tuple[float, float]
 
 
 class BoxPrediction(NamedTuple):
-    """The target's box as it is read in a search crop."""
+    """Box of a target, as the head predicts it in a search crop."""
 
     center: Pair
     """Center `(x, y)` from the middle of the crop, in pixels of the crop."""
@@ -41,28 +41,31 @@ class BoxPrediction(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxRefinement:
-    """What is known about the shape of one target; a value, as the state that holds it."""
+    """Shape of one target; a value."""
 
     kernel: Tensor
-    """`(C, h, w)` what the target's exemplar is compared by when boxes are read."""
+    """`(C, h, w)` features of the exemplar for the box head."""
     exemplar_size: Pair
     """Width and height of the target in its exemplar crop, in pixels."""
     bias: Pair
-    """What the logarithms of a size read in the first frame exceed the truth by. A network reads the extent of what it
-    takes the target for, a user may have marked a part of it; the difference stays."""
+    """Bias of the predicted log size, measured in the first frame and subtracted afterwards. A user may mark a part of
+    the object that the network sees; the difference stays."""
     log_size: Pair
     """Logarithm of width and height in pixels of the frame, smoothed over time."""
     box: Box
-    """What is reported, in pixels, 0-based and continuous."""
+    """Reported box, in pixels, 0-based and continuous."""
 
-    def growth(self, found: Box) -> float:
-        """By how much the target exceeds the scale search's size, in natural logarithms, at most `MISS` either way."""
-        change = (self.log_size[0] + self.log_size[1] - math.log(found.area)) / 2
-        return min(max(change, -MISS), MISS)
+    def growth(self, searched: Box) -> float:
+        """Return by how much the target exceeds the size of the scale search, in natural logarithms.
+
+        The magnitude is `MAX_CORRECTION` at most.
+        """
+        change = (self.log_size[0] + self.log_size[1] - math.log(searched.area)) / 2
+        return min(max(change, -MAX_CORRECTION), MAX_CORRECTION)
 
 
 def decode_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> BoxPrediction:
-    """Read the box around a cell: the mean of its neighborhood, weighted by the square of the expected overlap.
+    """Return the box at a cell: the mean over its neighborhood, weighted by the square of the expected overlap.
 
     Args:
         maps: `(5, R, R)`: offset x and y in pixels of the crop, logarithm of width and height, logit of the overlap.
@@ -71,64 +74,64 @@ def decode_box(maps: NDArray[np.float32], cell: Pair, stride: int) -> BoxPredict
     """
     size = maps.shape[-1]
     column, row = (min(max(round(value), 0), size - 1) for value in cell)
-    rows = np.arange(max(row - REACH, 0), min(row + REACH + 1, size))
-    columns = np.arange(max(column - REACH, 0), min(column + REACH + 1, size))
-    near = maps[:, rows[:, None], columns[None, :]].astype(np.float64)
-    overlap = 0.5 + 0.5 * np.tanh(near[4] / 2)
+    rows = np.arange(max(row - RADIUS, 0), min(row + RADIUS + 1, size))
+    columns = np.arange(max(column - RADIUS, 0), min(column + RADIUS + 1, size))
+    window = maps[:, rows[:, None], columns[None, :]].astype(np.float64)
+    overlap = 0.5 + 0.5 * np.tanh(window[4] / 2)
     weights = overlap**2 / max(float((overlap**2).sum()), 1e-12)
     middle = (size - 1) / 2
-    x = ((columns[None, :] - middle) * stride + near[0]) * weights
-    y = ((rows[:, None] - middle) * stride + near[1]) * weights
+    x = ((columns[None, :] - middle) * stride + window[0]) * weights
+    y = ((rows[:, None] - middle) * stride + window[1]) * weights
     return BoxPrediction(
         (float(x.sum()), float(y.sum())),
-        (float((near[2] * weights).sum()), float((near[3] * weights).sum())),
+        (float((window[2] * weights).sum()), float((window[3] * weights).sum())),
         float(overlap.max()),
     )
 
 
 def refine(
-    known: BoxRefinement,
-    reading: BoxPrediction,
-    found: Box,
+    target: BoxRefinement,
+    prediction: BoxPrediction,
+    searched: Box,
     crop_center: Pair,
     crop_scale: float,
     settings: TrackingSettings,
 ) -> BoxRefinement:
-    """Take a reading into account.
+    """Return the shape of a target after a prediction.
 
     Args:
-        known: until now.
-        reading: of this frame.
-        found: box of the scale search in this frame.
+        target: shape before this frame.
+        prediction: of this frame.
+        searched: box of the scale search in this frame.
         crop_center: center `(x, y)` of the search crop in the frame, in pixels.
         crop_scale: pixels of the frame in a pixel of the search crop.
-        settings: how much to trust a reading.
+        settings: weights of a prediction.
     """
-    sizes = _log_size(known, reading, crop_scale)
-    log_size = np.array(known.log_size) + settings.box_size_lr * reading.quality * (sizes - np.array(known.log_size))
-    searched = np.log([found.width, found.height])
-    change = np.clip(settings.box_size_weight * (log_size - searched), -LIMIT, LIMIT)
-    width, height = (float(value) for value in np.exp(searched + change))
-    share = settings.box_center_weight * reading.quality
-    read_x, read_y = _center(reading, crop_center, crop_scale)
-    x, y = found.center
-    box = Box.from_center(x + share * (read_x - x), y + share * (read_y - y), width, height)
-    return replace(known, log_size=(float(log_size[0]), float(log_size[1])), box=box)
+    before, predicted = np.array(target.log_size), _log_size(target, prediction, crop_scale)
+    log_size = before + settings.box_size_lr * prediction.quality * (predicted - before)
+    searched_size = np.log([searched.width, searched.height])
+    change = np.clip(settings.box_size_weight * (log_size - searched_size), -MAX_SIZE_CHANGE, MAX_SIZE_CHANGE)
+    width, height = (float(value) for value in np.exp(searched_size + change))
+    weight = settings.box_center_weight * prediction.quality
+    predicted_x, predicted_y = _center(prediction, crop_center, crop_scale)
+    x, y = searched.center
+    box = Box.from_center(x + weight * (predicted_x - x), y + weight * (predicted_y - y), width, height)
+    return replace(target, log_size=(float(log_size[0]), float(log_size[1])), box=box)
 
 
-def predicted_box(known: BoxRefinement, reading: BoxPrediction, crop_center: Pair, crop_scale: float) -> Box:
-    """The box that a reading alone gives, in pixels of the frame; arguments as of `refine`."""
-    width, height = (float(value) for value in np.exp(_log_size(known, reading, crop_scale)))
-    return Box.from_center(*_center(reading, crop_center, crop_scale), width, height)
+def predicted_box(target: BoxRefinement, prediction: BoxPrediction, crop_center: Pair, crop_scale: float) -> Box:
+    """Return the box of a prediction alone, in pixels of the frame; see `refine` for the arguments."""
+    width, height = (float(value) for value in np.exp(_log_size(target, prediction, crop_scale)))
+    return Box.from_center(*_center(prediction, crop_center, crop_scale), width, height)
 
 
-def _log_size(known: BoxRefinement, reading: BoxPrediction, crop_scale: float) -> NDArray[np.float64]:
-    """`(2,)` logarithm of width and height in pixels of the frame."""
-    size = np.log(np.array(known.exemplar_size) * crop_scale)
-    log_size: NDArray[np.float64] = size + np.array(reading.log_size) - np.array(known.bias)
+def _log_size(target: BoxRefinement, prediction: BoxPrediction, crop_scale: float) -> NDArray[np.float64]:
+    """Return `(2,)`, the logarithm of width and height in pixels of the frame."""
+    size = np.log(np.array(target.exemplar_size) * crop_scale)
+    log_size: NDArray[np.float64] = size + np.array(prediction.log_size) - np.array(target.bias)
     return log_size
 
 
-def _center(reading: BoxPrediction, crop_center: Pair, crop_scale: float) -> Pair:
-    x, y = (crop_center[axis] + reading.center[axis] * crop_scale for axis in (0, 1))
+def _center(prediction: BoxPrediction, crop_center: Pair, crop_scale: float) -> Pair:
+    x, y = (crop_center[axis] + prediction.center[axis] * crop_scale for axis in (0, 1))
     return x, y

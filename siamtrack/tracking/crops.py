@@ -1,22 +1,24 @@
-"""Square crops around a target, also over and beyond the border of the frame, which is never copied."""
+"""Frames as the tracker takes them, and square crops of them, also across and beyond the border."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siamtrack.boxes import Image, ImageLike
 from siamtrack.errors import UsageError
 
+ColorOrder = Literal["bgr", "rgb"]
+"""Order of the channels of a frame."""
 Color = tuple[float, float, float]
 """Blue, green, red in 0..255."""
 
 
 class Square(NamedTuple):
-    """A square of whole pixels: first column and row, and number of columns and rows, at least 1."""
+    """Square of whole pixels: first column and row, and number of columns and rows, at least 1."""
 
     left: int
     top: int
@@ -24,32 +26,57 @@ class Square(NamedTuple):
 
 
 PADDED_SIDE = 2048
-"""Up to this many pixels a square that hangs over the border is padded before it is resized (12 MB); a larger one is
-warped, so that memory does not grow with the target."""
+"""Largest side of a square across the border that is padded before it is resized (12 MB). A larger square is warped, so
+that memory does not grow with the target."""
+
+
+def as_bgr(frame: ImageLike, color: ColorOrder) -> Image:
+    """Return a frame as `(H, W, 3)` uint8 BGR; an array in this order is returned itself.
+
+    Args:
+        frame: `(H, W, 3)` uint8, or an image of Pillow in any mode.
+        color: color order of an array. An image of Pillow is RGB in any case.
+
+    Raises:
+        UsageError: when the frame is something else.
+    """
+    if not isinstance(frame, np.ndarray) and hasattr(frame, "convert"):
+        frame, color = np.asarray(frame.convert("RGB")), "rgb"
+    if not isinstance(frame, np.ndarray):
+        raise UsageError(f"a frame is a NumPy array, (height, width, 3) uint8 BGR; this is a {type(frame).__name__}")
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+        raise UsageError(
+            f"a frame of shape {frame.shape} and type {frame.dtype} cannot be tracked: "
+            "give (height, width, 3) uint8 BGR, siamtrack.io.to_bgr8 converts"
+        )
+    return np.asarray(frame if color == "bgr" else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def clip_to_frame(point: tuple[float, float], frame: Image) -> tuple[float, float]:
+    """Return the point `(x, y)` of a frame that is nearest to a point, in pixels, 0-based and continuous."""
+    return min(max(point[0], 0.0), float(frame.shape[1])), min(max(point[1], 0.0), float(frame.shape[0]))
 
 
 def exemplar_side(width: float, height: float, context: float) -> float:
-    """Side in pixels of the square around a target that is its exemplar.
+    """Return the side in pixels of the exemplar square of a target.
 
     Args:
         width: width of the target in pixels.
         height: height of the target in pixels.
-        context: share of `width + height` that is added to both sides; 0.5 in SiamFC (Bertinetto et al. 2016, 3.4).
+        context: fraction of `width + height` that is added to both sides; 0.5 in SiamFC (Bertinetto et al. 2016, 3.4).
     """
     padding = context * (width + height)
     return math.sqrt((width + padding) * (height + padding))
 
 
-def mean_color(image: NDArray[np.uint8]) -> Color:
-    """Mean color of a frame: `(H, W, 3)` uint8 BGR to blue, green, red."""
+def mean_color(image: Image) -> Color:
+    """Return the mean color of a frame `(H, W, 3)` uint8 BGR: blue, green, red."""
     blue, green, red, _ = cv2.mean(image)
     return blue, green, red
 
 
-def crop(
-    image: NDArray[np.uint8], center: tuple[float, float], side: float, size: int, border: Color
-) -> NDArray[np.uint8]:
-    """Cut a square out of a frame and resize it bilinearly; what lies outside the frame has the border color.
+def crop(image: Image, center: tuple[float, float], side: float, size: int, border: Color) -> Image:
+    """Cut a square out of a frame and resize it bilinearly; the part outside the frame has the border color.
 
     Pixel `j` of the crop, whose center is `j + 0.5`, is the frame at `left + (j + 0.5) * side / size`.
 
@@ -76,17 +103,17 @@ def crop(
     return out
 
 
-def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], square: Square, border: Color) -> None:
-    """The crop of a square that lies on whole pixels, to the last bit as SiamFC's ports cut it.
+def crop_whole_pixels_into(out: Image, image: Image, square: Square, border: Color) -> None:
+    """Cut a square of whole pixels, to the last bit as SiamFC's ports cut it.
 
-    It differs from `crop` by one gray level here and there, because it resizes with OpenCV's fixed-point `resize`,
-    and at the rim, where it repeats the square's own pixels instead of looking beyond
-    them. Both are enough to make a tracker choose another scale now and then, so that paths part.
+    The result differs from that of `crop` in two ways. OpenCV's fixed-point `resize` changes single pixels by one gray
+    level. At the rim, the square's own pixels are repeated instead of those beyond it. Either difference can make a
+    tracker choose another scale in a frame, so that its path changes.
 
     Args:
-        out: `(size, size, 3)` uint8, contiguous, is overwritten with the crop, BGR.
+        out: `(size, size, 3)` uint8, contiguous; it is overwritten with the crop, BGR.
         image: `(H, W, 3)` uint8 BGR.
-        square: what to cut; it may lie outside the frame.
+        square: square to cut; it may lie outside the frame.
         border: color outside the frame, blue, green, red.
     """
     left, top, side = square
@@ -97,7 +124,7 @@ def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], squ
     if before_x + after_x + before_y + after_y == 0:
         cv2.resize(image[top : top + side, left : left + side], (size, size), dst=out)
     elif max(before_x + after_x, before_y + after_y) >= side:
-        out[:] = np.rint(border)  # nothing of the frame: what the branches below do to the color, without a frame
+        out[:] = np.rint(border)  # outside the frame: the color is rounded as in the branches below
     elif side > PADDED_SIDE:
         _warp_into(out, image, (left + side / 2, top + side / 2), side, border)
     else:
@@ -106,15 +133,13 @@ def crop_whole_pixels_into(out: NDArray[np.uint8], image: NDArray[np.uint8], squ
         cv2.resize(padded, (size, size), dst=out)
 
 
-def crop_middle_into(
-    out: NDArray[np.uint8], image: NDArray[np.uint8], square: Square, size: int, border: Color
-) -> None:
-    """The middle of the crop of `size` pixels that `crop_whole_pixels_into` cuts of a square, within a gray level.
+def crop_middle_into(out: Image, image: Image, square: Square, size: int, border: Color) -> None:
+    """Cut the middle of the crop that `crop_whole_pixels_into` makes of a square, equal within one gray level.
 
     Args:
-        out: `(s, s, 3)` uint8, contiguous, is overwritten, BGR; s is less than `size`, by an even number.
+        out: `(s, s, 3)` uint8, contiguous; it is overwritten, BGR. s is less than `size`, by an even number.
         image: `(H, W, 3)` uint8 BGR.
-        square: what the whole crop shows.
+        square: square of the whole crop.
         size: side of the whole crop.
         border: color outside the frame, blue, green, red.
     """
@@ -122,9 +147,7 @@ def crop_middle_into(
     _warp_into(out, image, (left + side / 2, top + side / 2), side * out.shape[0] / size, border)
 
 
-def _warp_into(
-    out: NDArray[np.uint8], image: NDArray[np.uint8], center: tuple[float, float], side: float, border: Color
-) -> None:
+def _warp_into(out: Image, image: Image, center: tuple[float, float], side: float, border: Color) -> None:
     size = out.shape[0]
     step = side / size
     # OpenCV puts the center of pixel 0 at 0, the continuous convention at 0.5: hence the halves.

@@ -1,6 +1,7 @@
-"""Where to look for a target that is lost: further and further from where it was last seen, to the whole frame.
+"""Redetection: where to search for a lost target, from the place where it was last seen to the whole frame.
 
-Every frame looks at a few places more, so that a lost target costs as much in each of them however large the frame is.
+Every frame searches a fixed number of additional places, so that the cost of a lost target does not depend on the size
+of the frame.
 """
 
 from __future__ import annotations
@@ -13,59 +14,62 @@ import numpy as np
 
 from siamtrack.boxes import Box, iou
 
-Place = tuple[float, float]
+Point = tuple[float, float]
 
-SAME = 0.5
-"""Boxes that overlap by more show the same target."""
+SAME_BOX_IOU = 0.5
+"""Boxes with a larger overlap show the same target."""
 
 
-def places(size: tuple[int, int], last: Place, reach: float, step: int, count: int) -> list[Place]:
-    """Centers of the search crops of a frame.
+def search_centers(size: tuple[int, int], last: Point, reach: float, step: int, count: int) -> list[Point]:
+    """Return the centers of the additional search crops of a frame.
 
-    The frame is laid out with squares that a search crop finds a target in; they are looked at in the order of their
-    distance from where the target was seen last, and then from the first one again.
+    A grid of squares covers the frame. In each of them a search crop around its center finds a target. They are
+    searched in the order of their distance from the place where the target was last seen, and then from the first one
+    again.
 
     Args:
         size: width and height of the frame in pixels.
-        last: center `(x, y)` of the target when it was seen last.
+        last: center `(x, y)` of the target where it was last seen.
         reach: side in pixels of the square around its center in which a search crop finds a target.
-        step: frames since the target was lost, 0 in the first one that looks elsewhere.
-        count: how many places a frame.
+        step: frames since the target was lost, 0 in the first frame of redetection.
+        count: number of places a frame.
 
     Returns:
-        At most `count` of them, in pixels, inside the frame.
+        At most `count` centers `(x, y)` in pixels, inside the frame.
     """
-    order = _from_near_to_far(size, last, reach)
+    order = _grid_by_distance(size, last, reach)
     return [order[(step * count + each) % len(order)] for each in range(min(count, len(order)))]
 
 
-@lru_cache(
-    maxsize=64
-)  # the same in every frame until the target is found: a small target in a large frame has thousands
-def _from_near_to_far(size: tuple[int, int], last: Place, reach: float) -> tuple[Place, ...]:
-    """The middles of all squares."""
+# The grid is the same in every frame until the target is found; a small target in a large frame has thousands of cells.
+@lru_cache(maxsize=64)
+def _grid_by_distance(size: tuple[int, int], last: Point, reach: float) -> tuple[Point, ...]:
+    """Return the centers of all squares of the grid, nearest to `last` first."""
     columns, rows = (max(math.ceil(side / reach), 1) for side in size)
-    middles = [
+    centers = [
         ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
         for row in range(rows)
         for column in range(columns)
     ]
-    return tuple(sorted(middles, key=lambda place: math.dist(place, last)))
+    return tuple(sorted(centers, key=lambda center: math.dist(center, last)))
 
 
-def select_candidate(sure: Sequence[float], there: Sequence[bool], boxes: Sequence[Box]) -> int:
-    """Which of several places a target is at.
+def select_candidate(confidence: Sequence[float], present: Sequence[bool], boxes: Sequence[Box]) -> int:
+    """Return the index of the candidate that shows the target.
 
     Args:
-        sure: confidence at the place where it is followed to, and at all the others.
-        there: whether it may be at each of them.
-        boxes: what it would be, in pixels.
+        confidence: of each candidate; the first one is the place where the target is followed.
+        present: each candidate may show the target or not.
+        boxes: box of each candidate, in pixels.
 
     Returns:
-        The index of the surest place where it may be; 0 where there is none, or none surer than the first, or where the
-        surest box is that of the first place, seen in another crop.
+        The index of the most confident candidate that may show the target. It is 0 when none may, when none is more
+        confident than the first, or when the best box is the box of the first candidate, seen in another crop.
     """
-    best = max(range(len(sure)), key=lambda index: (there[index], sure[index]) if there[index] else (False, -index))
-    if there[0] and iou(np.array(boxes[best]), np.array(boxes[0])) > SAME:
+    best = max(
+        range(len(confidence)),
+        key=lambda index: (present[index], confidence[index]) if present[index] else (False, -index),
+    )
+    if present[0] and iou(np.array(boxes[best]), np.array(boxes[0])) > SAME_BOX_IOU:
         return 0
     return best

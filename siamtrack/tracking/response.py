@@ -1,10 +1,10 @@
-"""From the response maps of all scales to one position, scale and confidence, in one numba kernel.
+"""Peak of the response maps: position, scale and figures of the peak, in one numba kernel.
 
-The loop of SiamFC upsamples every response map 16 times bicubically and looks at 3 x 272 x 272 values to find one. Here
-the same maximum is found without building the upsampled maps. Upsampled positions between the same 2 x 2 cells form a
-block: all of them are interpolated from the same 4 x 4 cells, which bounds them (`_bound_blocks`), and only blocks
-whose bound reaches the best value so far are evaluated. The result is that of the full search. The sum over the
-upsampled map is linear and separable in the cells, so its weights are tabulated.
+SiamFC upsamples every response map 16 times bicubically and searches 3 x 272 x 272 values for the maximum. This module
+finds the same maximum without building the upsampled maps. Upsampled positions between the same 2 x 2 cells form a
+block. All of them are interpolated from the same 4 x 4 cells, which bound them (`_bound_blocks`). Only blocks whose
+bound reaches the best value so far are evaluated. The result is that of the full search. The sum over the upsampled map
+is linear and separable in the cells, so its weights are tabulated.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from siamtrack.system.numba_cache import CACHE
 CUBIC = -0.75
 """Free parameter of the cubic convolution kernel (Keys 1981), the value of OpenCV's INTER_CUBIC."""
 FLAT = 1e-6
-"""A map whose range is below this share of its greatest magnitude is rounding noise of float32: no evidence."""
+"""A map whose range is below this fraction of its greatest magnitude is rounding noise of float32: no evidence."""
 LOWEST = float(np.finfo(np.float32).min)
-"""What a map without one finite value is taken for: the surest 'not here'."""
+"""Value of a map without any finite value: the lowest response."""
 
 
 class PeakTables(NamedTuple):
-    """What the kernel needs to know about a map size and an upsampling, made once by `make_tables`."""
+    """Tables of the kernel for a map size and an upsampling factor, from `make_tables`."""
 
     taps: NDArray[np.float64]
     """`(n, 4)` cubic weights of each upsampled position along one axis, n = size * upsample."""
@@ -41,18 +41,18 @@ class PeakTables(NamedTuple):
     window_top: NDArray[np.float64]
     """`(size + 1,)` greatest window value of each block; 0 for an empty block."""
     slack: float
-    """Greatest total weight of the outer two of the four cells, with the sign turned; 0.1875 for an even upsampling."""
+    """Maximum of the negated total weight of the outer two of the four cells; 0.1875 for an even upsampling."""
 
 
 class Peak(NamedTuple):
-    """What the kernel found. All figures are finite, whatever the responses were."""
+    """Peak of the response maps. All figures are finite, whatever the responses are."""
 
     scale: int
-    """Index of the response map that was chosen."""
+    """Index of the chosen response map."""
     row: float
     """Position on the upsampled grid, 0 to n - 1; `(n - 1) / 2` is the center of the search crop."""
     col: float
-    """Position on the upsampled grid, as `row`."""
+    """Position on the upsampled grid, see `row`."""
     value: float
     """Raw response at this position."""
     peak: float
@@ -63,16 +63,19 @@ class Peak(NamedTuple):
     """Average peak-to-correlation energy (Wang et al. 2017, LMCF, section 3.3) of the map before upsampling."""
 
 
-class _Aim(NamedTuple):
-    """The greatest value of `gain * upsampled response + weight * window` that lies above `least`."""
+class _Objective(NamedTuple):
+    """Objective to maximize: `gain * upsampled response + weight * window`, above `least`."""
 
     gain: float
+    """Factor on the upsampled response."""
     weight: float
+    """Factor on the window."""
     least: float
+    """Value that the maximum must reach."""
 
 
 def needs_compiling() -> bool:
-    """Return whether the kernels are not in numba's cache yet; it takes some seconds to compile them."""
+    """Return true if the kernels are not in numba's cache yet; it takes some seconds to compile them."""
     folder = _choose_scale.stats.cache_path
     return folder is None or not any(Path(folder).glob(f"{Path(__file__).stem}._choose_scale-*.nbi"))
 
@@ -93,7 +96,7 @@ def make_tables(size: int, upsample: int) -> PeakTables:
     for tap in range(4):
         np.add.at(sums, np.clip(cell - 1 + tap, 0, size - 1), taps[:, tap])
     window = np.hanning(n)
-    # np.hanning(2) is zero everywhere: no position is nearer to the center than another.
+    # np.hanning(2) is zero everywhere: both positions are equally far from the center.
     window = window / window.sum() if window.sum() > 0 else np.full(n, 1 / n)
     starts = np.searchsorted(cell, np.arange(-1, size + 1)).astype(np.int64)
     starts[-1] = n
@@ -103,7 +106,7 @@ def make_tables(size: int, upsample: int) -> PeakTables:
 
 
 def upsample_maps(responses: NDArray[np.float32], tables: PeakTables) -> NDArray[np.float64]:
-    """The upsampled maps that `find_peak` searches without building them; for pictures, not for tracking.
+    """Return the upsampled maps that `find_peak` searches without building them; for pictures, not for tracking.
 
     Args:
         responses: `(S, R, R)` float32, raw responses, C-contiguous.
@@ -125,7 +128,7 @@ def upsample_maps(responses: NDArray[np.float32], tables: PeakTables) -> NDArray
 def mix_with_window(
     upsampled: NDArray[np.float64], influence: float, window: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The mixture of an upsampled map and the window, both `(n, n)`: its greatest value is where `find_peak` goes."""
+    """Return the mixture of an upsampled map and the window, both `(n, n)`: its maximum is the peak of `find_peak`."""
     shifted = upsampled - upsampled.min()
     mixture: NDArray[np.float64] = (1 - influence) * shifted / (shifted.sum() + 1e-16) + influence * window
     return mixture
@@ -133,7 +136,7 @@ def mix_with_window(
 
 @njit(cache=CACHE)
 def _replace_nonfinite(responses: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The responses with NaN and infinities replaced by the least finite value, so that they are never a peak."""
+    """Replace NaN and infinities by the least finite value, so that they are never a peak."""
     flat = responses.reshape(-1)
     least = np.inf
     finite = True
@@ -157,7 +160,7 @@ def _replace_nonfinite(responses: NDArray[np.float32]) -> NDArray[np.float32]:
 def _bound_blocks(
     response: NDArray[np.float32], slack: float, upper: NDArray[np.float64], lower: NDArray[np.float64]
 ) -> None:
-    """Bounds of the upsampled response in each block, into `upper` and `lower`: `(R + 1, R + 1)`.
+    """Write bounds of the upsampled response in each block into `upper` and `lower`: `(R + 1, R + 1)`.
 
     Along one axis the inner two weights are in [0, 1], the outer two in [-slack, 0], and all sum to 1. With the greater
     inner value C and the lesser outer value o, an interpolated value is at most C + slack * max(0, C - o).
@@ -184,7 +187,7 @@ def _bound_blocks(
             lower[b, j] = low - slack * max(0.0, max(row_upper[above, j], row_upper[below, j]) - low)
 
 
-# Without NaN and signed zeros, which cannot occur here, the maximum of a line is found with vector instructions.
+# NaN and signed zeros cannot occur here; without them the compiler finds the maximum with vector instructions.
 @njit(cache=CACHE, fastmath={"nnan", "nsz"})
 def _fill_line(
     line: NDArray[np.float64],
@@ -208,14 +211,14 @@ def _maximize(
     response: NDArray[np.float32],
     upper: NDArray[np.float64],
     lower: NDArray[np.float64],
-    aim: _Aim,
+    objective: _Objective,
     tables: PeakTables,
 ) -> tuple[float, int, int]:
-    """Value and first position in raster order of what `aim` asks for; `(aim.least, -1, -1)` when nothing is as great.
+    """Return the maximum and its first position in raster order; `(least, -1, -1)` when no value reaches `least`.
 
     `upper` and `lower` are the bounds of `_bound_blocks`.
     """
-    gain, weight, least = aim
+    gain, weight, least = objective
     size = response.shape[0]
     blocks = size + 1
     starts = tables.starts
@@ -227,7 +230,7 @@ def _maximize(
             high = gain * upper[i, j]
             low = gain * lower[i, j]
             bound = max(high, low) + weight * tables.window_top[i] * tables.window_top[j]
-            # The bound is one in real numbers; this keeps it one in floating point.
+            # The bound holds in real numbers; this margin makes it hold in floating point.
             bound += 1e-13 * (abs(high) + abs(low) + weight)
             if starts[i] == starts[i + 1] or starts[j] == starts[j + 1]:
                 bound = -np.inf
@@ -244,7 +247,7 @@ def _maximize(
     best = least
     best_row = -1
     best_col = -1
-    # The most promising block first, which makes most others hopeless; then all in raster order.
+    # The most promising block comes first, which rules out most others; then all blocks follow in raster order.
     for turn in range(-1, blocks * blocks):
         i, j = divmod(seed if turn < 0 else turn, blocks)
         if bounds[i, j] < best or bounds[i, j] == -np.inf:
@@ -283,7 +286,7 @@ def _maximize(
 
 @njit(cache=CACHE)
 def interpolate(response: NDArray[np.float32], row: int, col: int, tables: PeakTables) -> float:
-    """The upsampled response at one position.
+    """Return the upsampled response at one position.
 
     Args:
         response: `(R, R)` float32.
@@ -307,8 +310,8 @@ def interpolate(response: NDArray[np.float32], row: int, col: int, tables: PeakT
 
 
 @njit(cache=CACHE)
-def _confidence(response: NDArray[np.float32], radius: int) -> tuple[float, float]:
-    """PSR and APCE of one map; the sidelobe is what lies more than `radius` cells from the greatest cell."""
+def _peak_ratios(response: NDArray[np.float32], radius: int) -> tuple[float, float]:
+    """Return PSR and APCE of one map; the sidelobe begins more than `radius` cells from the greatest cell."""
     size = response.shape[0]
     peak_i = 0
     peak_j = 0
@@ -326,13 +329,13 @@ def _confidence(response: NDArray[np.float32], radius: int) -> tuple[float, floa
     square = 0.0
     for i in range(size):
         for j in range(size):
-            # In units of the range: neither huge nor tiny responses overflow when squared.
-            share = (np.float64(response[i, j]) - low) / span
-            energy += share * share
+            # In units of the range, neither huge nor tiny responses overflow when squared.
+            height = (np.float64(response[i, j]) - low) / span
+            energy += height * height
             if abs(i - peak_i) > radius or abs(j - peak_j) > radius:
                 count += 1
-                total += share
-                square += share * share
+                total += height
+                square += height * height
     apce = size * size / energy
     if count == 0:
         return 0.0, apce
@@ -350,18 +353,18 @@ def _choose_scale(
     uppers: NDArray[np.float64],
     lowers: NDArray[np.float64],
 ) -> tuple[int, float]:
-    """The scale of the greatest penalized response, and that response as it is; the bounds of all scales are filled."""
+    """Return the scale of the greatest penalized response, and this response without the penalty; fill all bounds."""
     middle = responses.shape[0] // 2
     scale = middle
     peak = -np.inf
     best = -np.inf
     for turn in range(responses.shape[0]):
-        # The middle scale is looked at first, then the others in order: a later one must be strictly better.
+        # The middle scale comes first, then the others in order: a later one must be strictly better.
         s = middle if turn == 0 else (turn - 1 if turn <= middle else turn)
         factor = 1.0 if s == middle else penalty
         _bound_blocks(responses[s], tables.slack, uppers[s], lowers[s])
         least = best / factor if best > 0 else best * factor
-        value, row, _ = _maximize(responses[s], uppers[s], lowers[s], _Aim(1.0, 0.0, least), tables)
+        value, row, _ = _maximize(responses[s], uppers[s], lowers[s], _Objective(1.0, 0.0, least), tables)
         penalized = value * factor if value > 0 else value / factor
         if row >= 0 and penalized > best:
             scale = s
@@ -372,7 +375,7 @@ def _choose_scale(
 
 @njit(cache=CACHE)
 def _is_flat(response: NDArray[np.float32]) -> bool:
-    """Whether a map holds no evidence (see `FLAT`)."""
+    """Return true if a map holds no evidence (see `FLAT`)."""
     high = np.float64(response[0, 0])
     low = high
     for value in response.flat:
@@ -382,14 +385,14 @@ def _is_flat(response: NDArray[np.float32]) -> bool:
 
 
 @njit(cache=CACHE)
-def _place(
+def _locate(
     response: NDArray[np.float32],
     influence: float,
     upper: NDArray[np.float64],
     lower: NDArray[np.float64],
     tables: PeakTables,
 ) -> tuple[int, int]:
-    """Row and column of the greatest value of a map that is not flat, normalized and mixed with the window."""
+    """Return row and column of the maximum of a map that is not flat, normalized and mixed with the window."""
     size = response.shape[0]
     total = 0.0
     for i in range(size):
@@ -397,10 +400,10 @@ def _place(
         for j in range(size):
             line += tables.sums[j] * response[i, j]
         total += tables.sums[i] * line
-    lowest = -_maximize(response, upper, lower, _Aim(-1.0, 0.0, -np.inf), tables)[0]
+    lowest = -_maximize(response, upper, lower, _Objective(-1.0, 0.0, -np.inf), tables)[0]
     n = tables.window.size
     gain = (1 - influence) / (total - lowest * n * n + 1e-16)
-    _, row, col = _maximize(response, upper, lower, _Aim(gain, influence, -np.inf), tables)
+    _, row, col = _maximize(response, upper, lower, _Objective(gain, influence, -np.inf), tables)
     return row, col
 
 
@@ -422,7 +425,7 @@ def find_peak(
     Args:
         responses: `(S, R, R)` float32, raw responses, C-contiguous.
         penalty: factor in (0, 1].
-        influence: share of the window in [0, 1].
+        influence: weight of the window in [0, 1].
         radius: cells around the peak that do not belong to the sidelobe.
         tables: from `make_tables(R, upsample)`.
     """
@@ -435,48 +438,48 @@ def find_peak(
     if _is_flat(response):
         center = (tables.window.size - 1) / 2
         return Peak(scale, center, center, peak, peak, 0.0, 0.0)
-    row, col = _place(response, influence, uppers[scale], lowers[scale], tables)
-    psr, apce = _confidence(response, radius)
+    row, col = _locate(response, influence, uppers[scale], lowers[scale], tables)
+    psr, apce = _peak_ratios(response, radius)
     return Peak(scale, float(row), float(col), interpolate(response, row, col, tables), peak, psr, apce)
 
 
 @njit(cache=CACHE)
-def find_answered_peak(
+def find_filter_peak(
     responses: NDArray[np.float32],
-    answers: NDArray[np.float32],
+    filter_response: NDArray[np.float32],
     penalty: float,
     influence: float,
     radius: int,
     tables: PeakTables,
 ) -> tuple[Peak, float]:
-    """Choose the scale by the responses as `find_peak` does, the position by the answers of a filter.
+    """Choose the scale by the responses, as `find_peak` does, and the position by the response of an online filter.
 
-    Answers below zero, which a filter is free to give, say nothing.
+    A filter response below zero is no evidence and counts as zero.
 
     Args:
-        responses: as of `find_peak`.
-        answers: `(R, R)` float32, C-contiguous.
-        penalty: as of `find_peak`.
-        influence: as of `find_peak`.
-        radius: as of `find_peak`.
-        tables: as of `find_peak`.
+        responses: see `find_peak`.
+        filter_response: `(R, R)` float32, C-contiguous.
+        penalty: see `find_peak`.
+        influence: see `find_peak`.
+        radius: see `find_peak`.
+        tables: see `find_peak`.
 
     Returns:
-        Figures of the responses at the position that the answers have, and the greatest answer.
+        The peak, at the position of the filter with the figures of the responses, and the maximum filter response.
     """
     cleaned = _replace_nonfinite(responses)
     scales, size = responses.shape[0], responses.shape[1]
     uppers = np.empty((scales, size + 1, size + 1), np.float64)
     lowers = np.empty((scales, size + 1, size + 1), np.float64)
     scale, peak = _choose_scale(cleaned, penalty, tables, uppers, lowers)
-    psr, apce = (0.0, 0.0) if _is_flat(cleaned[scale]) else _confidence(cleaned[scale], radius)
-    evidence = np.maximum(_replace_nonfinite(answers), np.float32(0))
+    psr, apce = (0.0, 0.0) if _is_flat(cleaned[scale]) else _peak_ratios(cleaned[scale], radius)
+    evidence = np.maximum(_replace_nonfinite(filter_response), np.float32(0))
     _bound_blocks(evidence, tables.slack, uppers[0], lowers[0])
-    answer = _maximize(evidence, uppers[0], lowers[0], _Aim(1.0, 0.0, -np.inf), tables)[0]
+    filter_peak = _maximize(evidence, uppers[0], lowers[0], _Objective(1.0, 0.0, -np.inf), tables)[0]
     if _is_flat(evidence):
         middle = (tables.window.size - 1) / 2
         value = interpolate(responses[scale], int(middle), int(middle), tables)
-        return Peak(scale, middle, middle, value, peak, psr, apce), answer
-    row, col = _place(evidence, influence, uppers[0], lowers[0], tables)
+        return Peak(scale, middle, middle, value, peak, psr, apce), filter_peak
+    row, col = _locate(evidence, influence, uppers[0], lowers[0], tables)
     value = interpolate(responses[scale], row, col, tables)
-    return Peak(scale, float(row), float(col), value, peak, psr, apce), answer
+    return Peak(scale, float(row), float(col), value, peak, psr, apce), filter_peak

@@ -35,7 +35,7 @@ PANELS = (
     Panel("loss", "loss", None),
     Panel("center_error", "distance of the greatest response from the target (pixels of the search crop)", 0),
     Panel("overlap", "overlap of the boxes read", 0),
-    Panel("rate", "learning rate", 0),
+    Panel("learning_rate", "learning rate", 0),
 )
 
 

@@ -155,12 +155,12 @@ def make_sources(data: TrainingData, mix: MixSettings, area: SearchArea) -> list
         (lambda: VideoScenes(*_video_of(data), mix.max_gap), mix.video),
         (lambda: StillScenes(_stills_of(data).objects), mix.stills),
         (lambda: ComposedScenes(StillPatches(_stills_of(data)), _stills_of(data).photos), mix.composed),
-        (lambda: ComposedScenes(_moving_patches(data, mix.max_gap), _stills_of(data).photos), mix.moved),
-        (lambda: _rivals(data, mix.max_gap, area), mix.rivals),
+        (lambda: ComposedScenes(_moving_patches(data, mix.max_gap), _stills_of(data).photos), mix.composed_video),
+        (lambda: _distractors(data, mix.max_gap, area), mix.distractors),
     ]
     sources = [(make(), share) for make, share in makers if share]
     if not sources:
-        names = "video, stills, composed, moved or rivals"
+        names = "video, stills, composed, composed_video or distractors"
         raise DataError(f"the recipe's mix asks for no data at all: set {names}")
     return sources
 
@@ -173,11 +173,11 @@ def _video_of(data: TrainingData) -> tuple[Sequence[Track], Frames]:
 
 def _stills_of(data: TrainingData) -> Stills:
     if data.stills is None:
-        raise DataError("the recipe asks for stills, composed or moved scenes, and the data folder holds no stills/")
+        raise DataError("the recipe asks for stills or composed scenes, and the data folder holds no stills/")
     return data.stills
 
 
-def _rivals(data: TrainingData, max_gap: int, area: SearchArea) -> RivalScenes:
+def _distractors(data: TrainingData, max_gap: int, area: SearchArea) -> RivalScenes:
     return RivalScenes(data.stills.objects if data.stills else (), data.tracks, data.cache, max_gap, area)
 
 
@@ -186,7 +186,7 @@ def _moving_patches(data: TrainingData, max_gap: int) -> VideoPatches:
     if data.cache is None or data.cache_dir is None or not masked:
         raise DataError(
             "the recipe asks for moved objects, and no sequence of the data folder has a video of masks,"
-            " NAME_mask.mp4 beside NAME.mp4: add one, or set mix.moved = 0"
+            " NAME_mask.mp4 beside NAME.mp4: add one, or set mix.composed_video = 0"
         )
     return VideoPatches(masked, data.cache, _masks(masked, data.cache_dir), max_gap)
 

@@ -30,7 +30,7 @@ def export_weights(checkpoint: Checkpoint, path: Path, figures: Mapping[str, Any
     training = {
         "data": list(recipe.card.data),
         "steps": checkpoint.step,
-        "pairs": checkpoint.step * recipe.run.batch,
+        "pairs": checkpoint.step * recipe.run.batch_size,
         "minutes": round(checkpoint.seconds / 60, 1),
         "commit": checkpoint.commit,
         **({"continued from": checkpoint.base} if checkpoint.base else {}),

@@ -33,11 +33,11 @@ def make_pairs(recipe: Recipe, network: TrackingNetwork, data: TrainingData) -> 
         data.stills.photos if data.stills else (),
         recipe.mix.negatives,
         recipe.geometry,
-        recipe.light,
+        recipe.photometric,
         exemplar_size,
         search_size,
     )
-    return PairDataset(maker, recipe.run.seed, recipe.run.steps * recipe.run.batch)
+    return PairDataset(maker, recipe.run.seed, recipe.run.steps * recipe.run.batch_size)
 
 
 def iterate_batches(

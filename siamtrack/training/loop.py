@@ -54,7 +54,7 @@ class StepRecord:
     """Mean IoU of the boxes read near the target; 0 where the network reads none."""
     contrastive: float
     triplet: float
-    rate: float
+    learning_rate: float
     """Learning rate of the first group."""
     pairs_per_second: float
     wait: float
@@ -175,7 +175,7 @@ def average_network(checkpoint: Checkpoint) -> TrackingNetwork:
     """Return the network of a run, to track with: its averaged weights, mixed with the initial ones."""
     network = build_network(checkpoint.recipe.model.design)
     network.load_state_dict(checkpoint.average)
-    share = checkpoint.recipe.model.keep_initial
+    share = checkpoint.recipe.model.initial_weight_ratio
     if share:
         with torch.no_grad():
             update_average(network.state_dict(), checkpoint.initial.items(), 1 - share)
@@ -254,8 +254,8 @@ def train(
     meter = _Meter(recipe.run.steps)
     saved = began
     pairs = make_pairs(recipe, network, data)
-    share = processes.share(recipe.run.batch)
-    batches = iterate_batches(pairs, recipe.run.batch, options.workers, start.step, share)
+    share = processes.share(recipe.run.batch_size)
+    batches = iterate_batches(pairs, recipe.run.batch_size, options.workers, start.step, share)
     try:
         with contextlib.closing(batches):
             waiting = time.monotonic()
@@ -270,16 +270,16 @@ def train(
                 optimizer.zero_grad(set_to_none=True)
                 found.loss.backward()  # type: ignore[no-untyped-call]
                 processes.average([parameter.grad for parameter in trained if parameter.grad is not None])
-                norm = torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip)
+                norm = torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip_norm)
                 if not math.isfinite(norm.item()):
                     raise _not_finite("gradient", step, batch, options.out, processes)
                 optimizer.step()
                 step += 1
                 # A short run must not average over its random start.
-                decay = min(recipe.optimizer.average, step / (step + 10))
+                decay = min(recipe.optimizer.ema_decay, step / (step + 10))
                 update_average(average, network.state_dict().items(), decay)
                 now = time.monotonic()
-                meter.add(found, recipe.run.batch, waited=arrived - waiting, passed=now - waiting)
+                meter.add(found, recipe.run.batch_size, waited=arrived - waiting, passed=now - waiting)
                 waiting = now
                 if step % options.report_every == 0 or step == recipe.run.steps:
                     report(meter.take(step, optimizer.param_groups[0]["lr"]))
@@ -353,4 +353,4 @@ class _Meter:
         means = {name: total / max(self._counts[name], 1) for name, total in self._sums.items()}
         speed, wait = self._pairs / max(self._passed, 1e-9), self._waited / max(self._passed, 1e-9)
         self._reset()
-        return StepRecord(step=step, steps=self._steps, rate=rate, pairs_per_second=speed, wait=wait, **means)
+        return StepRecord(step=step, steps=self._steps, learning_rate=rate, pairs_per_second=speed, wait=wait, **means)

@@ -82,7 +82,7 @@ def objective(
         triplet = triplet_map_loss(middle, near, margin=settings.triplet_margin, hardest=settings.triplet_negatives)
 
     foreign = processes.gather(batch.exemplar_groups)[:, None] != processes.gather(batch.search_groups)[None, :]
-    negatives = hardest_negatives_loss(crossed[foreign], settings.hardest)
+    negatives = hardest_negatives_loss(crossed[foreign], settings.hard_negatives)
 
     cells = gaussian_labels(offsets, settings.ranking_sigma)
     apparent = processes.gather(batch.scales)

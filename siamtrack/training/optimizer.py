@@ -45,17 +45,18 @@ def make_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.opt
     Weights of convolutions decay; biases, batch norm and the head do not.
 
     Raises:
-        RecipeError: when a prefix of `rate_factors` fits no parameter.
+        RecipeError: when a prefix of `learning_rate_factors` fits no parameter.
     """
     names = [name for name, _ in network.named_parameters()]
-    for prefix in settings.rate_factors:
+    for prefix in settings.learning_rate_factors:
         if not any(name.startswith(prefix) for name in names):
-            raise RecipeError(f"optimizer.rate_factors: '{prefix}' is the beginning of no parameter")
+            raise RecipeError(f"optimizer.learning_rate_factors: '{prefix}' is the beginning of no parameter")
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             decay = settings.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((settings.rate * _factor(name, settings.rate_factors), decay), []).append(parameter)
+            rate = settings.learning_rate * _factor(name, settings.learning_rate_factors)
+            groups.setdefault((rate, decay), []).append(parameter)
     options = [
         {"params": parameters, "lr": rate, "initial_lr": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
@@ -72,13 +73,13 @@ def _factor(name: str, factors: Mapping[str, float]) -> float:
 
 def rate_at(step: int, steps: int, settings: OptimizerSettings) -> float:
     """Factor on the learning rates before step `step` (from 0) of `steps`."""
-    low: float = settings.final_rate / settings.rate
+    low: float = settings.final_learning_rate / settings.learning_rate
     progress = min(step / max(steps - 1, 1), 1.0)
     if settings.schedule == "exponential":
         factor = math.pow(low, progress)
     else:
         factor = low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress))
-    warm = min((step + 1) / settings.warmup, 1.0) if settings.warmup else 1.0
+    warm = min((step + 1) / settings.warmup_steps, 1.0) if settings.warmup_steps else 1.0
     return factor * warm
 
 

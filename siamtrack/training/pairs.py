@@ -36,7 +36,7 @@ class GeometrySettings(Frozen):
     """Largest distance of the target from the center of the search crop, in its pixels, along each axis."""
     scale_jitter: float = Field(0.0, ge=0, le=3)
     """Largest change of the target's size in the search crop, in scale steps, where its size is known."""
-    turn: float = Field(0.0, ge=0, le=90)
+    rotation: float = Field(0.0, ge=0, le=90)
     """Largest turn between the two crops of a photograph, in degrees."""
     stretch: float = Field(0.0, ge=0, lt=1)
     """Largest change of the aspect ratio between the two crops of a photograph."""
@@ -46,7 +46,7 @@ class GeometrySettings(Frozen):
     squeeze: float = Field(0.0, ge=0, le=1)
     """Largest change of width and height of every pair, two frames of a video too, against each other, in natural
     logarithms."""
-    reframe: float = Field(0.0, ge=0, lt=0.5)
+    box_jitter: float = Field(0.0, ge=0, lt=0.5)
     """Largest move of each side of the target's box, as a share of its width or height, the same in both pictures: the
     target is then a part of the object, or more than it. A network that reads boxes learns to follow what was marked
     instead of the outline of objects."""
@@ -66,9 +66,9 @@ class MixSettings(Frozen):
     """Twice the same object of a photograph."""
     composed: float = Field(0.2, ge=0)
     """A cut-out object on two backgrounds or two places of one."""
-    moved: float = Field(0.0, ge=0)
+    composed_video: float = Field(0.0, ge=0)
     """Pair with an object that is cut out of two frames of a video with masks."""
-    rivals: float = Field(0.0, ge=0)
+    distractors: float = Field(0.0, ge=0)
     """An object, and another one of the same photograph or video in the search crop: hard negatives."""
     negatives: float = Field(0.1, ge=0, lt=1)
     """Share of all pairs whose search crop shows another object, of another picture."""
@@ -137,8 +137,8 @@ class PairMaker:
     def make(self, rng: np.random.Generator) -> PairSample:
         """Return the next pair."""
         scenes = self._draw(rng)
-        if self._geometry.reframe:
-            scenes = reframe(scenes, self._geometry.reframe, rng)
+        if self._geometry.box_jitter:
+            scenes = jitter_box(scenes, self._geometry.box_jitter, rng)
         if not scenes.same:
             return replace(self._cut(scenes, scenes.group, rng), center=(math.nan, math.nan))
         other = self._draw(rng) if rng.random() < self._negatives else scenes
@@ -162,7 +162,7 @@ class PairMaker:
 
     def _cut(self, scenes: ScenePair, search_group: str, rng: np.random.Generator) -> PairSample:
         geometry = self._geometry
-        turn = math.radians(rng.uniform(-geometry.turn, geometry.turn)) if scenes.warp else 0.0
+        turn = math.radians(rng.uniform(-geometry.rotation, geometry.rotation)) if scenes.warp else 0.0
         stretch = 1 + rng.uniform(-geometry.stretch, geometry.stretch) if scenes.warp else 1.0
         flip = rng.random() < 0.5
         grow = rng.uniform(-geometry.scale_jitter, geometry.scale_jitter) if scenes.sizes else 0.0
@@ -234,15 +234,15 @@ def largest_search(geometry: GeometrySettings, exemplar_size: int, search_size: 
         exemplar_size: side of the exemplar crop in pixels.
         search_size: side of the search crop in pixels.
     """
-    turn = math.radians(min(geometry.turn, 45))  # a square is widest when it stands on a corner
+    turn = math.radians(min(geometry.rotation, 45))  # a square is widest when it stands on a corner
     largest = geometry.scale_step**geometry.scale_jitter * math.exp(geometry.zoom + geometry.squeeze)
-    largest *= (math.cos(turn) + math.sin(turn)) / (1 - geometry.stretch) * (1 + 2 * geometry.reframe)
+    largest *= (math.cos(turn) + math.sin(turn)) / (1 - geometry.stretch) * (1 + 2 * geometry.box_jitter)
     # The center of a reframed box moves by a share of its width: with a context of 0.25, 1.8 exemplar sides at most.
-    drift = 2 * geometry.reframe
+    drift = 2 * geometry.box_jitter
     return SearchArea(geometry.context, largest * (search_size / 2 + geometry.shift) / exemplar_size + drift)
 
 
-def reframe(scenes: ScenePair, largest: float, rng: np.random.Generator) -> ScenePair:
+def jitter_box(scenes: ScenePair, largest: float, rng: np.random.Generator) -> ScenePair:
     """Mark another part of the object, the same in both pictures: every side moves by up to a share of the box.
 
     Args:

@@ -158,7 +158,7 @@ class Together:
         if batch % self.size:
             raise UsageError(
                 f"a batch of {batch} pairs cannot be shared evenly by {self.size} processes: "
-                "change run.batch of the recipe, or their number"
+                "change run.batch_size of the recipe, or their number"
             )
         count = batch // self.size
         return range(self.rank * count, (self.rank + 1) * count)

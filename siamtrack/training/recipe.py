@@ -38,7 +38,7 @@ class ModelSettings(Frozen):
     """Keep batch norm's statistics and weights as they are."""
     frozen: tuple[str, ...] = ()
     """Prefixes of parameters that are not trained; batch norm among them keeps its statistics too."""
-    keep_initial: float = Field(0.0, ge=0, le=1)
+    initial_weight_ratio: float = Field(0.0, ge=0, le=1)
     """Share of the initial weights in the model that comes out. Half of each keeps more of what ImageNet taught than
     tuning on little data leaves (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")."""
 
@@ -76,7 +76,7 @@ class LossSettings(Frozen):
     """Width of the target over scales, in scale steps."""
     batch_negatives: float = Field(0.0, ge=0)
     """Weight of the logistic loss of the hardest cells of the other pairs' search crops."""
-    hardest: int = Field(8, ge=1)
+    hard_negatives: int = Field(8, ge=1)
     """Number of cells of each of those maps."""
     box: float = Field(0.0, ge=0)
     """Weight of the loss of the boxes, of networks that read them."""
@@ -98,20 +98,20 @@ class OptimizerSettings(Frozen):
     """Optimizer and schedule."""
 
     kind: Literal["sgd", "adamw"] = "sgd"
-    rate: float = Field(1e-2, gt=0)
+    learning_rate: float = Field(1e-2, gt=0)
     """Learning rate at its highest."""
-    final_rate: float = Field(1e-5, gt=0)
+    final_learning_rate: float = Field(1e-5, gt=0)
     """Learning rate at the end."""
     schedule: Literal["exponential", "cosine"] = "exponential"
-    warmup: int = Field(0, ge=0)
+    warmup_steps: int = Field(0, ge=0)
     """Steps of linear increase at the start."""
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
-    rate_factors: dict[str, float] = Field(default_factory=dict)
+    learning_rate_factors: dict[str, float] = Field(default_factory=dict)
     """Factors on the rate, by prefix of the parameter's name; the longest prefix counts."""
-    clip: float = Field(10.0, gt=0)
+    clip_norm: float = Field(10.0, gt=0)
     """Largest norm of the gradient."""
-    average: float = Field(0.0, ge=0, lt=1)
+    ema_decay: float = Field(0.0, ge=0, lt=1)
     """Decay of the moving average of the weights that is saved; 0 for none."""
 
 
@@ -119,13 +119,13 @@ class RunSettings(Frozen):
     """Length and seed of a run."""
 
     steps: int = Field(gt=0)
-    batch: int = Field(8, ge=1)
+    batch_size: int = Field(8, ge=1)
     seed: int = Field(0, ge=0)
     search_size: int | None = Field(None, ge=32)
     """Side of the search crop in training; None is the network's."""
     checkpoint_minutes: float = Field(5.0, gt=0)
     """Time between checkpoints."""
-    watch_frames: int = Field(300, ge=0)
+    validation_frames: int = Field(300, ge=0)
     """Frames of the validation sequences, about, that are tracked at every checkpoint to see whether the network tracks
     better and not only matches better; 0 for none."""
     precision: WantedPrecision = "float32"
@@ -140,7 +140,7 @@ class Recipe(Frozen):
     tracking: TrackingSettings = TrackingSettings()
     mix: MixSettings = MixSettings()
     geometry: GeometrySettings = GeometrySettings()
-    light: PhotometricSettings = PhotometricSettings()
+    photometric: PhotometricSettings = PhotometricSettings()
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     card: CardSettings = CardSettings()

@@ -168,7 +168,7 @@ class RivalScenes:
         if not self._photos and not self._videos:
             raise DataError(
                 "no photograph or video frame shows two objects far enough from each other: add some, or set"
-                " mix.rivals = 0"
+                " mix.distractors = 0"
             )
         # Between one vote a picture and one a couple, as for `VideoScenes`.
         counts = [len(chosen) for _, chosen in self._photos] + [len(frames) for _, _, frames in self._videos]
@@ -280,7 +280,8 @@ class VideoPatches:
         self._tracks = [(track, track.visible) for track in tracks if track.visible.size]
         if not self._tracks:
             raise DataError(
-                "no sequence has a video of masks, NAME_mask.mp4 beside NAME.mp4: add one, or set mix.moved = 0"
+                "no sequence has a video of masks, NAME_mask.mp4 beside NAME.mp4: add one, or set"
+                " mix.composed_video = 0"
             )
         self._frames = frames
         self._masks = masks
@@ -306,7 +307,7 @@ class VideoPatches:
             raise DataError(
                 f"{track.folder}: the mask of frame {frame} has {mask.shape[1]}x{mask.shape[0]} pixels and the frame"
                 f" {image.shape[1]}x{image.shape[0]}: both must be of one size; remove the video of masks, or set"
-                " mix.moved = 0"
+                " mix.composed_video = 0"
             )
         patch = cut_out(image, np.asarray(mask[:, :, 0]), track.box(frame))
         if not patch[:, :, 3].any():
@@ -332,7 +333,8 @@ class ComposedScenes:
         self._photos = photos
         if not self._photos:
             raise DataError(
-                "stills/ holds no photograph to compose scenes on: add one, or set mix.composed and mix.moved to 0"
+                "stills/ holds no photograph to compose scenes on: add one, or set mix.composed and"
+                " mix.composed_video to 0"
             )
 
     def draw(self, rng: np.random.Generator) -> ScenePair:

@@ -83,7 +83,7 @@ def run_training(job: TrainingJob, report: Report = no_report, processes: Proces
     """
     if job.minutes is not None and not 0 < job.minutes < math.inf:
         raise UsageError(f"--minutes {job.minutes:g} is no time to train: give a positive number")
-    processes.share(job.recipe.run.batch)  # where this is impossible, say so before hours of reading data
+    processes.share(job.recipe.run.batch_size)  # where this is impossible, say so before hours of reading data
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     start = processes.once(lambda: _starting_point(job))
@@ -93,7 +93,7 @@ def run_training(job: TrainingJob, report: Report = no_report, processes: Proces
     except OSError as error:
         raise OutputError(f"{job.out} cannot be made: {error.strerror or error}") from error
     options = RunOptions(job.out, job.workers, job.device)
-    watched = spread_sample(data.validation, job.recipe.run.watch_frames)
+    watched = spread_sample(data.validation, job.recipe.run.validation_frames)
     with ExitStack() as stack:
         recorders = _recorders(job, start.step, stack) if processes.rank == 0 else []
 

@@ -92,7 +92,7 @@ class VerificationRecipe(Frozen):
     data: PatchDataSettings = PatchDataSettings()
     augmentation: PatchAugmentation = PatchAugmentation()
     loss: PairLossSettings = PairLossSettings()
-    optimizer: OptimizerSettings = OptimizerSettings(kind="adamw", rate=1e-3, schedule="cosine")
+    optimizer: OptimizerSettings = OptimizerSettings(kind="adamw", learning_rate=1e-3, schedule="cosine")
     card: CardSettings = CardSettings()
 
     @model_validator(mode="after")

@@ -49,7 +49,7 @@ class VerificationStepRecord:
     loss: float
     active: float
     """Share of the pairs or triplets that cost something still."""
-    rate: float
+    learning_rate: float
     """Learning rate."""
     patches_per_second: float
 
@@ -183,14 +183,14 @@ def train_verification(
         set_rate(optimizer, rate_at(step, recipe.run.steps, recipe.optimizer))
         found = batch_loss(network, data, recipe, step)
         if not math.isfinite(found.loss.item()):
-            raise NotFiniteError(f"the loss of step {step} is not finite: lower optimizer.rate")
+            raise NotFiniteError(f"the loss of step {step} is not finite: lower optimizer.learning_rate")
         optimizer.zero_grad(set_to_none=True)
         found.loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip)
+        torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip_norm)
         optimizer.step()
         step += 1
         # A short run must not average over its random start.
-        update_average(average, branch.state_dict().items(), min(recipe.optimizer.average, step / (step + 10)))
+        update_average(average, branch.state_dict().items(), min(recipe.optimizer.ema_decay, step / (step + 10)))
         losses.append((found.loss.item(), found.active.item()))
         now = time.monotonic()
         if step % REPORT_EVERY == 0 or step == recipe.run.steps:

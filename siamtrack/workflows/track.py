@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "learn", "renew")
+TRACKING_STAGES = ("crop", "transfer", "network", "correlation", "postprocess", "filter", "template")
 STAGES = ("decode", "start", *TRACKING_STAGES, "draw", "convert", "encode", "tables", "show")
 """Stages of a run, in the order of a frame's way: `start` sets the targets, `TRACKING_STAGES` are of the
 tracker's steps.

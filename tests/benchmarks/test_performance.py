@@ -136,7 +136,7 @@ def test_lite_against_opencv(
 def test_what_is_outside_the_network() -> None:
     report = profile(synthetic=(640, 480), models=("siamtrack-lite",))
     stages = report.trackers[0].stages
-    own = {stage: stages[stage] for stage in ("crop", "transfer", "network", "correlation", "postprocess", "learn")}
+    own = {stage: stages[stage] for stage in ("crop", "transfer", "network", "correlation", "postprocess", "filter")}
     outside = {stage: figures.median for stage, figures in own.items() if stage != "network"}
     median, share = sum(outside.values()), 1 - own["network"].share / sum(each.share for each in own.values())
     shown = ", ".join(f"{stage} {1000 * seconds:.2f}" for stage, seconds in outside.items())

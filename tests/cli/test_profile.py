@@ -55,7 +55,7 @@ def test_profile_of_a_rendered_clip_with_a_peer(profile: Run, tmp_path: Path) ->
     names = list(model["stages"])
     assert names[:2] == ["decode", "crop"]
     assert names[-3:] == ["rest", "draw", "encode"]
-    assert {"network", "postprocess", "learn"} <= set(names)
+    assert {"network", "postprocess", "filter"} <= set(names)
     for name in (*names, "network", "GFLOP/s"):
         assert name in outcome.out
     for tracker in (peer, model):

@@ -15,7 +15,7 @@ architecture = "alexnet_v1"
 
 [run]
 steps = 2
-batch = 2
+batch_size = 2
 search_size = 143
 
 [mix]

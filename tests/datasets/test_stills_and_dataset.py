@@ -168,8 +168,8 @@ def test_development_sequences_beside_the_data_are_never_read(training_folder: P
     [
         (MixSettings(video=1, stills=0, composed=0), "no sequence to train on"),
         (MixSettings(video=0, stills=0, composed=0), "no data at all"),
-        (MixSettings(video=0, moved=1), "no sequence .* has a video of masks"),
-        (MixSettings(video=0, rivals=1), "shows two objects far enough from each other"),
+        (MixSettings(video=0, composed_video=1), "no sequence .* has a video of masks"),
+        (MixSettings(video=0, distractors=1), "shows two objects far enough from each other"),
     ],
 )
 def test_a_mix_that_the_folder_cannot_serve_is_refused(
@@ -230,7 +230,7 @@ def test_objects_of_a_video_with_masks_are_moved(training_folder: Path, tmp_path
     data = read_training_data(tmp_path)
     assert [track.name for track in data.tracks if track.masks] == ["moving_square"]
     assert not list((tmp_path / "cache").glob("masks-*"))  # nobody has asked for them
-    ((scenes, _),) = make_sources(data, MixSettings(video=0, stills=0, composed=0, moved=1), AREA)
+    ((scenes, _),) = make_sources(data, MixSettings(video=0, stills=0, composed=0, composed_video=1), AREA)
     pair = scenes.draw(np.random.default_rng(0))
     assert (pair.group, pair.same, pair.sizes) == ("moving_square", True, None)
     assert list((tmp_path / "cache").glob("masks-*.bin"))
@@ -242,7 +242,7 @@ def test_one_mask_a_frame_is_needed(training_folder: Path, tmp_path: Path) -> No
     write_masks(tmp_path / "clips" / "moving_square", 7)
     data = read_training_data(tmp_path)  # masks that nobody asks for stop nothing
     with pytest.raises(DataError, match="moving_square: 7 masks for 8 frames"):
-        make_sources(data, MixSettings(video=0, stills=0, composed=0, moved=1), AREA)
+        make_sources(data, MixSettings(video=0, stills=0, composed=0, composed_video=1), AREA)
 
 
 def test_masks_do_not_tell_several_targets_apart(training_folder: Path, tmp_path: Path) -> None:

@@ -348,10 +348,10 @@ def test_frames_that_are_not_there(
         write_explanation(Question(str(images), FIRST, frame, str(weights("lite0"))), tmp_path / "explain.png")
 
 
-def test_the_map_of_a_learnt_filter_says_so(explanation: Explanation) -> None:
+def test_figure_names_the_map_of_an_online_filter(explanation: Explanation) -> None:
     assert axes_of(make_figure(explanation), "window").get_title("left").startswith("with ")
-    learnt = replace(explanation.seen, learnt=np.zeros(explanation.seen.responses.shape[1:], np.float32))
-    figure = make_figure(replace(explanation, seen=learnt))
+    filtered = replace(explanation.seen, filter_response=np.zeros(explanation.seen.responses.shape[1:], np.float32))
+    figure = make_figure(replace(explanation, seen=filtered))
     assert axes_of(figure, "window").get_title("left").startswith("filter with ")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

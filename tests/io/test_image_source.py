@@ -51,6 +51,15 @@ class TestImages:
         with pytest.raises(UsageError, match=r"start 12 is beyond the end: .* has 12 frames"):
             open_source(folder, 12)
 
+    def test_images_leaves_out_what_cannot_be_decoded(self, folder: Path) -> None:
+        (folder / "frame5.PNG").write_bytes(b"no picture")
+        with open_source(folder) as source:
+            frames = [frame for frame in source if frame.image is not None]
+        with open_source(folder) as source:
+            images = list(source.images())
+        assert len(images) == len(frames) == 11
+        assert all(np.array_equal(image, frame.image) for image, frame in zip(images, frames, strict=True))
+
     def test_sizes_may_change(self, folder: Path) -> None:
         cv2.imwrite(str(folder / "frame5.PNG"), np.zeros((30, 50, 3), np.uint8))
         sizes = [frame.image.shape[:2] for frame in read(folder)[0] if frame.image is not None]

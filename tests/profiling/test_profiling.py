@@ -105,8 +105,8 @@ def test_summarize_stages_of_known_times() -> None:
 
 
 def test_summarize_stages_with_a_stage_of_some_frames() -> None:
-    figures = summarize_stages([{"crop": 1.0}, {"crop": 1.0, "learn": 2.0}, {"crop": 1.0}])
-    assert (figures["learn"].median, figures["learn"].share) == (0.0, pytest.approx(0.4))
+    figures = summarize_stages([{"crop": 1.0}, {"crop": 1.0, "filter": 2.0}, {"crop": 1.0}])
+    assert (figures["filter"].median, figures["filter"].share) == (0.0, pytest.approx(0.4))
 
 
 seconds = st.floats(0, 1e3, allow_nan=False)

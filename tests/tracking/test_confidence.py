@@ -38,9 +38,9 @@ def peak(value: float = 3.0, psr: float = 8.0, apce: float = 12.0) -> Peak:
 
 def said(sure: list[float], settings: TrackingSettings = SETTINGS) -> list[Status]:
     """What is said about frames of this confidence, one after the other."""
-    belief, statuses = TrackState(), []
+    state, statuses = TrackState(), []
     for each in sure:
-        belief, status = update_state(belief, Signals(), each, settings)
+        state, status = update_state(state, Signals(), each, settings)
         statuses.append(status)
     return statuses
 
@@ -114,9 +114,9 @@ def test_the_filter_that_no_longer_answers_makes_a_fall_of_a_small_one() -> None
     )
 
     def last(signals: list[Signals], settings: TrackingSettings) -> Status:
-        belief, status = TrackState(), U
+        state, status = TrackState(), U
         for each, probability in zip(signals, sure, strict=True):
-            belief, status = update_state(belief, each, probability, settings)
+            state, status = update_state(state, each, probability, settings)
         return status
 
     assert last(falling, BY_ANSWER) is L
@@ -130,40 +130,40 @@ def test_a_single_bad_frame_among_good_ones_is_smoothed_away() -> None:
     assert said([0.9, 0.9, 0.1, 0.1], smooth)[-1] is U
 
 
-def test_the_usual_signals_are_the_mean_of_the_first_frames_whatever_comes_later() -> None:
-    belief = TrackState()
+def test_baseline_is_the_mean_of_the_first_frames() -> None:
+    state = TrackState()
     for response in (1.0, 2.0, 6.0, 100.0, 100.0):
-        belief, _ = update_state(belief, Signals(response=response), 0.9, SETTINGS)
-    assert belief.frames == 3
-    assert belief.usual == pytest.approx(Signals(response=3.0))
+        state, _ = update_state(state, Signals(response=response), 0.9, SETTINGS)
+    assert state.baseline_frames == 3
+    assert state.baseline == pytest.approx(Signals(response=3.0))
 
 
-def test_what_was_usual_outlives_a_loss() -> None:
-    known = TrackState(usual=Signals(psr=2.0), frames=1, lost=1)
+def test_baseline_outlives_a_loss() -> None:
+    known = TrackState(baseline=Signals(psr=2.0), baseline_frames=1, frames_lost=1)
     for sure in (0.1, 0.0, 0.9):
         known, _ = update_state(known, Signals(psr=-1.0), sure, SETTINGS)
-        assert (known.usual, known.frames) == (Signals(psr=2.0), 1)
-    assert known.lost == 4
+        assert (known.baseline, known.baseline_frames) == (Signals(psr=2.0), 1)
+    assert known.frames_lost == 4
 
 
-def test_a_belief_is_a_value() -> None:
-    known = TrackState(usual=Signals(psr=2.0), frames=5, smoothed=0.3)
+def test_track_state_is_a_value() -> None:
+    known = TrackState(baseline=Signals(psr=2.0), baseline_frames=5, smoothed=0.3)
     before = replace(known)
     update_state(known, Signals(), 0.9, SETTINGS)
     assert known == before
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
-def test_lost_targets_count_their_frames_and_followed_ones_none(sure: list[float]) -> None:
-    belief = TrackState()
+def test_track_state_counts_the_frames_since_a_loss(sure: list[float]) -> None:
+    state = TrackState()
     for each in sure:
-        before = belief
-        belief, status = update_state(belief, Signals(), each, SETTINGS)
-        assert (status is T) <= (belief.lost == 0)
-        assert (status is L) <= (belief.lost > 0)
-        assert belief.lost in (0, before.lost + 1)
+        before = state
+        state, status = update_state(state, Signals(), each, SETTINGS)
+        assert (status is T) <= (state.frames_lost == 0)
+        assert (status is L) <= (state.frames_lost > 0)
+        assert state.frames_lost in (0, before.frames_lost + 1)
 
 
 @pytest.mark.parametrize("value", [inf, -inf])
-def test_infinite_responses_are_as_sure_as_can_be(value: float) -> None:
+def test_read_signals_bounds_infinite_responses(value: float) -> None:
     assert isfinite(read_signals(peak(value), 0.0, 0.0, None).response)

@@ -122,7 +122,7 @@ def test_a_filter_learns_from_usual_crops_alone(network: TrackingNetwork) -> Non
     )
     results = watched.follow(sequence)
     assert watched.sides == [[USUAL if frame in (1, 3, 4, 6, 8, 9, 12) else SMALL] for frame in range(1, 13)]
-    filters = [result.state.filter for result in results]
+    filters = [result.state.template.filter for result in results]
     learnt = [index + 1 for index in range(1, len(filters)) if filters[index] is not filters[index - 1]]
     assert learnt == [3, 6, 9, 12]
 
@@ -178,7 +178,7 @@ def test_where_scales_take_turns_the_usual_crop_is_searched(network: TrackingNet
     watched = Watched(network, NEAR.model_copy(update={"scale_search": "alternate"}))
     results = watched.follow(walk([(2, 1)] * 5))
     assert {side for sides in watched.sides for side in sides} == {USUAL}
-    assert all(result.state.around is None for result in results)
+    assert all(result.state.context is None for result in results)
 
 
 def around(seed: int, size: int) -> NDArray[np.float32]:
@@ -188,15 +188,15 @@ def around(seed: int, size: int) -> NDArray[np.float32]:
 @given(st.integers(1, 6), st.integers(0, 4))
 def test_the_middle_is_replaced_and_what_is_around_it_stays(half: int, margin: int) -> None:
     whole, part = around(0, 2 * (half + margin) + 1), around(1, 2 * half + 1)
-    made = ResponseContext(whole, whole[0]).with_middle(part, part[0])
+    made = ResponseContext(whole, whole[0]).with_center(part, part[0])
     inner = slice(margin, margin + part.shape[-1])
     np.testing.assert_array_equal(made.responses[:, inner, inner], part)
-    assert made.learnt is not None
-    np.testing.assert_array_equal(made.learnt[inner, inner], part[0])
+    assert made.filter_response is not None
+    np.testing.assert_array_equal(made.filter_response[inner, inner], part[0])
     outside = np.ones(whole.shape[1:], bool)
     outside[inner, inner] = False
     np.testing.assert_array_equal(made.responses[:, outside], whole[:, outside])
-    assert ResponseContext(whole, None).with_middle(part, None).learnt is None
+    assert ResponseContext(whole, None).with_center(part, None).filter_response is None
 
 
 def test_what_is_calm_and_what_is_due() -> None:

@@ -15,7 +15,8 @@ from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.crops import crop_whole_pixels_into
-from siamtrack.tracking.state import Observation, TrackResult
+from siamtrack.tracking.observation import Observation
+from siamtrack.tracking.state import TrackResult
 from siamtrack.tracking.tracker import Tracker
 
 BOTH_MODES = pytest.mark.parametrize("mode", ["search", "exemplar", "alternate"])
@@ -94,8 +95,8 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     responses = np.random.default_rng(0).normal(size=tracker.observe(frame, state).responses.shape).astype(np.float32)
     responses[:, 2, 3] = np.nan
     extractor = tracker._extractor
-    (search_response,) = extractor.look([state], extractor.cut_searches(frame, [state]))
-    monkeypatch.setattr(extractor, "look", lambda states, crops: [search_response._replace(responses=responses)])
+    (search_response,) = extractor.respond([state], extractor.cut_search_crops(frame, [state]))
+    monkeypatch.setattr(extractor, "respond", lambda states, crops: [search_response._replace(responses=responses)])
     seen = tracker.observe(frame, state)
     np.testing.assert_allclose(seen.maps, peak_twin.upsampled(responses, 16), rtol=1e-9, atol=1e-9)
     assert np.isfinite(seen.mixture).all()
@@ -144,7 +145,7 @@ def test_the_exemplars_are_those_that_a_target_starts_with(network: TrackingNetw
     crops = tracker.cut_exemplars(frame, box)
     assert crops.shape == (3 if mode == "exemplar" else 1, 64, 64, 3)
     images = torch.from_numpy(crops[..., ::-1].copy()).permute(0, 3, 1, 2).float()
-    torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).kernels)
+    torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).template.exemplars)
 
 
 def test_what_cannot_be_observed(network: TrackingNetwork) -> None:

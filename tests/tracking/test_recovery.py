@@ -77,7 +77,7 @@ def test_without_recovery_it_stays_lost(network: TrackingNetwork, away: Sequence
 def test_a_lost_target_is_as_large_as_when_it_was_seen_last(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, SEARCHES), away, [0])[0]
     assert results[-1].state.scale == pytest.approx(1.0, abs=0.05)
-    assert results[BACK - 3].state.last_seen.center == pytest.approx(HERE.center, abs=1.5)
+    assert results[BACK - 3].state.last_confident.center == pytest.approx(HERE.center, abs=1.5)
 
 
 def test_a_lost_target_does_not_disturb_the_others(network: TrackingNetwork, away: Sequence) -> None:
@@ -104,7 +104,7 @@ def test_all_places_are_looked_at_in_one_pass_and_no_more_than_are_asked_for(
     states = [tracker.start(away.frames[0], away.boxes[target][0]) for target in (0, 1)]
     monkeypatch.setattr(tracker.backend, "embed", counted)
     for frame in away.frames[1:BACK]:
-        lost = states[0].belief.lost > 0
+        lost = states[0].track_state.frames_lost > 0
         states = [result.state for result in tracker.step(frame, states)]
         assert sizes.pop() == (2 + 3 if lost else 2)
         assert not sizes
@@ -143,8 +143,11 @@ def test_nothing_is_learnt_while_it_is_lost(network: TrackingNetwork, away: Sequ
         before: TargetState = state
         (result,) = tracker.step(frame, [state])
         state = result.state
-        learnt = state.filter is not before.filter and state.filter is not before.last_seen.filter
-        assert learnt == (not state.belief.lost)
+        learnt = (
+            state.template.filter is not before.template.filter
+            and state.template.filter is not before.last_confident.template.filter
+        )
+        assert learnt == (not state.track_state.frames_lost)
         seen.append((result.status, learnt))
     assert {(T, True), (U, True), (L, False)} <= set(seen)
 

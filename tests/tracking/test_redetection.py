@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.boxes import Box
-from siamtrack.tracking.redetection import places, select_candidate
+from siamtrack.tracking.redetection import search_centers, select_candidate
 
 SIZE = (426, 240)
 
@@ -17,7 +17,7 @@ def sweep(
 ) -> list[tuple[float, float]]:
     """All places, in the order in which they are looked at."""
     total = ceil(size[0] / reach) * ceil(size[1] / reach)
-    seen = [place for step in range(ceil(total / count)) for place in places(size, last, reach, step, count)]
+    seen = [place for step in range(ceil(total / count)) for place in search_centers(size, last, reach, step, count)]
     return seen[:total]
 
 
@@ -42,18 +42,18 @@ def test_every_point_of_the_frame_is_within_reach_of_a_place(
 
 
 def test_after_the_whole_frame_it_begins_again() -> None:
-    assert places(SIZE, (0, 0), 100, 5, 3) == places(SIZE, (0, 0), 100, 0, 3)  # 15 places, 3 a frame
+    assert search_centers(SIZE, (0, 0), 100, 5, 3) == search_centers(SIZE, (0, 0), 100, 0, 3)  # 15 places, 3 a frame
 
 
 @pytest.mark.parametrize("count", [1, 3, 64])
 def test_no_place_twice_in_a_frame_and_no_more_than_asked_for(count: int) -> None:
-    seen = places(SIZE, (50, 50), 100, 4, count)
+    seen = search_centers(SIZE, (50, 50), 100, 4, count)
     assert len(seen) == len(set(seen)) == min(count, 15)
 
 
 def test_a_search_crop_that_sees_the_whole_frame_looks_once() -> None:
-    assert places(SIZE, (50, 50), 2000, 7, 3) == [(213, 120)]
-    assert places(SIZE, (50, 50), inf, 7, 3) == [(213, 120)]
+    assert search_centers(SIZE, (50, 50), 2000, 7, 3) == [(213, 120)]
+    assert search_centers(SIZE, (50, 50), inf, 7, 3) == [(213, 120)]
 
 
 @pytest.mark.parametrize(

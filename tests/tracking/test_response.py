@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from siamtrack.system.numba_cache import CACHE
-from siamtrack.tracking.response import Peak, find_answered_peak, find_peak, interpolate, make_tables, needs_compiling
+from siamtrack.tracking.response import Peak, find_filter_peak, find_peak, interpolate, make_tables, needs_compiling
 
 PENALTY, INFLUENCE, RADIUS = 0.9745, 0.176, 4
 
@@ -161,7 +161,7 @@ def test_a_map_all_of_which_is_near_the_peak_has_no_sidelobe() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_filter_decides_the_place_and_responses_the_rest(seed: int) -> None:
     responses, answers, tables = blobs(seed), blobs(seed + 100)[0], make_tables(17, 16)
-    found, greatest = find_answered_peak(responses, answers, PENALTY, INFLUENCE, RADIUS, tables)
+    found, greatest = find_filter_peak(responses, answers, PENALTY, INFLUENCE, RADIUS, tables)
     own = kernel(responses)
     there = kernel(np.maximum(answers, 0)[None])  # what it answers below zero says nothing
     assert (found.scale, found.peak, found.psr, found.apce) == (own.scale, own.peak, own.psr, own.apce)

@@ -18,17 +18,17 @@ def test_one_side_carries_the_pyramid() -> None:
     assert search.factors == exemplar.factors
     assert (search.exemplar_factors, search.search_factors) == ((1.0,), search.factors)
     assert (exemplar.exemplar_factors, exemplar.search_factors) == (exemplar.factors, (1.0,))
-    assert [search.search_factor(i, 0) for i in range(3)] == list(search.factors)
-    assert [exemplar.search_factor(i, 0) for i in range(3)] == [1.0, 1.0, 1.0]
-    assert search.tried(7) == exemplar.tried(7) == search.factors
+    assert [search.crop_factor(i, 0) for i in range(3)] == list(search.factors)
+    assert [exemplar.crop_factor(i, 0) for i in range(3)] == [1.0, 1.0, 1.0]
+    assert search.map_factors(7) == exemplar.map_factors(7) == search.factors
 
 
 def test_scales_take_turns_from_the_present_size_outwards() -> None:
     pyramid = ScalePyramid.from_settings(TrackingSettings(scale_search="alternate", scales=5, scale_step=1.5))
     turns = (1, 1 / 1.5, 1, 1.5, 1, 1 / 1.5**2, 1, 1.5**2, 1, 1 / 1.5)
-    assert [pyramid.tried(age) for age in range(10)] == [(pytest.approx(factor),) for factor in turns]
-    assert [pyramid.crops(age) for age in range(10)] == [pyramid.tried(age) for age in range(10)]
-    assert pyramid.search_factor(0, 3) == 1.5
+    assert [pyramid.map_factors(age) for age in range(10)] == [(pytest.approx(factor),) for factor in turns]
+    assert [pyramid.crop_factors(age) for age in range(10)] == [pyramid.map_factors(age) for age in range(10)]
+    assert pyramid.crop_factor(0, 3) == 1.5
     assert pyramid.exemplar_factors == (1.0,)
 
 

@@ -14,7 +14,7 @@ from siamtrack.config import ConfidenceSettings, SignalWeights, TemplateUpdateSe
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.state import TrackResult
-from siamtrack.tracking.template import Template, renew
+from siamtrack.tracking.template import TemplateMean, update_template
 from siamtrack.tracking.tracker import Tracker
 
 BY_RESPONSE = ConfidenceSettings(
@@ -61,7 +61,7 @@ def test_it_is_the_first_exemplar_and_a_running_mean_of_the_others(
     first = torch.tensor([0.5], dtype=torch.float64)
     template, mean = None, 0.5
     for value in seen:
-        template = renew(template, first, torch.tensor([value], dtype=torch.float64), settings)
+        template = update_template(template, first, torch.tensor([value], dtype=torch.float64), settings)
         mean = (1 - rate) * mean + rate * value
     assert template is not None
     assert template.first is first
@@ -75,8 +75,8 @@ def test_it_keeps_up_with_a_target_that_changes(network: TrackingNetwork) -> Non
     assert kept[0].peak.value == pytest.approx(followed[0].peak.value)
     assert kept[-1].peak.value < 0.85 * kept[0].peak.value
     assert followed[-1].peak.value > kept[-1].peak.value + 0.5
-    assert all(isinstance(result.state.template, Template) for result in followed[1:])
-    assert all(result.state.template is None for result in kept)
+    assert all(isinstance(result.state.template_mean, TemplateMean) for result in followed[1:])
+    assert all(result.state.template_mean is None for result in kept)
 
 
 def test_it_is_left_alone_while_the_target_is_not_tracked(network: TrackingNetwork) -> None:
@@ -84,15 +84,15 @@ def test_it_is_left_alone_while_the_target_is_not_tracked(network: TrackingNetwo
     sequence = render([[PLACE] * GONE + [away] * 9])
     results = follow(network, FOLLOWS, sequence)
     assert {result.status for result in results[GONE + 1 :]} <= {Status.UNCERTAIN, Status.LOST}
-    template = results[GONE - 2].state.template
+    template = results[GONE - 2].state.template_mean
     assert template is not None
-    assert all(result.state.template is template for result in results[GONE + 1 :])
+    assert all(result.state.template_mean is template for result in results[GONE + 1 :])
 
 
 def test_only_frames_that_are_due_are_learnt_from(network: TrackingNetwork) -> None:
     settings = FOLLOWS.model_copy(update={"template_update": TemplateUpdateSettings(interval=4, threshold=0.0)})
     results = follow(network, settings, render([[PLACE] * 14]))
-    templates = [None, *(result.state.template for result in results)]
+    templates = [None, *(result.state.template_mean for result in results)]
     changed = [age for age in range(1, len(templates)) if templates[age] is not templates[age - 1]]
     assert changed == [4, 8, 12]
 
@@ -106,5 +106,5 @@ def test_several_targets_have_the_templates_that_they_have_alone(network: Tracki
         states = [result.state for result in tracker.step(frame, states)]
     for target, state in enumerate(states):
         alone = follow(network, FOLLOWS, Sequence(sequence.frames, [[boxes[target]] for boxes in sequence.boxes]))[-1]
-        torch.testing.assert_close(state.kernels, alone.state.kernels)
+        torch.testing.assert_close(state.template.exemplars, alone.state.template.exemplars)
         assert state.box == pytest.approx(alone.box)

@@ -333,7 +333,7 @@ def test_load_takes_settings_from_the_card_unless_told(tmp_path: Path, monkeypat
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     tracker = load(path, device="cpu")
     assert (tracker.settings, tracker.card, threads) == (card.tracking, card, [])
-    assert tracker.start(texture(80, 80, 0), Box(20, 20, 30, 30)).kernels.shape == (5, 256, 6, 6)
+    assert tracker.start(texture(80, 80, 0), Box(20, 20, 30, 30)).template.exemplars.shape == (5, 256, 6, 6)
     assert load(path, device="cpu", settings=TrackingSettings(), threads=3).settings == TrackingSettings()
     assert threads == [3]
     changed = load(path, device="cpu", settings={"scales": 3}).settings

@@ -29,7 +29,7 @@ def report(step: int, overlap: float = 0.0) -> StepRecord:
         overlap=overlap,
         contrastive=0.0,
         triplet=0.0,
-        rate=1e-3,
+        learning_rate=1e-3,
         pairs_per_second=20.0,
         wait=0.0,
     )

@@ -80,11 +80,11 @@ def test_the_recipes_of_the_family_differ_in_what_they_compare_only() -> None:
     assert len(FAMILY) == 4
     first, *others = (read_recipe(name) for name in FAMILY)
     for other in others:
-        for section in ("run", "tracking", "mix", "geometry", "light"):
+        for section in ("run", "tracking", "mix", "geometry", "photometric"):
             assert getattr(other, section) == getattr(first, section)
         assert other.model.init == first.model.init == "imagenet"
-        assert other.optimizer.model_copy(update={"rate_factors": {}}) == first.optimizer.model_copy(
-            update={"rate_factors": {}}
+        assert other.optimizer.model_copy(update={"learning_rate_factors": {}}) == first.optimizer.model_copy(
+            update={"learning_rate_factors": {}}
         )
         assert other.tracking.online_filter is None
 

@@ -55,7 +55,7 @@ def test_own_maps_are_those_of_the_network(network: torch.nn.Module) -> None:
 
 
 def test_negatives_are_the_maps_of_other_groups_only(network: torch.nn.Module) -> None:
-    hardest = LossSettings(batch_negatives=1.0, hardest=1)
+    hardest = LossSettings(batch_negatives=1.0, hard_negatives=1)
     batch = random_batch([1, 2], [1, 2])
     found = objective(network, batch, hardest).negatives
     crossed = [

@@ -25,7 +25,7 @@ def settings(**changes: object) -> OptimizerSettings:
 
 
 def test_the_papers_schedule_falls_geometrically() -> None:
-    plan = settings(rate=1e-2, final_rate=1e-5)
+    plan = settings(learning_rate=1e-2, final_learning_rate=1e-5)
     factors = [rate_at(step, 51, plan) for step in range(51)]
     assert factors[0] == 1
     assert factors[-1] == pytest.approx(1e-3)
@@ -34,7 +34,7 @@ def test_the_papers_schedule_falls_geometrically() -> None:
 
 
 def test_cosine_falls_from_one_to_the_final_rate_after_the_warm_up() -> None:
-    plan = settings(rate=1.0, final_rate=0.1, schedule="cosine", warmup=10)
+    plan = settings(learning_rate=1.0, final_learning_rate=0.1, schedule="cosine", warmup_steps=10)
     assert rate_at(0, 101, plan) == pytest.approx(0.1)
     assert rate_at(50, 101, plan) == pytest.approx(0.55)
     assert rate_at(100, 101, plan) == pytest.approx(0.1)
@@ -43,7 +43,7 @@ def test_cosine_falls_from_one_to_the_final_rate_after_the_warm_up() -> None:
 
 def test_groups_follow_the_longest_prefix_and_only_weights_decay() -> None:
     toy = Toy()
-    plan = settings(rate=1.0, weight_decay=0.5, rate_factors={"trunk": 0.1, "trunk.1": 0.01})
+    plan = settings(learning_rate=1.0, weight_decay=0.5, learning_rate_factors={"trunk": 0.1, "trunk.1": 0.01})
     groups = make_optimizer(toy, plan).param_groups
     found = {id(p): (group["initial_lr"], group["weight_decay"]) for group in groups for p in group["params"]}
     assert found[id(toy.trunk[0].weight)] == (0.1, 0.5)
@@ -80,4 +80,4 @@ def test_the_average_moves_by_its_decay_and_copies_counters() -> None:
 
 def test_a_rate_factor_that_fits_nothing_is_refused() -> None:
     with pytest.raises(RecipeError, match="'trunc' is the beginning of no parameter"):
-        make_optimizer(Toy(), settings(rate_factors={"trunc": 0.1}))
+        make_optimizer(Toy(), settings(learning_rate_factors={"trunc": 0.1}))

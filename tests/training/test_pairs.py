@@ -19,7 +19,7 @@ from siamtrack.datasets.training_tracks import FrameCache, Track
 from siamtrack.errors import DataError
 from siamtrack.tracking.crops import crop
 from siamtrack.training.augmentation import PhotometricSettings
-from siamtrack.training.pairs import GeometrySettings, PairMaker, largest_search, reframe, view
+from siamtrack.training.pairs import GeometrySettings, PairMaker, jitter_box, largest_search, view
 from siamtrack.training.scenes import (
     ComposedScenes,
     RivalScenes,
@@ -69,7 +69,7 @@ def red_center(image: NDArray[np.uint8]) -> tuple[float, float]:
 @given(seed=st.integers(0, 10_000), warp=st.booleans())
 def test_the_target_is_at_the_given_center(seed: int, warp: bool) -> None:
     pair = ScenePair(red_dot((150, 110), (40, 30)), red_dot((170, 130), (44, 33)), "dot", warp, sizes=(1, 1))
-    geometry = GeometrySettings(shift=60, scale_jitter=1, turn=20, stretch=0.1, gray=0, surround=0)
+    geometry = GeometrySettings(shift=60, scale_jitter=1, rotation=20, stretch=0.1, gray=0, surround=0)
     sample = maker(pair, geometry).make(np.random.default_rng(seed))
     assert red_center(sample.search) == pytest.approx(sample.center, abs=1.5)
     assert red_center(sample.exemplars[0]) == pytest.approx((64, 64), abs=1.5)
@@ -80,7 +80,7 @@ def test_the_size_is_that_in_the_search_crop(seed: int) -> None:
     image = np.full((240, 320, 3), 90, np.uint8)
     cv2.rectangle(image, (130, 100), (189, 139), RED, -1)
     scene = Scene(image, Box(130, 100, 60, 40))
-    geometry = GeometrySettings(shift=20, scale_jitter=2, turn=0, stretch=0.4, gray=0, surround=0)
+    geometry = GeometrySettings(shift=20, scale_jitter=2, rotation=0, stretch=0.4, gray=0, surround=0)
     sample = maker(ScenePair(scene, scene, "bar", warp=True, sizes=(1, 1)), geometry).make(np.random.default_rng(seed))
     width, height = sample.size
     red = (sample.search[:, :, 2] > 170) & (sample.search[:, :, 0] < 80)
@@ -165,7 +165,7 @@ def test_a_reframed_target_is_the_same_part_of_both_boxes(seed: int, largest: fl
     pair = ScenePair(
         Scene(image, Box(100, 80, 40, 60)), Scene(image, Box(30, 20, 120, 90)), "dot", warp=False, sizes=(1, 2)
     )
-    found = reframe(pair, largest, np.random.default_rng(seed))
+    found = jitter_box(pair, largest, np.random.default_rng(seed))
     parts = []
     for before, after in ((pair.exemplar.box, found.exemplar.box), (pair.search.box, found.search.box)):
         left, top = (after.x - before.x) / before.width, (after.y - before.y) / before.height
@@ -180,7 +180,7 @@ def test_pairs_show_the_reframed_target() -> None:
     geometry = GeometrySettings(shift=0, gray=0, surround=0, zoom=0.01)
     plain, moved = (
         maker(ScenePair(scene, scene, "dot", warp=False, sizes=(1, 1)), each).make(np.random.default_rng(3))
-        for each in (geometry, geometry.model_copy(update={"reframe": 0.4}))
+        for each in (geometry, geometry.model_copy(update={"box_jitter": 0.4}))
     )
     assert plain.exemplar_size[0] / plain.exemplar_size[1] == pytest.approx(1.5)
     assert abs(moved.exemplar_size[0] / moved.exemplar_size[1] - 1.5) > 0.01
@@ -190,7 +190,7 @@ def test_pairs_show_the_reframed_target() -> None:
 
 def test_pairs_are_a_function_of_the_generator() -> None:
     scene = red_dot((160, 120), (60, 40))
-    made = maker(ScenePair(scene, scene, "dot", warp=True, sizes=(1, 1)), GeometrySettings(shift=30, turn=5))
+    made = maker(ScenePair(scene, scene, "dot", warp=True, sizes=(1, 1)), GeometrySettings(shift=30, rotation=5))
     first, again, other = (made.make(np.random.default_rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.search, again.search)
     np.testing.assert_array_equal(first.exemplars, again.exemplars)
@@ -334,7 +334,7 @@ def test_how_far_off_a_moved_object_is_counts_as_not_known(training_folder: Path
     assert still.draw(np.random.default_rng(0)).sizes is not None
 
 
-RIVALS = GeometrySettings(shift=40, scale_jitter=1.5, scales=3, turn=10, stretch=0.1, reframe=0.2, surround=0)
+RIVALS = GeometrySettings(shift=40, scale_jitter=1.5, scales=3, rotation=10, stretch=0.1, box_jitter=0.2, surround=0)
 
 
 @given(st.integers(0, 10**6))
@@ -366,11 +366,11 @@ GEOMETRIES = st.builds(
     GeometrySettings,
     shift=st.floats(0, 80),
     scale_jitter=st.floats(0, 3),
-    turn=st.floats(0, 90),
+    rotation=st.floats(0, 90),
     stretch=st.floats(0, 0.3),
     zoom=st.floats(0, 0.6),
     squeeze=st.floats(0, 0.2),
-    reframe=st.sampled_from([0.0, 0.2]),  # its room must not cover for the rest
+    box_jitter=st.sampled_from([0.0, 0.2]),  # its room must not cover for the rest
     surround=st.just(0.0),
     gray=st.just(0.0),
 )

@@ -36,7 +36,7 @@ shift = 8
 [loss]
 ranking = 0.5
 batch_negatives = 0.5
-hardest = 2
+hard_negatives = 2
 box = 1.0
 """
 """Everything that couples the pairs of a batch, some of which hold no target."""
@@ -48,7 +48,7 @@ architecture = "alexnet_v1"
 
 [run]
 steps = 3
-batch = 4
+batch_size = 4
 seed = 7
 search_size = 143
 {LOSS_OF_ALL}"""
@@ -79,7 +79,7 @@ def measure(recipe: Recipe, folder: Path, processes: Processes) -> Measured:
     network.double()
     processes.adapt(network.backbone)
     pairs = make_pairs(recipe, network, read_training_data(folder))
-    batch = next(iterate_batches(pairs, recipe.run.batch, 0, 0, processes.share(recipe.run.batch)))
+    batch = next(iterate_batches(pairs, recipe.run.batch_size, 0, 0, processes.share(recipe.run.batch_size)))
     floats = {name: value.double() for name, value in vars(batch).items() if value.is_floating_point()}
     found = objective(network, dataclasses.replace(batch, **floats), recipe.loss, processes)
     found.loss.backward()  # type: ignore[no-untyped-call]
@@ -207,12 +207,12 @@ def moved(checkpoint: Checkpoint) -> float:
 
 def test_a_batch_that_cannot_be_shared_is_one_line(training_folder: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "odd.toml"
-    recipe.write_text(FREE.replace("batch = 4", "batch = 3"))
+    recipe.write_text(FREE.replace("batch_size = 4", "batch_size = 3"))
     done = launch(recipe, "--data", training_folder, "--out", tmp_path / "run")
     assert done.returncode != 0
     assert own_lines(done.stderr) == [
         "siamtrack: error: a batch of 3 pairs cannot be shared evenly by 2 processes: "
-        "change run.batch of the recipe, or their number"
+        "change run.batch_size of the recipe, or their number"
     ]
     assert not (tmp_path / "run").exists()
 

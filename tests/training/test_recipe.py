@@ -44,7 +44,7 @@ def test_what_is_fine_tuned_tracks_as_what_it_was_made_of() -> None:
 
 def test_defaults_are_the_papers() -> None:
     recipe = parse_recipe(SMALLEST, "mine")
-    assert (recipe.run.batch, recipe.loss.radius, recipe.optimizer.rate, recipe.optimizer.momentum) == (
+    assert (recipe.run.batch_size, recipe.loss.radius, recipe.optimizer.learning_rate, recipe.optimizer.momentum) == (
         8,
         16,
         1e-2,
@@ -57,16 +57,16 @@ def test_defaults_are_the_papers() -> None:
     ("addition", "message"),
     [
         ("stepz = 3", "unknown key 'run.stepz'"),
-        ("batch = 0", "run.batch = 0: Input should be greater than or equal to 1"),
-        ("batch = 'many'", "run.batch = 'many'"),
+        ("batch_size = 0", "run.batch_size = 0: Input should be greater than or equal to 1"),
+        ("batch_size = 'many'", "run.batch_size = 'many'"),
         ("precision = 'half'", "run.precision = 'half': Input should be 'auto', 'float32' or 'bfloat16'"),
         ("[los]\nlogistic = 1", "unknown key 'los'"),
         ("[tracking]\nscales = 4", "scales must be odd"),
         ("[geometry]\nscales = 5", "geometry has 5 scales of step 1.0375, tracking 3 of 1.0375: they must be equal"),
         ("[geometry]\ncontext = 0.25", "geometry.context is 0.25 and tracking.context 0.5: they must be equal"),
-        ("batch =", "is not TOML"),
-        ("[light]\nblur = 7.5", "light.blur = 7.5"),
-        ("[optimizer]\nrate = inf", "optimizer.rate = inf"),
+        ("batch_size =", "is not TOML"),
+        ("[photometric]\nblur = 7.5", "photometric.blur = 7.5"),
+        ("[optimizer]\nlearning_rate = inf", "optimizer.learning_rate = inf"),
     ],
 )
 def test_mistakes_are_named(addition: str, message: str) -> None:

@@ -40,7 +40,7 @@ architecture = "alexnet_v1"
 
 [run]
 steps = 4
-batch = 2
+batch_size = 2
 seed = 7
 search_size = 143
 
@@ -53,14 +53,14 @@ shift = 8
 [loss]
 ranking = 0.5
 batch_negatives = 0.5
-hardest = 2
+hard_negatives = 2
 
 [optimizer]
 kind = "adamw"
-rate = 1e-3
+learning_rate = 1e-3
 schedule = "cosine"
-warmup = 2
-average = 0.5
+warmup_steps = 2
+ema_decay = 0.5
 """
 
 
@@ -132,8 +132,8 @@ def test_training_lowers_the_loss(training_folder: Path, tmp_path: Path) -> None
 
 def test_another_recipe_is_refused_on_resuming(recipe: Recipe, training_folder: Path, tmp_path: Path) -> None:
     run(recipe, training_folder, tmp_path, should_stop=stop_after(1))
-    other = parse_recipe(TINY.replace("rate = 1e-3", "rate = 2e-3"), "tiny")
-    with pytest.raises(RecipeError, match=r"optimizer\.rate = 0\.001, the recipe says 0\.002"):
+    other = parse_recipe(TINY.replace("learning_rate = 1e-3", "learning_rate = 2e-3"), "tiny")
+    with pytest.raises(RecipeError, match=r"optimizer\.learning_rate = 0\.001, the recipe says 0\.002"):
         resume_run(tmp_path / FILE_NAME, other)
     longer = parse_recipe(TINY.replace("steps = 4", "steps = 9"), "tiny")
     assert resume_run(tmp_path / FILE_NAME, longer).recipe.run.steps == 9
@@ -241,7 +241,7 @@ def test_a_resumed_run_drops_what_was_recorded_after_its_checkpoint(tmp_path: Pa
 @pytest.mark.parametrize("name", list_recipes())
 def test_every_shipped_recipe_trains(name: str, training_folder: Path, tmp_path: Path) -> None:
     shipped = read_recipe(name)
-    short = shipped.model_copy(update={"run": shipped.run.model_copy(update={"steps": 2, "batch": 2})})
+    short = shipped.model_copy(update={"run": shipped.run.model_copy(update={"steps": 2, "batch_size": 2})})
     start = start_run(short)
     seen: list[StepRecord] = []
     options = RunOptions(tmp_path, workers=0, report_every=1)
@@ -312,7 +312,7 @@ def test_initial_weights_that_do_not_fit_are_named(init: str, architecture: str,
 
 
 def test_every_checkpoint_is_tracked_with_and_recorded(training_folder: Path, tmp_path: Path) -> None:
-    text = TINY.replace("steps = 4", "steps = 3\ncheckpoint_minutes = 1e-6\nwatch_frames = 5")
+    text = TINY.replace("steps = 4", "steps = 3\ncheckpoint_minutes = 1e-6\nvalidation_frames = 5")
     job = TrainingJob(parse_recipe(text, "tiny"), training_folder, tmp_path / "run", workers=0)
     run_training(job, quiet)
     rows = list(csv.DictReader((tmp_path / "run" / "validation.csv").open()))
@@ -325,7 +325,7 @@ def test_the_model_keeps_a_share_of_the_initial_weights(
     recipe: Recipe, training_folder: Path, tmp_path: Path, share: float
 ) -> None:
     trained = run(recipe, training_folder, tmp_path)
-    mixed = trained.recipe.model_copy(update={"model": recipe.model.model_copy(update={"keep_initial": share})})
+    mixed = trained.recipe.model_copy(update={"model": recipe.model.model_copy(update={"initial_weight_ratio": share})})
     model = average_network(dataclasses.replace(trained, recipe=mixed)).state_dict()
     before, after = start_run(recipe).weights, trained.average
     for name in ("backbone.conv3.0.weight", "backbone.conv1.1.running_mean", "head.bias"):

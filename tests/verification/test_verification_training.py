@@ -60,7 +60,11 @@ def test_every_loss_goes_down(kind: str, known: PatchDataset, tmp_path: Path) ->
     seen: list[float] = []
     model = {"comparison": "manhattan"} if kind == "energy" else {}
     recipe = small(
-        kind, steps=60, run={"classes_per_batch": 6, "patches_per_class": 6}, model=model, optimizer={"rate": 3e-3}
+        kind,
+        steps=60,
+        run={"classes_per_batch": 6, "patches_per_class": 6},
+        model=model,
+        optimizer={"learning_rate": 3e-3},
     )
     train_verification(start_verification(recipe), known, tmp_path, lambda progress: seen.append(progress.loss))
     assert len(seen) == 3

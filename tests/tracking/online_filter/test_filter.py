@@ -22,14 +22,15 @@ from siamtrack.tracking.online_filter.filter import (
     BACKGROUND,
     OnlineFilter,
     Part,
-    begin,
-    covered,
-    fit,
+    box_coverage,
     gaussian,
-    learn,
+    init_filter,
+    solve,
+    update_filter,
 )
-from siamtrack.tracking.online_filter.fourier import add_over_channels, add_to_channels, spectra_of
+from siamtrack.tracking.online_filter.fourier import add_over_channels, add_to_channels, to_spectra
 from siamtrack.tracking.online_filter.solver import respond
+from siamtrack.tracking.template import TemplateFeatures
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -70,11 +71,11 @@ def problem(seed: int, count: int = 3, channels: int = 2, size: int = 2, side: i
         size=size,
         support=np.ones((size, size)),
         mean=torch.zeros(channels, 1, 1, dtype=torch.float64),
-        spectra=tuple(spectra_of(features)),
-        answers=F.conv2d(features, weights[None])[:, 0].numpy(),
+        spectra=tuple(to_spectra(features)),
+        responses=F.conv2d(features, weights[None])[:, 0].numpy(),
         labels=labels.numpy(),
-        shares=(shares / shares.sum()).numpy(),
-        first=1,
+        sample_weights=(shares / shares.sum()).numpy(),
+        first_samples=1,
     )
 
 
@@ -96,7 +97,11 @@ def test_the_filter_is_correlated_with_every_sample(seed: int, count: int, size:
 
 def slow_fit(known: OnlineFilter, regularization: float, steps: int) -> torch.Tensor:
     """The descent with gradients that PyTorch works out and answers of convolutions, `(C, a, b)`."""
-    features, labels, shares = features_of(known), torch.from_numpy(known.labels), torch.from_numpy(known.shares)
+    features, labels, shares = (
+        features_of(known),
+        torch.from_numpy(known.labels),
+        torch.from_numpy(known.sample_weights),
+    )
     weights, support = torch.from_numpy(known.weights), torch.from_numpy(known.support)
     direction = previous = torch.zeros_like(weights)
     for _ in range(steps):
@@ -121,30 +126,30 @@ def test_a_fit_is_the_conjugate_gradient(seed: int, count: int, steps: int) -> N
     support = np.outer([0.5, 1, 1, 0.5], [0.2, 1, 1, 0.2])
     labels = np.where(known.labels > 0.5, known.labels, 0)  # half of the cells are of the background
     known = replace(known, support=support, labels=labels)
-    before = known.weights.copy(), known.answers.copy()
-    fitted = fit(known, 0.1, steps)
+    before = known.weights.copy(), known.responses.copy()
+    fitted = solve(known, 0.1, steps)
     np.testing.assert_allclose(fitted.weights, slow_fit(known, 0.1, steps), atol=1e-8)
-    np.testing.assert_allclose(fitted.answers, respond(fitted.weights, fitted.spectra, 5), atol=1e-8)
-    assert all(map(np.array_equal, before, (known.weights, known.answers)))  # a filter is a value
+    np.testing.assert_allclose(fitted.responses, respond(fitted.weights, fitted.spectra, 5), atol=1e-8)
+    assert all(map(np.array_equal, before, (known.weights, known.responses)))  # a filter is a value
 
 
 def test_a_long_fit_is_the_ridge_regression_in_closed_form() -> None:
     known, regularization = problem(5), 0.3
     rows = F.unfold(features_of(known), known.weights.shape[-1]).transpose(1, 2).reshape(-1, known.weights.size).numpy()
-    shares = known.shares.repeat(known.labels[0].size)
+    shares = known.sample_weights.repeat(known.labels[0].size)
     normal = (rows.T * shares) @ rows + regularization * np.eye(rows.shape[1])
     expected = np.linalg.solve(normal, rows.T @ (shares * known.labels.flatten()))
-    np.testing.assert_allclose(fit(known, regularization, 60).weights.flatten(), expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(solve(known, regularization, 60).weights.flatten(), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_background_below_zero_is_left_alone() -> None:
     known = problem(6)
     labels = torch.from_numpy(np.where(known.labels > 0.5, known.labels, 0))
-    fitted = fit(replace(known, labels=labels.numpy()), 0.1, 300)
+    fitted = solve(replace(known, labels=labels.numpy()), 0.1, 300)
     weights = torch.from_numpy(fitted.weights).requires_grad_()
     answers = F.conv2d(features_of(known), weights[None])[:, 0]
     wrong = torch.where(labels < BACKGROUND, answers.clamp(min=0), answers - labels)
-    loss = (torch.from_numpy(known.shares)[:, None, None] * wrong.square()).sum() + 0.1 * weights.square().sum()
+    loss = (torch.from_numpy(known.sample_weights)[:, None, None] * wrong.square()).sum() + 0.1 * weights.square().sum()
     (gradient,) = torch.autograd.grad(loss, weights)
     assert (answers[labels < BACKGROUND] < -0.01).any()  # the hinge is in use
     assert gradient.abs().max() < 1e-4
@@ -156,10 +161,10 @@ def test_more_steps_never_fit_worse(seed: int) -> None:
     known = problem(seed)
 
     def loss(steps: int) -> float:
-        fitted = fit(known, 0.1, steps)
-        np.testing.assert_allclose(fitted.answers, respond(fitted.weights, known.spectra, 4), atol=1e-9)
-        wrong = fitted.answers - known.labels
-        return float((known.shares[:, None, None] * wrong**2).sum() + 0.1 * (fitted.weights**2).sum())
+        fitted = solve(known, 0.1, steps)
+        np.testing.assert_allclose(fitted.responses, respond(fitted.weights, known.spectra, 4), atol=1e-9)
+        wrong = fitted.responses - known.labels
+        return float((known.sample_weights[:, None, None] * wrong**2).sum() + 0.1 * (fitted.weights**2).sum())
 
     # Labels of about 0.5 are no background: the problem is quadratic, and every step is exact.
     losses = [loss(steps) for steps in range(5)]
@@ -174,15 +179,17 @@ def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, l
     )
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(2, 4, 9, 9, generator=generator)
-    known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
+    known = init_filter(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
     for number in range(frames):
-        known = learn(known, torch.full((4, 9, 9), float(number)), known.answers[0], (2.0, 3.0), 1.0, settings)
-    assert len(known.spectra) == len(known.labels) == len(known.shares) == 2 + min(frames, 3)
+        known = update_filter(
+            known, torch.full((4, 9, 9), float(number)), known.responses[0], (2.0, 3.0), 1.0, settings
+        )
+    assert len(known.spectra) == len(known.labels) == len(known.sample_weights) == 2 + min(frames, 3)
     features = features_of(known) + known.mean
     torch.testing.assert_close(features[:2], first)
     assert float(features[-1].mean()) == pytest.approx(frames - 1, abs=1e-3)
-    assert float(known.shares.sum()) == pytest.approx(1, abs=1e-5)
-    assert float(known.shares[:2].sum()) >= least - 1e-5
+    assert float(known.sample_weights.sum()) == pytest.approx(1, abs=1e-5)
+    assert float(known.sample_weights[:2].sum()) >= least - 1e-5
     assert known.labels[-1].argmax() == 3 * 7 + 2  # column 2, row 3
 
 
@@ -190,19 +197,19 @@ def test_nothing_is_learnt_from_an_answer_that_is_right() -> None:
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(2, 4, 9, 9, generator=generator)
     settings = OnlineFilterSettings(tolerance=0.1)
-    known = begin(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
+    known = init_filter(torch.randn(4, 3, 3, generator=generator), first, (3.0, 3.0), 1.0, settings)
     right = gaussian(7, (2.0, 3.0), 1.0)
     below = right - (right < BACKGROUND)  # the background may be below zero
     weak = right * np.float32(1 - np.sqrt(0.09))
     for answer in (right, below, weak):
-        assert learn(known, first[0], answer, (2.0, 3.0), 1.0, settings) is known
+        assert update_filter(known, first[0], answer, (2.0, 3.0), 1.0, settings) is known
     for answer in (right * np.float32(1 - np.sqrt(0.11)), right + np.float32(0.2), gaussian(7, (4.0, 3.0), 1.0)):
-        assert len(learn(known, first[0], answer, (2.0, 3.0), 1.0, settings).spectra) == 3
+        assert len(update_filter(known, first[0], answer, (2.0, 3.0), 1.0, settings).spectra) == 3
 
 
 @given(st.integers(2, 9), st.floats(0.1, 12), st.floats(0.1, 12))
 def test_the_support_is_the_area_of_the_box_in_cells(size: int, width: float, height: float) -> None:
-    support = covered(size, (width, height))
+    support = box_coverage(size, (width, height))
     fine = 200
     centers = (np.arange(size * fine) + 0.5) / fine - size / 2
     inside = [np.abs(centers) <= max(length, 1) / 2 for length in (height, width)]
@@ -214,8 +221,8 @@ def test_what_stands_beside_the_box_is_not_part_of_the_filter() -> None:
     settings = OnlineFilterSettings(init_iterations=10)
     generator = torch.Generator().manual_seed(0)
     kernel, features = torch.randn(4, 8, 8, generator=generator), torch.randn(3, 4, 16, 16, generator=generator)
-    known = begin(kernel, features, (2.0, 8.0), 1.0, settings)
-    known = learn(known, features[0], known.answers[0], (4.0, 4.0), 1.0, settings)
+    known = init_filter(kernel, features, (2.0, 8.0), 1.0, settings)
+    known = update_filter(known, features[0], known.responses[0], (4.0, 4.0), 1.0, settings)
     assert known.weights.shape == (4, 8, 2)
     assert known.kernel[:, :, [0, 1, 2, 5, 6, 7]].abs().max() == 0
     assert known.kernel[:, :, 3:5].abs().min() > 0
@@ -232,10 +239,10 @@ def test_the_filter_answers_one_at_the_target_of_the_first_frame(network: Tracki
     tracker = Tracker(network, ADAPTING)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
     seen = tracker.observe(sequence.frames[0], state)
-    assert seen.learnt is not None
-    middle = len(seen.learnt) // 2
-    assert seen.learnt[middle, middle] == pytest.approx(1, abs=0.1)
-    assert np.unravel_index(seen.learnt.argmax(), seen.learnt.shape) == (middle, middle)
+    assert seen.filter_response is not None
+    middle = len(seen.filter_response) // 2
+    assert seen.filter_response[middle, middle] == pytest.approx(1, abs=0.1)
+    assert np.unravel_index(seen.filter_response.argmax(), seen.filter_response.shape) == (middle, middle)
     row, col = np.unravel_index(seen.mixture.argmax(), seen.mixture.shape)
     assert (row, col) == (seen.result.peak.row, seen.result.peak.col)
 
@@ -264,7 +271,7 @@ def test_a_look_alike_of_the_first_frame_is_told_apart(network: TrackingNetwork)
         state = tracker.start(frames[0], tracks[0][0])
         seen = tracker.observe(frames[0], state)
         middle = len(seen.responses[0]) // 2
-        shown = seen.learnt if seen.learnt is not None else seen.responses[1]
+        shown = seen.filter_response if seen.filter_response is not None else seen.responses[1]
         # Five cells of the response around the target are the target; beyond 6 begins the other one.
         answers[name] = float(shown[:, middle + 8 :].max() / shown[middle, middle])
     assert answers["learnt"] < 0.5 * answers["exemplar"]
@@ -276,7 +283,7 @@ def test_an_adapting_tracker_follows_a_target(network: TrackingNetwork) -> None:
     tracker.init(sequence.frames[0], sequence.boxes[0][0])
     found = [tracker.update(frame).box for frame in sequence.frames[1:]]
     assert iou(np.array(found), np.array(sequence.boxes[0][1:])).min() > 0.65
-    assert tracker.stage_seconds["learn"] > 0
+    assert tracker.stage_seconds["filter"] > 0
 
 
 def test_targets_are_values_and_do_not_disturb_each_other(network: TrackingNetwork) -> None:
@@ -285,30 +292,37 @@ def test_targets_are_values_and_do_not_disturb_each_other(network: TrackingNetwo
     states = [tracker.start(sequence.frames[0], boxes[0]) for boxes in sequence.boxes]
     alone = list(states)
     for frame in sequence.frames[1:]:
-        before = [state.filter.weights.copy() for state in states if state.filter]
+        before = [state.template.filter.weights.copy() for state in states if state.template.filter]
         results = tracker.step(frame, states)
         single = [tracker.step(frame, [state])[0] for state in alone]
         for weights, state in zip(before, states, strict=True):
-            assert state.filter is not None
-            assert np.array_equal(weights, state.filter.weights)  # the old state is as it was
+            assert state.template.filter is not None
+            assert np.array_equal(weights, state.template.filter.weights)  # the old state is as it was
         for together, one in zip(results, single, strict=True):
             assert together.box == pytest.approx(one.box, abs=1e-3)
         states, alone = [result.state for result in results], [result.state for result in single]
-    counts = [len(state.filter.spectra) - state.filter.first for state in states if state.filter]
+    counts = [
+        len(state.template.filter.spectra) - state.template.filter.first_samples
+        for state in states
+        if state.template.filter
+    ]
     assert counts == [3, 3]  # of every second of six frames
 
 
-def test_what_is_compared_is_made_anew_for_another_filter_only(network: TrackingNetwork) -> None:
+def test_template_features_change_with_exemplars_and_filter_only(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     tracker = Tracker(network, ADAPTING)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
-    assert state.filter is not None
-    torch.testing.assert_close(state.compared.kernels, torch.cat([state.kernels, state.filter.kernel[None]]))
-    assert state.compared.offset == pytest.approx(state.filter.offset)
-    assert replace(state, scale=2.0).compared is state.compared
-    doubled = replace(state, filter=replace(state.filter, weights=2 * state.filter.weights))
-    torch.testing.assert_close(doubled.compared.kernels[-1], 2 * state.filter.kernel)
-    torch.testing.assert_close(replace(state, kernels=3 * state.kernels).compared.kernels[:-1], 3 * state.kernels)
+    exemplars, known = state.template.exemplars, state.template.filter
+    assert known is not None
+    torch.testing.assert_close(state.template.kernels, torch.cat([exemplars, known.kernel[None]]))
+    assert state.template.offset == pytest.approx(known.offset)
+    doubled = TemplateFeatures.of(exemplars, replace(known, weights=2 * known.weights))
+    torch.testing.assert_close(doubled.kernels[-1], 2 * known.kernel)
+    torch.testing.assert_close(TemplateFeatures.of(3 * exemplars, known).kernels[:-1], 3 * exemplars)
+    for index, frame in enumerate(2 * sequence.frames):  # the filter is updated in every second frame
+        before, state = state, tracker.step(frame, [state])[0].state
+        assert (state.template is before.template) == (index % 2 == 0)
 
 
 def test_no_frame_waits_for_the_compiler(network: TrackingNetwork) -> None:
@@ -327,8 +341,8 @@ def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetw
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
     for _ in range(4):
         state = tracker.step(np.full_like(sequence.frames[0], 90), [state])[0].state
-    assert state.filter is not None
-    assert len(state.filter.spectra) == state.filter.first
+    assert state.template.filter is not None
+    assert len(state.template.filter.spectra) == state.template.filter.first_samples
 
 
 def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
@@ -341,6 +355,8 @@ def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
 def test_kernel_and_offset_are_the_filter_for_features_as_they_are(seed: int, width: float, height: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(4, 9, 9, generator=generator) + 0.1 * torch.randn(3, 4, 9, 9, generator=generator)
-    known = begin(features[0, :, 3:6, 3:6], features, (width, height), 1.0, OnlineFilterSettings(init_iterations=3))
+    known = init_filter(
+        features[0, :, 3:6, 3:6], features, (width, height), 1.0, OnlineFilterSettings(init_iterations=3)
+    )
     answers = F.conv2d(features, known.kernel[None])[:, 0] - known.offset
-    np.testing.assert_allclose(answers, known.answers, atol=1e-4)
+    np.testing.assert_allclose(answers, known.responses, atol=1e-4)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from siamtrack.tracking.online_filter.fourier import (
     Array,
     add_product,
+    corners_to_spectra,
     fourier_basis,
-    into_corners,
-    into_spectra,
-    spectra_of,
+    spectra_to_corners,
+    to_spectra,
 )
 
 Kind = np.dtype[np.float32 | np.float64]
@@ -33,7 +33,7 @@ def random_map(shape: tuple[int, int], kind: Kind) -> Array:
 
 
 def spectrum_of(whole: Array) -> Array:
-    return spectra_of(torch.from_numpy(whole))
+    return to_spectra(torch.from_numpy(whole))
 
 
 def test_a_spectrum_is_the_transform_of_pytorch() -> None:
@@ -50,7 +50,7 @@ def test_the_spectrum_of_a_corner_is_that_of_the_map_which_is_zero_elsewhere(
     (height, down), (width, along) = rows, columns
     whole = np.zeros((down, along), kind)
     corner = whole[:height, :width] = random_map((height, width), kind)
-    found, _ = into_spectra(np.stack([corner, -corner]), fourier_basis((height, width), (down, along), kind))
+    found, _ = corners_to_spectra(np.stack([corner, -corner]), fourier_basis((height, width), (down, along), kind))
     np.testing.assert_allclose(found, spectrum_of(whole), atol=1e-4, rtol=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_the_corner_of_a_map_comes_back(rows: tuple[int, int], columns: tuple[in
     (height, down), (width, along) = rows, columns
     whole = random_map((down, along), kind)
     spectrum = spectrum_of(whole)
-    found, _ = into_corners(np.stack([spectrum, -spectrum]), fourier_basis((height, width), (down, along), kind))
+    found, _ = spectra_to_corners(np.stack([spectrum, -spectrum]), fourier_basis((height, width), (down, along), kind))
     np.testing.assert_allclose(found, whole[:height, :width], atol=1e-4, rtol=1e-5)
 
 
