@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, ValidationError
 
-from siamtrack.config import Frozen
+from siamtrack.config import ComparisonName, Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
+from siamtrack.models.registry import Design
 
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors format itself
 
@@ -52,6 +53,39 @@ class BranchSettings(Frozen):
     """Components of the embedding."""
     normalize: bool = True
     """Embeddings have unit length."""
+
+
+class ModelCard(Frozen):
+    """Card of a weights file."""
+
+    # A later version may say more.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    """Name of the model."""
+    architecture: str
+    """Name for `siamtrack.models.registry.create_network`."""
+    shared: bool = True
+    """Exemplar and search region are embedded with the same weights."""
+    comparison: ComparisonName = "dot"
+    """Comparison of the embeddings."""
+    tracking: TrackingSettings = TrackingSettings()
+    """Tracking settings that the model is meant for."""
+    description: str = ""
+    """One or two sentences for a reader."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Data with licenses, steps, minutes, commit, recipe."""
+    figures: dict[str, Any] = Field(default_factory=dict)
+    """Figures that were measured with it."""
+    license: str = ""
+    """License of the weights."""
+    limits: str = ""
+    """Limits of the model."""
+
+    @property
+    def design(self) -> Design:
+        """Design of the network."""
+        return Design(self.architecture, self.shared, self.comparison)
 
 
 class VerificationCard(Frozen):

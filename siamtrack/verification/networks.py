@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.models.backbones import Backbone, check_images
+from siamtrack.models.backbones import Backbone, check_images, initialize_weights
 from siamtrack.models.comparisons import Comparison
-from siamtrack.models.initialization import draw_weights
 
 _WIDTHS = (32, 64, 128)
 """Channels of a `PatchBranch`, layer by layer."""
@@ -168,12 +167,12 @@ class PatchBranch(nn.Module):
         self.embed = nn.Linear(cin * side**2, dimension)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches.
@@ -207,12 +206,12 @@ class SequenceBranch(nn.Module):
         self.lstm = nn.LSTM(features, dimension, batch_first=True)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
 
     def forward(self, sequences: Tensor) -> Tensor:
         """Embed sequences of one length.
@@ -252,13 +251,13 @@ class BackboneBranch(nn.Module):
         self.embed = nn.Identity() if dimension is None else nn.Linear(backbone.out_channels, dimension)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
         self.backbone.initialize(generator)
-        draw_weights(self.embed, generator)
+        initialize_weights(self.embed, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed pictures.

@@ -27,8 +27,7 @@ from siamtrack.models.cards import (
 from siamtrack.models.comparisons import Comparison, create_comparison
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import build_network, find_model
-from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
-from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
+from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network, load_tensors, read_tensors, write_tensors
 from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.verification.handwriting import HandwritingBranch
 from siamtrack.verification.networks import BackboneBranch, PatchBranch
@@ -236,7 +235,7 @@ def load_verifier(model: str | Path = DEFAULT_VERIFIER) -> Verifier:
         card = read_verification_card(path)
         with torch.device("meta"):
             branch = build_branch(card.branch, card.size, card.channels)
-        put_tensors(path, branch, read_tensors(path), f"its branch '{card.branch.kind}'")
+        load_tensors(path, branch, read_tensors(path), f"its branch '{card.branch.kind}'")
         return BranchVerifier(branch, card)
     network, tracking = load_network(path)
     if tracking.name not in SHIPPED_CALIBRATIONS:

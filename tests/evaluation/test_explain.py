@@ -34,8 +34,9 @@ from siamtrack.evaluation.explain import (
     write_explanation,
 )
 from siamtrack.io.draw import COLORS
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.registry import build_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
