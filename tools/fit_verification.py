@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from siamtrack.datasets.stills import read_image, read_stills
+from siamtrack.datasets.frames import read_picture
+from siamtrack.datasets.stills import read_stills
 from siamtrack.errors import SiamTrackError
 from siamtrack.models.cards import Calibration
 from siamtrack.models.registry import find_model, list_models
@@ -92,7 +93,7 @@ def two_views(folder: Path, size: int, objects: int) -> PatchDataset:
     rng.shuffle(chosen)
     patches = []
     for item in chosen[:objects]:
-        image = read_image(item.photo)
+        image = read_picture(item.photo)
         x, y, width, height = item.box
         margin_x, margin_y = (LARGER - 1) * width / 2, (LARGER - 1) * height / 2
         top, bottom = max(round(y - margin_y), 0), round(y + height + margin_y)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.datasets.files import list_folders
-from siamtrack.datasets.stills import read_image, read_stills
+from siamtrack.datasets.frames import list_folders, read_picture
+from siamtrack.datasets.stills import read_stills
 from siamtrack.errors import DataError, UsageError
 from siamtrack.verification.augmentation import Patches
 
@@ -136,7 +136,7 @@ def read_class_folders(root: Path, size: int, channels: int) -> PatchDataset:
             raise DataError(
                 f"class folder {folder} holds no picture: add some ({', '.join(IMAGE_ENDINGS)}) or remove it"
             )
-        patches += [to_patch(read_image(path), size, channels) for path in files]
+        patches += [to_patch(read_picture(path), size, channels) for path in files]
         classes += [number] * len(files)
     data = PatchDataset(tuple(folder.name for folder in folders), np.stack(patches), np.array(classes, np.int64))
     check_pairs_exist(data, str(root))
@@ -164,7 +164,7 @@ def read_still_classes(
     photo, image = None, np.empty((0, 0, 3), np.uint8)
     for item, patch in zip(objects, patches, strict=True):
         if item.photo != photo:  # the objects of a photograph follow each other
-            photo, image = item.photo, read_image(item.photo)
+            photo, image = item.photo, read_picture(item.photo)
         x, y, width, height = item.box
         left, top = max(round(x - context * width), 0), max(round(y - context * height), 0)
         right, bottom = round(x + (1 + context) * width), round(y + (1 + context) * height)
