@@ -21,8 +21,7 @@ from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Evaluati
 from siamtrack.errors import SiamTrackError, UsageError, did_you_mean
 from siamtrack.evaluation import metrics
 from siamtrack.evaluation.conventions import convention as find_convention
-from siamtrack.evaluation.experiments import Experiment, OnePass, WithResets
-from siamtrack.evaluation.following import Code, Tick, Trajectory
+from siamtrack.evaluation.experiments import Experiment, OnePass, Tick, WithResets
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.resets import ResetScore, score_with_resets
@@ -30,7 +29,7 @@ from siamtrack.evaluation.results import find_trackers, read_result, tracker_fol
 from siamtrack.evaluation.scores import TrackerScore, score_rows
 from siamtrack.evaluation.scoring import score_tracker
 from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory, parse_trackers
-from siamtrack.evaluation.trajectories import read_trajectory
+from siamtrack.evaluation.trajectories import Code, Trajectory, read_trajectory
 from siamtrack.system.machine import describe_machine, source_commit
 from siamtrack.system.progress import Progress, Report, no_report
 

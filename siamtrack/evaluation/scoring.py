@@ -14,8 +14,7 @@ from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation import metrics
 from siamtrack.evaluation.conventions import Average, Convention, FirstFrame, Untrue
 from siamtrack.evaluation.results import SequenceResult
-from siamtrack.evaluation.scores import Figures, SequenceScore, TrackerScore
-from siamtrack.evaluation.speed import measure_speed
+from siamtrack.evaluation.scores import Figures, SequenceScore, Speed, TrackerScore
 from siamtrack.evaluation.statistics import FIGURES, SEED, bootstrap_intervals, weighted_mean
 
 Array = NDArray[np.float64]
@@ -212,3 +211,25 @@ def _attributes(table: Array, weights: Array, attributes: Sequence[frozenset[str
     names = sorted(frozenset().union(*attributes))
     having = {name: np.array([name in each for each in attributes], np.bool_) for name in names}
     return {name: _figures(table[rows], weights[rows]) for name, rows in having.items()}
+
+
+def measure_speed(seconds: Sequence[NDArray[np.float64]], average: Average) -> Speed | None:
+    """Speed over sequences; a time that is not above 0 was not measured and is left out, as in the GOT-10k toolkit.
+
+    Args:
+        seconds: `(N,)` times for each sequence, the first one that of the initialization.
+        average: whether `mean_inverse_fps` is the mean over all frames (`ExperimentGOT10k`) or that of the means of
+            the sequences (`ExperimentOTB`).
+
+    Returns:
+        None where no frame after a first one was timed.
+    """
+    tracked = [times[1:][times[1:] > 0] for times in seconds]
+    latencies = np.sort(np.concatenate([np.empty(0), *tracked]))
+    if not len(latencies):
+        return None
+    rates = [1 / times[times > 0] for times in seconds if (times > 0).any()]
+    mean_rate = np.concatenate(rates).mean() if average is Average.FRAMES else np.mean([each.mean() for each in rates])
+    # As np.percentile, with less around it: this runs for every sequence.
+    p50, p95 = 1000 * np.interp(np.array((0.50, 0.95)) * (len(latencies) - 1), np.arange(len(latencies)), latencies)
+    return Speed(float(len(latencies) / latencies.sum()), float(mean_rate), float(p50), float(p95))

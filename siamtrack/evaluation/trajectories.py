@@ -1,4 +1,4 @@
-"""Results of the supervised experiment, in VOT's format and where the GOT-10k toolkit keeps them.
+"""Path of a tracker over a sequence, and its files in VOT's format, in the folders of the GOT-10k toolkit.
 
 `ROOT/DATASET/TRACKER/baseline/SEQUENCE/SEQUENCE_001.txt` has a line a frame: 1 where the tracker was set, 2 where it
 failed, 0 where it was skipped, else its box `x,y,width,height`, 1-based. `SEQUENCE_time.txt` has the seconds of every
@@ -8,14 +8,39 @@ frame, `NaN` where it was skipped.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet
 from siamtrack.errors import DataError
-from siamtrack.evaluation.following import Code, Trajectory
 from siamtrack.evaluation.results import REMEDY, read_lines, tracker_folder, write_text
+
+
+class Code(IntEnum):
+    """Event in a frame; the first three stand in VOT's files in place of a box."""
+
+    SKIPPED = 0
+    INITIALISED = 1
+    FAILED = 2
+    TRACKED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Path of a tracker in one run over a sequence of N frames."""
+
+    codes: NDArray[np.int8]
+    """`(N,)` values of `Code`."""
+    boxes: NDArray[np.float64]
+    """`(N, 4)` boxes, 0-based and continuous: what the tracker was given or found; NaN where it failed or was
+    skipped."""
+    seconds: NDArray[np.float64]
+    """`(N,)` time that the tracker took for a frame; NaN where it was skipped."""
+
 
 EXPERIMENT = "baseline"
 """Name of the supervised experiment in VOT's folders."""

@@ -1,14 +1,50 @@
-"""Losses on the distance of a pair: small for the same, large for different ones."""
+"""Losses on the distance of a pair, and the margins and reductions that pair and triplet losses share.
+
+The distance is small for a pair of the same and large for a different one.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.losses.pairs import Reduction, Same, check_margin, reduce_losses, same_mask
+from siamtrack.losses.labels import Same, balanced_weights, same_mask
+
+Reduction = Literal["mean", "sum", "none"]
+"""Mean or sum over all losses, or each of them. The mean over nothing is 0, and has a gradient."""
+
+
+def check_margin(margin: float) -> None:
+    """Refuse a margin that is negative, infinite or NaN.
+
+    Raises:
+        UsageError: for such a one.
+    """
+    if not 0 <= margin < math.inf:
+        raise UsageError(f"a margin of {margin} makes no sense: give a number of 0 or more")
+
+
+def reduce_losses(losses: Tensor, reduction: Reduction) -> Tensor:
+    """Return the mean or the sum of the losses, or each of them.
+
+    Args:
+        losses: of any shape; of no elements, the mean and the sum are 0 and pass a gradient of 0 on.
+        reduction: which.
+
+    Raises:
+        UsageError: for an unknown reduction.
+    """
+    if reduction == "mean":
+        return losses.sum() / max(losses.numel(), 1)
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    raise UsageError(f"unknown reduction '{reduction}' (known: mean, sum, none)")
 
 
 def contrastive_loss(
@@ -46,6 +82,24 @@ def contrastive_loss(
     chosen = same_mask(distances, labels, same)
     losses = torch.where(chosen, distances, (margin - distances).clamp(min=0)).square()
     return reduce_losses(0.5 * losses if half else losses, reduction)
+
+
+def contrastive_map_loss(distances: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """Mean over the maps of the class-balanced contrastive loss of every cell's pair with the exemplar.
+
+    The loss of a pair is that of Hadsell et al. 2006, equation 4, without the factor 1/2; the balance is that of SiamFC
+    (`balanced_weights`).
+
+    Args:
+        distances: `(B, R, R)`, 0 or more.
+        labels: `(B, R, R)`, 1 where the cell shows the exemplar's target, else 0.
+        margin: distance from which a cell off the target costs nothing.
+
+    Returns:
+        A scalar.
+    """
+    losses = contrastive_loss(distances, labels, same=1, margin=margin, half=False, reduction="none")
+    return (losses * balanced_weights(labels)).sum(dim=(1, 2)).mean()
 
 
 def energy_loss(energies: Tensor, labels: Tensor, *, same: Same, bound: float, reduction: Reduction = "mean") -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.config import ComparisonName
-from siamtrack.models.initialization import draw_weights
+from siamtrack.models.backbones import initialize_weights
 
 
 def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ class BoxHead(nn.Module):
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
         nn.init.zeros_(self.read.weight)
 
     def kernel(self, levels: Sequence[Tensor], margin: int) -> Tensor:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.cards import ModelCard
+from siamtrack.models.weights import save_network
 from siamtrack.system.machine import describe_machine
 from siamtrack.training.checkpoint import Checkpoint
 from siamtrack.training.loop import average_network

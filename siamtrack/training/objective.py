@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from siamtrack.losses.box import box_loss
+from siamtrack.losses.contrastive import contrastive_map_loss
 from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
-from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
+from siamtrack.losses.triplet import triplet_map_loss
 from siamtrack.models.backbones import Backbone
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.training.dataset import Batch

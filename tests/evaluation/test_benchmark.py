@@ -39,8 +39,7 @@ from siamtrack.evaluation.benchmark import (
     select_sequences,
 )
 from siamtrack.evaluation.cluster import on_cluster
-from siamtrack.evaluation.experiments import WithResets
-from siamtrack.evaluation.following import follow_once
+from siamtrack.evaluation.experiments import WithResets, follow_once
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, read_run
 from siamtrack.evaluation.results import boxes_file, find_trackers, read_result, times_file

@@ -10,8 +10,8 @@ from scored_sets import boxes, evaluation_set, moving
 
 from siamtrack.datasets.evaluation_sequences import Kind, Truth
 from siamtrack.errors import DataError
-from siamtrack.evaluation.following import Code, Trajectory
 from siamtrack.evaluation.resets import BURN_IN, ResetScore, pool, score_trajectory, score_with_resets
+from siamtrack.evaluation.trajectories import Code, Trajectory
 
 nan = float("nan")
 SIZE = (200, 150)

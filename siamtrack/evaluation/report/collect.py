@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet
 from siamtrack.evaluation.records import RunRecord
 from siamtrack.evaluation.report.contents import Failure, Moment, Origin, Picture, Report, rank
-from siamtrack.evaluation.report.moments import find_moments
+from siamtrack.evaluation.report.failures import find_moments
 from siamtrack.evaluation.report.palette import Style, styles
 from siamtrack.evaluation.report.pictures import Drawn, read_frames, spread, take_picture
 from siamtrack.evaluation.scores import Comparison, TrackerScore

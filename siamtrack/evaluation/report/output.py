@@ -9,10 +9,9 @@ from siamtrack.errors import OutputError
 from siamtrack.evaluation.report.contents import Report
 from siamtrack.evaluation.report.page import render_page
 from siamtrack.evaluation.report.palette import styles
-from siamtrack.evaluation.report.performance import performance_json
 from siamtrack.evaluation.report.plots import curve_plots, speed_plot
 from siamtrack.evaluation.report.png import draw_png
-from siamtrack.evaluation.report.tables import curves_csv, sequences_csv, summary_csv
+from siamtrack.evaluation.report.tables import curves_csv, performance_json, sequences_csv, summary_csv
 from siamtrack.system.atomic_files import replace_file
 
 PAGE = "report.html"

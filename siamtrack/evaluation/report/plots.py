@@ -207,3 +207,9 @@ def thin(values: Array, most: int) -> NDArray[np.intp]:
     least = begins + np.where(np.isnan(table), np.inf, table).argmin(axis=1)
     greatest = begins + np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
     return np.union1d(least, greatest)
+
+
+def true_runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the begin and the end (exclusive) of every unbroken run of true flags in `(N,)`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siamtrack.evaluation.report.moments import runs
-from siamtrack.evaluation.report.plots import Array, Axis, Dot, Line, Plot
+from siamtrack.evaluation.report.plots import Array, Axis, Dot, Line, Plot, true_runs
 
 LEFT, TOP, RIGHT, BOTTOM = 52.0, 10.0, 12.0, 42.0
 """Margins for what is written at the axes, on a phone in larger letters."""
@@ -81,7 +80,7 @@ def _number(value: float) -> str:
 def path_of(x: Array, y: Array) -> str:
     """Return the data of an SVG path through points; where y is NaN it is broken, and a lone point is a dot."""
     parts = []
-    for begin, end in runs(np.isfinite(y)):
+    for begin, end in true_runs(np.isfinite(y)):
         points = [
             f"{_number(a)} {_number(b)}" for a, b in zip(x[begin:end].tolist(), y[begin:end].tolist(), strict=True)
         ]

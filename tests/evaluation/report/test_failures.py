@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from made_up import tracker_score
 
 from siamtrack.evaluation.report.contents import LOOK_BACK, Moment
-from siamtrack.evaluation.report.moments import LEAST_DROP, SHORTEST_LOSS, find_moments, runs
+from siamtrack.evaluation.report.failures import LEAST_DROP, SHORTEST_LOSS, find_moments
+from siamtrack.evaluation.report.plots import true_runs
 
 
 def test_the_longest_loss_comes_first() -> None:
@@ -69,7 +70,7 @@ def test_frames_to_look_at() -> None:
 @given(st.lists(st.booleans(), max_size=30))
 def test_runs_cover_what_is_true(flags: list[bool]) -> None:
     covered = np.zeros(len(flags), bool)
-    found = runs(np.array(flags, bool))
+    found = true_runs(np.array(flags, bool))
     for begin, end in found:
         assert begin < end
         covered[begin:end] = True

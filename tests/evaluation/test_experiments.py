@@ -19,8 +19,8 @@ from rendered_sets import HEIGHT, WIDTH, Orange, evaluation_set, sequence, squar
 from siamtrack.boxes import Box
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind, Truth
 from siamtrack.errors import DataError, SiamTrackError
-from siamtrack.evaluation.following import Code, follow_once, follow_with_resets, touches
-from siamtrack.evaluation.trajectories import read_trajectory, trajectory_file, write_trajectory
+from siamtrack.evaluation.experiments import follow_once, follow_with_resets, touches
+from siamtrack.evaluation.trajectories import Code, read_trajectory, trajectory_file, write_trajectory
 
 S, I, F, T = Code.SKIPPED, Code.INITIALISED, Code.FAILED, Code.TRACKED  # noqa: E741
 

@@ -11,7 +11,7 @@ from made_up import Length, run_record
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.records import write_run
-from siamtrack.evaluation.report.inputs import Place, Results, find_results, recorded_place
+from siamtrack.evaluation.report.workflow import Place, Results, find_results, recorded_place
 from siamtrack.evaluation.results import write_result
 
 SEQUENCE = EvaluationSequence("a", Length(2), lambda: Truth(np.ones((2, 4))))
