@@ -45,10 +45,10 @@ class Calibration(Frozen):
 class BranchSettings(Frozen):
     """Settings of the network that embeds a patch."""
 
-    kind: Literal["patch", "strokes", "trunk"] = "patch"
-    """A small network for patches, gradients of strokes or the trunk of a tracking network with a linear layer."""
+    kind: Literal["patch", "handwriting", "backbone"] = "patch"
+    """A small network for patches, gradients of handwriting, or a tracking backbone with a linear layer."""
     architecture: str = "lite0"
-    """Architecture of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
+    """Architecture of the backbone; a name of `siamtrack.models.registry.list_architectures`."""
     dimension: int = Field(64, ge=1)
     """Components of the embedding."""
     normalize: bool = True
@@ -113,7 +113,7 @@ class VerificationCard(Frozen):
     training: dict[str, Any] = Field(default_factory=dict)
     """Data with licenses, steps, minutes, commit, recipe."""
     figures: dict[str, Any] = Field(default_factory=dict)
-    """Figures that were measured with it."""
+    """VerificationMetrics that were measured with it."""
     license: str = ""
     limits: str = ""
 

@@ -12,7 +12,7 @@ from rendered_sets import HEIGHT, WIDTH, Orange, sequence, square_boxes
 
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError, WeightsError
-from siamtrack.evaluation.following import follow_once
+from siamtrack.evaluation.experiments import follow_once
 from siamtrack.evaluation.peers import Peer
 from siamtrack.evaluation.trackers import ClassFactory, ModelFactory, PeerFactory, parse_tracker, parse_trackers
 from siamtrack.models.cards import ModelCard
