@@ -17,7 +17,7 @@ ComparisonName = Literal[
 ]
 """Comparison of an exemplar with a search region (`siamtrack.models.comparisons`)."""
 DISTANCES: tuple[ComparisonName, ...] = ("euclidean", "squared_euclidean", "manhattan")
-"""Comparisons that are low where the two are alike."""
+"""Comparisons whose value is low for similar inputs."""
 
 
 class Frozen(BaseModel):
@@ -32,13 +32,13 @@ class OnlineFilterSettings(Frozen):
     learning_rate: float = Field(0.05, gt=0, lt=1)
     """Weight of a new sample; the weights of earlier samples shrink to `1 - learning_rate`."""
     interval: int = Field(5, ge=1)
-    """Frames from one sample to the next."""
+    """Number of frames from one sample to the next."""
     max_samples: int = Field(8, ge=1)
-    """Number of samples that are kept beside those of the first frame."""
+    """Maximum number of stored samples, without those of the first frame."""
     first_sample_weight: float = Field(0.3, ge=0, lt=1)
     """Minimum weight of the first frame, the only one whose box is given."""
     min_response: float = Field(0.3, ge=0, le=1)
-    """Minimum of the maximum filter response in a frame that becomes a sample."""
+    """Minimum peak of the filter response for a frame to become a sample."""
     tolerance: float = Field(0, ge=0)
     """A frame is not added when the squared error of the filter response is at most this fraction of the error of a
     zero response."""
@@ -47,9 +47,9 @@ class OnlineFilterSettings(Frozen):
     regularization: float = Field(0.1, gt=0)
     """Weight of the squared filter in the regression."""
     init_iterations: int = Field(30, ge=1)
-    """Steps of the conjugate gradient in the first frame."""
+    """Number of conjugate gradient steps in the first frame."""
     iterations: int = Field(2, ge=1)
-    """Steps of the conjugate gradient after every new sample."""
+    """Number of conjugate gradient steps after every new sample."""
 
 
 class SignalWeights(Frozen):
@@ -63,69 +63,69 @@ class SignalWeights(Frozen):
 
 
 class ConfidenceSettings(Frozen):
-    """Settings of the confidence (`siamtrack.tracking.confidence`), and of when a target is lost and found.
+    """Settings of the confidence, and of when a target is lost and found (`siamtrack.tracking.confidence`).
 
     The weights are those of `siamtrack-lite`, fitted by `tools/fit_confidence.py`.
     """
 
     intercept: float = 0.609
-    """Logit where all signals are 0."""
+    """Logit of the confidence when all signals are 0."""
     level_weights: SignalWeights = SignalWeights(response=0.274, psr=0.976, apce=0.477)
     """Weights of the signals themselves."""
     change_weights: SignalWeights = SignalWeights(response=0.303, psr=0.606, apce=0.515)
-    """Weights of their difference from the baseline of the target."""
+    """Weights of the differences between the signals and the baseline of the target."""
     baseline_frames: int = Field(20, ge=1)
-    """Frames after the first one whose mean is the baseline of a target; nearly all trackers are right in them."""
+    """Number of frames after the first one whose mean is the baseline of a target. Trackers rarely fail in them."""
     smoothing: float = Field(0.5, gt=0, le=1)
-    """Weight of a frame in the running mean of the confidence's logit, from which the status follows."""
+    """Weight of a frame in the running mean of the confidence's logit. This mean decides the status."""
     slow_smoothing: float = Field(0.2, gt=0, le=1)
     """Weight of a frame in the slower mean that the running mean is compared with."""
     filter_weight: float = Field(8.0, ge=0)
-    """Weight of the filter's response in that comparison; the logit has weight 1."""
+    """Weight of the filter response in the comparison of the two means; the logit has weight 1."""
     drop: float = Field(3.0, ge=0)
-    """Distance below the slower mean at which a target is lost."""
+    """Minimum distance below the slower mean for a target to be lost."""
     lost_frames: int = Field(5, ge=1)
-    """Frames in a row as far below, and below `lost_threshold`, before a target is lost."""
+    """Number of successive frames below both limits (`drop` and `lost_threshold`) before a target is lost."""
     found_threshold: float = Field(0.8, ge=0, le=1)
-    """Confidence from which a lost target may be present again."""
+    """Minimum confidence for a lost target to be present again."""
     found_filter_ratio: float = Field(0.6, ge=0, le=1)
-    """Fraction of its baseline that the filter response must reach for a lost target to be present again."""
+    """Minimum filter response, as a fraction of its baseline, for a lost target to be present again."""
     confirmations: int = Field(3, ge=1)
-    """Frames in a row in which a lost target must be present before it is tracked again."""
+    """Number of successive frames in which a lost target must be present before it is tracked again."""
 
 
 class LocalSearchSettings(Frozen):
     """Settings of the smaller search crop (`siamtrack.tracking.local_search`)."""
 
     search_size: int = Field(192, ge=32)
-    """Side of that crop in pixels at the scale of the exemplar's."""
+    """Side of the small search crop in pixels, at the scale of the exemplar crop."""
     max_displacement: float = Field(0.1875, gt=0)
-    """Maximum displacement per axis, in target side lengths, for which the small search crop is used. A target that
-    moves further is searched in the full crop, in the same frame."""
+    """Maximum displacement per axis, in target side lengths, for which the small search crop is used. After a
+    larger displacement, the tracker searches the full crop in the same frame."""
     threshold: float = Field(0.8, ge=0, le=1)
-    """Confidence from which the small crop is used."""
+    """Minimum confidence for which the small search crop is used."""
     interval: int = Field(5, ge=1)
-    """Frames between two searches of the full crop in any case."""
+    """Maximum number of frames from one search of the full crop to the next."""
 
 
 class RedetectionSettings(Frozen):
     """Settings of the search for a lost target (`siamtrack.tracking.redetection`)."""
 
     crops: int = Field(3, ge=1, le=64)
-    """Search crops a frame in addition to the usual one."""
+    """Number of additional search crops in each frame."""
 
 
 class TemplateUpdateSettings(Frozen):
     """Settings of the template update (`siamtrack.tracking.template`)."""
 
     interval: int = Field(10, ge=1)
-    """Frames from one exemplar to the next."""
+    """Number of frames from one exemplar to the next."""
     learning_rate: float = Field(0.1, gt=0, le=1)
     """Weight of a new exemplar in the running mean of the later ones."""
     weight: float = Field(0.3, ge=0, lt=1)
-    """Weight of that mean in the template; the first exemplar has the rest."""
+    """Weight of the mean of later exemplars in the template; the first exemplar has the remaining weight."""
     threshold: float = Field(0.8, ge=0, le=1)
-    """Minimum score of a frame that updates the template; the target must be tracked as well."""
+    """Minimum score of a frame for a template update. The status of the target must be tracked as well."""
 
 
 class TrackingSettings(Frozen):
@@ -134,13 +134,13 @@ class TrackingSettings(Frozen):
     context: float = Field(0.5, ge=0, le=2)
     """Context around the target: the exemplar side is `sqrt((w + p)(h + p))` with `p = context * (w + h)`."""
     search_size: int | None = Field(None, ge=32)
-    """Side of the search crop in pixels at the scale of the exemplar's; None: the network's own. A smaller crop takes
-    less time, and sees less of what surrounds the target."""
+    """Side of the search crop in pixels, at the scale of the exemplar crop; None uses the size of the network. A
+    smaller crop takes less time and shows less of the surroundings."""
     scale_search: Literal["search", "exemplar", "alternate"] = "search"
-    """Side that carries the scale pyramid: `search` crops every frame once a scale (the paper); `exemplar` embeds the
-    exemplar once a scale when the target is set and correlates all of them with one search crop a frame; `alternate`
-    crops a frame once, each frame at another scale, which is taken if its response exceeds the last one of the present
-    size."""
+    """Kind of scale search. `search` crops every frame once per scale (the paper). `exemplar` embeds the exemplar once
+    per scale when the target is set, and correlates all of them with one search crop per frame. `alternate` makes one
+    crop per frame, at alternating scales; a new scale is accepted if its response exceeds the last response of the
+    present size."""
     scales: int = Field(3, ge=1, le=9)
     """Number of scales, odd."""
     scale_step: float = Field(1.0375, gt=1, lt=2)
@@ -148,38 +148,40 @@ class TrackingSettings(Frozen):
     scale_penalty: float = Field(0.9745, gt=0, le=1)
     """Factor on the response of every scale but the middle one (a negative response is divided by it)."""
     scale_lr: float = Field(0.59, ge=0, le=1)
-    """Share of the measured scale change that the size follows (`scale_lr` elsewhere)."""
+    """Learning rate of the target size from the scale search."""
     window_influence: float = Field(0.176, ge=0, le=1)
-    """Share of the cosine window in the score of a position."""
+    """Weight of the cosine window in the score of a position."""
     upsample: int = Field(16, ge=1, le=32)
-    """Bicubic upsampling of the response map before the peak is taken."""
+    """Factor of the bicubic upsampling of the response map, before the peak search."""
     min_size: float = Field(0.2, gt=0, le=1)
-    """Smallest size, as a ratio of the first."""
+    """Minimum target size, as a ratio of the first size."""
     max_size: float = Field(5.0, ge=1)
-    """Largest size, as a ratio of the first."""
+    """Maximum target size, as a ratio of the first size."""
     box_size_lr: float = Field(0.4, ge=0, le=1)
-    """Share of a size read by a box head that the smoothed size follows, for a reading of full quality."""
+    """Learning rate of the smoothed size from the box head, for a prediction of quality 1."""
     box_size_weight: float = Field(0.75, ge=0, le=1)
-    """Share of that size, against the scale search's, in the box that is reported (geometric mean)."""
+    """Weight of the smoothed size in the reported box; the size from the scale search has the remaining weight
+    (geometric mean)."""
     box_center_weight: float = Field(0.75, ge=0, le=1)
-    """Share of the center read by a box head in the box that is reported, for a reading of full quality."""
+    """Weight of the predicted center in the reported box, for a prediction of quality 1."""
     box_scale_lr: float = Field(0.0, ge=0, le=1)
-    """Share of the difference between that size and the scale search's by which the search follows it every frame."""
+    """Learning rate, in each frame, of the scale search's size from the smoothed size of the box head."""
     online_filter: OnlineFilterSettings | None = None
-    """Fit a filter while tracking, which then gives the position; None uses the first exemplar only (SiamFC)."""
+    """Settings of the online filter, which gives the position; None uses the first exemplar only (SiamFC)."""
     confidence: ConfidenceSettings = ConfidenceSettings()
-    """Settings of the confidence and of the status that follows it."""
+    """Settings of the confidence and of the status."""
     template_update: TemplateUpdateSettings | None = None
-    """Let the template follow the target slowly; None keeps to the first exemplar (SiamFC)."""
+    """Settings of the template update; None keeps the first exemplar (SiamFC)."""
     local_search: LocalSearchSettings | None = None
-    """Search the middle of the crop alone while the target moves little; None searches the whole of it in every frame
-    (SiamFC), and so does `scale_search = "alternate"`, where a frame does not show all scales."""
+    """Settings of the small search crop, used while the target moves little. None searches the full crop in every frame
+    (SiamFC). `scale_search = "alternate"` also searches the full crop, because a frame does not show all scales."""
     redetection: RedetectionSettings | None = None
-    """Search other places for a lost target; None goes on where it was lost (SiamFC)."""
+    """Settings of the search for a lost target; None searches only the last position (SiamFC)."""
     uncertain_threshold: float = Field(0.6, ge=0, le=1)
-    """Smoothed confidence below which a target is reported as uncertain."""
+    """Minimum smoothed confidence of a tracked target; a target below it is reported as uncertain."""
     lost_threshold: float = Field(0.6, ge=0, le=1)
-    """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.drop`)."""
+    """Minimum smoothed confidence of a target that is not lost. A target below it is reported as lost if the confidence
+    has also dropped (see `confidence.drop`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

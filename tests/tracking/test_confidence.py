@@ -1,4 +1,4 @@
-"""What a frame says, how sure that is, and what is said about the target: by hand, and the hysteresis step by step."""
+"""Signals of a frame, confidence and status of a target: values computed by hand, and the hysteresis step by step."""
 
 from dataclasses import replace
 from math import exp, inf, isfinite, log
@@ -36,10 +36,10 @@ def peak(value: float = 3.0, psr: float = 8.0, apce: float = 12.0) -> Peak:
     return Peak(1, 100.0, 100.0, value, value, psr, apce)
 
 
-def said(sure: list[float], settings: TrackingSettings = SETTINGS) -> list[Status]:
+def said(confidences: list[float], settings: TrackingSettings = SETTINGS) -> list[Status]:
     """What is said about frames of this confidence, one after the other."""
     state, statuses = TrackState(), []
-    for each in sure:
+    for each in confidences:
         state, status = update_state(state, Signals(), each, settings)
         statuses.append(status)
     return statuses
@@ -108,14 +108,15 @@ def test_what_falls_stays_compared_with_what_was_before() -> None:
 
 
 def test_the_filter_that_no_longer_answers_makes_a_fall_of_a_small_one() -> None:
-    sure = [0.3, 0.18, 0.18]  # a fall of 0.7
+    confidences = [0.3, 0.18, 0.18]  # a fall of 0.7
     falling, steady = (
-        [Signals(filter_response=each) for each in answers] for answers in ((1.0, 0.5, 0.5), (1.0, 1.0, 1.0))
+        [Signals(filter_response=each) for each in filter_responses]
+        for filter_responses in ((1.0, 0.5, 0.5), (1.0, 1.0, 1.0))
     )
 
     def last(signals: list[Signals], settings: TrackingSettings) -> Status:
         state, status = TrackState(), U
-        for each, probability in zip(signals, sure, strict=True):
+        for each, probability in zip(signals, confidences, strict=True):
             state, status = update_state(state, each, probability, settings)
         return status
 
@@ -140,8 +141,8 @@ def test_baseline_is_the_mean_of_the_first_frames() -> None:
 
 def test_baseline_outlives_a_loss() -> None:
     known = TrackState(baseline=Signals(psr=2.0), baseline_frames=1, frames_lost=1)
-    for sure in (0.1, 0.0, 0.9):
-        known, _ = update_state(known, Signals(psr=-1.0), sure, SETTINGS)
+    for probability in (0.1, 0.0, 0.9):
+        known, _ = update_state(known, Signals(psr=-1.0), probability, SETTINGS)
         assert (known.baseline, known.baseline_frames) == (Signals(psr=2.0), 1)
     assert known.frames_lost == 4
 
@@ -154,9 +155,9 @@ def test_track_state_is_a_value() -> None:
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
-def test_track_state_counts_the_frames_since_a_loss(sure: list[float]) -> None:
+def test_track_state_counts_the_frames_since_a_loss(confidences: list[float]) -> None:
     state = TrackState()
-    for each in sure:
+    for each in confidences:
         before = state
         state, status = update_state(state, Signals(), each, SETTINGS)
         assert (status is T) <= (state.frames_lost == 0)

@@ -1,4 +1,4 @@
-"""The near search crop: when it is enough, and that nothing is lost by it; with a network that matches pixels."""
+"""Local search: when the small crop is enough, and that it loses nothing; with a network that matches pixels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Watched:
         return results
 
 
-def test_a_calm_target_is_searched_near_but_for_every_so_many_frames(network: TrackingNetwork) -> None:
+def test_local_search_crops_a_stationary_target_except_at_the_interval(network: TrackingNetwork) -> None:
     sequence = walk([(2, 1)] * 11)
     watched = Watched(network, NEAR)
     results = watched.follow(sequence)
@@ -80,17 +80,17 @@ def test_a_calm_target_is_searched_near_but_for_every_so_many_frames(network: Tr
 
 
 @pytest.mark.parametrize(("mode", "crops"), [("exemplar", 1), ("search", 3)])
-def test_the_path_is_that_of_the_usual_crop(network: TrackingNetwork, mode: str, crops: int) -> None:
+def test_local_search_follows_the_path_of_the_full_crop(network: TrackingNetwork, mode: str, crops: int) -> None:
     sequence = walk([(2, 1)] * 8 + [(-3, 2)] * 8)
-    near, wide = (Watched(network, settings.model_copy(update={"scale_search": mode})) for settings in (NEAR, WIDE))
+    local, wide = (Watched(network, settings.model_copy(update={"scale_search": mode})) for settings in (NEAR, WIDE))
     # The network has no padding: it answers the same in the middle, and what is around it changes little.
-    for one, other in zip(near.follow(sequence), wide.follow(sequence), strict=True):
+    for one, other in zip(local.follow(sequence), wide.follow(sequence), strict=True):
         assert one.box == pytest.approx(other.box, abs=0.1)
         assert one.status is other.status
-    assert near.sides[1] == [SMALL] * crops
+    assert local.sides[1] == [SMALL] * crops
 
 
-def test_a_jump_is_seen_in_the_same_frame(network: TrackingNetwork) -> None:
+def test_local_search_sees_a_jump_in_the_same_frame(network: TrackingNetwork) -> None:
     sequence = walk([(1, 0)] * 5 + [(30, 10)] + [(1, 0)] * 3)
     watched = Watched(network, NEAR)
     results = watched.follow(sequence)
@@ -100,7 +100,7 @@ def test_a_jump_is_seen_in_the_same_frame(network: TrackingNetwork) -> None:
     assert iou(np.array([result.box for result in results]), np.array(sequence.boxes[0][1:])).min() > 0.8
 
 
-def test_a_target_that_disappears_is_searched_in_the_usual_crop(network: TrackingNetwork) -> None:
+def test_local_search_ends_when_a_target_disappears(network: TrackingNetwork) -> None:
     sequence = walk([(1, 0)] * 5 + [(-900, 0)] + [(0, 0)] * 4)
     watched = Watched(network, NEAR)
     results = watched.follow(sequence)
@@ -109,25 +109,25 @@ def test_a_target_that_disappears_is_searched_in_the_usual_crop(network: Trackin
     assert results[-1].status is not Status.TRACKED
 
 
-def test_a_filter_learns_from_usual_crops_alone(network: TrackingNetwork) -> None:
+def test_local_search_crops_are_no_samples_of_the_online_filter(network: TrackingNetwork) -> None:
     sequence = walk([(2, 1)] * 12)
     # Pixels make a poor filter, which is not what is looked at here.
-    sure = ConfidenceSettings(intercept=9.0, level_weights=SignalWeights(), change_weights=SignalWeights())
-    near, adaptation = (
+    confident = ConfidenceSettings(intercept=9.0, level_weights=SignalWeights(), change_weights=SignalWeights())
+    local, adaptation = (
         LocalSearchSettings(search_size=96, max_displacement=0.5, interval=4),
         OnlineFilterSettings(interval=3, min_response=0.0),
     )
     watched = Watched(
-        network, NEAR.model_copy(update={"local_search": near, "online_filter": adaptation, "confidence": sure})
+        network, NEAR.model_copy(update={"local_search": local, "online_filter": adaptation, "confidence": confident})
     )
     results = watched.follow(sequence)
     assert watched.sides == [[USUAL if frame in (1, 3, 4, 6, 8, 9, 12) else SMALL] for frame in range(1, 13)]
     filters = [result.state.template.filter for result in results]
-    learnt = [index + 1 for index in range(1, len(filters)) if filters[index] is not filters[index - 1]]
-    assert learnt == [3, 6, 9, 12]
+    updates = [index + 1 for index in range(1, len(filters)) if filters[index] is not filters[index - 1]]
+    assert updates == [3, 6, 9, 12]
 
 
-def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwork) -> None:
+def test_local_search_chooses_the_crop_of_each_target(network: TrackingNetwork) -> None:
     calm, jumps = [(1, 1)] * 6, [(1, 0)] * 4 + [(30, 0), (1, 0)]
     tracks = [np.cumsum([start, *steps], axis=0) for start, steps in (((40, 40), calm), ((120, 150), jumps))]
     sequence = render([[Box(x, y, 40, 40) for x, y in track] for track in tracks])
@@ -151,7 +151,7 @@ def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwor
 
 
 @pytest.mark.parametrize(
-    ("near", "message"),
+    ("local", "message"),
     [
         ({"search_size": 100}, "a search crop of 100 pixels does not fit this network"),
         (
@@ -160,13 +160,15 @@ def test_each_of_many_targets_has_the_crop_that_it_needs(network: TrackingNetwor
         ),
     ],
 )
-def test_a_near_crop_that_cannot_be(network: TrackingNetwork, near: dict[str, float], message: str) -> None:
+def test_local_search_rejects_an_impossible_crop(
+    network: TrackingNetwork, local: dict[str, float], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
-        Tracker(network, TrackingSettings.model_validate({"scale_search": "exemplar", "local_search": near}))
+        Tracker(network, TrackingSettings.model_validate({"scale_search": "exemplar", "local_search": local}))
 
 
 @pytest.mark.parametrize("size", [USUAL, USUAL + 32])
-def test_a_near_crop_that_is_no_smaller_saves_nothing(network: TrackingNetwork, size: int) -> None:
+def test_local_search_is_unused_for_a_crop_that_is_no_smaller(network: TrackingNetwork, size: int) -> None:
     watched = Watched(
         network, TrackingSettings.model_validate({"scale_search": "exemplar", "local_search": {"search_size": size}})
     )
@@ -174,7 +176,7 @@ def test_a_near_crop_that_is_no_smaller_saves_nothing(network: TrackingNetwork, 
     assert {side for sides in watched.sides for side in sides} == {USUAL}
 
 
-def test_where_scales_take_turns_the_usual_crop_is_searched(network: TrackingNetwork) -> None:
+def test_local_search_is_unused_with_alternating_scales(network: TrackingNetwork) -> None:
     watched = Watched(network, NEAR.model_copy(update={"scale_search": "alternate"}))
     results = watched.follow(walk([(2, 1)] * 5))
     assert {side for sides in watched.sides for side in sides} == {USUAL}
@@ -186,7 +188,7 @@ def around(seed: int, size: int) -> NDArray[np.float32]:
 
 
 @given(st.integers(1, 6), st.integers(0, 4))
-def test_the_middle_is_replaced_and_what_is_around_it_stays(half: int, margin: int) -> None:
+def test_local_search_replaces_only_the_middle_of_the_response(half: int, margin: int) -> None:
     whole, part = around(0, 2 * (half + margin) + 1), around(1, 2 * half + 1)
     made = ResponseContext(whole, whole[0]).with_center(part, part[0])
     inner = slice(margin, margin + part.shape[-1])
@@ -199,7 +201,7 @@ def test_the_middle_is_replaced_and_what_is_around_it_stays(half: int, margin: i
     assert ResponseContext(whole, None).with_center(part, None).filter_response is None
 
 
-def test_what_is_calm_and_what_is_due() -> None:
+def test_local_search_conditions() -> None:
     settings = LocalSearchSettings(max_displacement=0.2, threshold=0.8, interval=4)
     assert is_stationary((0.2, -0.2), 0.8, settings)
     assert not is_stationary((0.0, -0.21), 0.9, settings)

@@ -44,13 +44,13 @@ def assert_same(one: TrackResult, other: TrackResult) -> None:
 
 
 @BOTH_MODES
-def test_to_observe_is_to_step(network: TrackingNetwork, mode: str) -> None:
+def test_observe_equals_step(network: TrackingNetwork, mode: str) -> None:
     seen, result = observed(tracker_for(network, mode))
     assert_same(seen.result, result)
 
 
 @BOTH_MODES
-def test_the_maps_are_those_that_the_choice_is_made_from(network: TrackingNetwork, mode: str) -> None:
+def test_observe_returns_the_maps_of_the_decision(network: TrackingNetwork, mode: str) -> None:
     tracker = tracker_for(network, mode)
     seen, result = observed(tracker)
     settings, peak = tracker.settings, result.peak
@@ -67,7 +67,7 @@ def test_the_maps_are_those_that_the_choice_is_made_from(network: TrackingNetwor
 
 
 @BOTH_MODES
-def test_the_crops_are_cut_from_the_frame(network: TrackingNetwork, mode: str) -> None:
+def test_observe_returns_crops_of_the_frame(network: TrackingNetwork, mode: str) -> None:
     frame = render([growing_track(5, GROWTH)]).frames[4]
     seen, result = observed(tracker_for(network, mode))
     assert len(seen.crops) == len(seen.squares) == (3 if mode == "search" else 1)
@@ -78,7 +78,7 @@ def test_the_crops_are_cut_from_the_frame(network: TrackingNetwork, mode: str) -
     assert seen.crop_index == (result.peak.scale if mode == "search" else 0)
 
 
-def test_without_evidence_only_the_window_is_left(network: TrackingNetwork) -> None:
+def test_observe_shows_only_the_window_for_a_flat_response(network: TrackingNetwork) -> None:
     black = np.zeros((120, 160, 3), np.uint8)
     tracker = Tracker(network)
     seen = tracker.observe(black, tracker.start(black, (50, 40, 30, 30)))
@@ -86,7 +86,7 @@ def test_without_evidence_only_the_window_is_left(network: TrackingNetwork) -> N
     np.testing.assert_allclose(seen.mixture, tracker.settings.window_influence * seen.window)
 
 
-def test_responses_that_are_not_finite_are_shown_as_they_count(
+def test_observe_shows_non_finite_responses_as_they_count(
     network: TrackingNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = render([growing_track(1)]).frames[0]
@@ -102,13 +102,13 @@ def test_responses_that_are_not_finite_are_shown_as_they_count(
     assert np.isfinite(seen.mixture).all()
 
 
-def test_a_network_without_a_box_head_reads_none(network: TrackingNetwork) -> None:
+def test_observe_returns_no_box_without_a_box_head(network: TrackingNetwork) -> None:
     seen, _ = observed(Tracker(network))
     assert (seen.boxes, seen.box_read, seen.quality) == (None, None, None)
 
 
 @BOTH_MODES
-def test_the_box_read_is_the_one_that_is_trusted(mode: str) -> None:
+def test_observe_returns_the_predicted_box(mode: str) -> None:
     tracker = told_tracker(mode)
     sequence = render([growing_track(3)])
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
@@ -125,7 +125,7 @@ def test_the_box_read_is_the_one_that_is_trusted(mode: str) -> None:
     assert np.hypot(*np.subtract(seen.box_read.center, reported.center)) < 4
 
 
-def test_a_bias_is_taken_off_what_is_read() -> None:
+def test_observe_subtracts_the_bias_of_the_prediction() -> None:
     tracker = told_tracker()
     sequence = render([growing_track(2)])
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
@@ -139,7 +139,7 @@ def test_a_bias_is_taken_off_what_is_read() -> None:
 
 
 @BOTH_MODES
-def test_the_exemplars_are_those_that_a_target_starts_with(network: TrackingNetwork, mode: str) -> None:
+def test_observe_returns_the_first_exemplars(network: TrackingNetwork, mode: str) -> None:
     frame, box = render([growing_track(1)]).frames[0], growing_track(1)[0]
     tracker = tracker_for(network, mode)
     crops = tracker.cut_exemplars(frame, box)
@@ -148,7 +148,7 @@ def test_the_exemplars_are_those_that_a_target_starts_with(network: TrackingNetw
     torch.testing.assert_close(network.embed_exemplar(images), tracker.start(frame, box).template.exemplars)
 
 
-def test_what_cannot_be_observed(network: TrackingNetwork) -> None:
+def test_observe_rejects_invalid_input(network: TrackingNetwork) -> None:
     tracker, frame = Tracker(network), np.zeros((50, 60, 3), np.uint8)
     state = tracker.start(frame, Box(10, 10, 20, 20))
     with pytest.raises(UsageError, match="cannot be tracked"):

@@ -160,10 +160,10 @@ def test_a_map_all_of_which_is_near_the_peak_has_no_sidelobe() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_filter_decides_the_place_and_responses_the_rest(seed: int) -> None:
-    responses, answers, tables = blobs(seed), blobs(seed + 100)[0], make_tables(17, 16)
-    found, greatest = find_filter_peak(responses, answers, PENALTY, INFLUENCE, RADIUS, tables)
+    responses, filter_responses, tables = blobs(seed), blobs(seed + 100)[0], make_tables(17, 16)
+    found, greatest = find_filter_peak(responses, filter_responses, PENALTY, INFLUENCE, RADIUS, tables)
     own = kernel(responses)
-    there = kernel(np.maximum(answers, 0)[None])  # what it answers below zero says nothing
+    there = kernel(np.maximum(filter_responses, 0)[None])  # what it answers below zero says nothing
     assert (found.scale, found.peak, found.psr, found.apce) == (own.scale, own.peak, own.psr, own.apce)
     assert (found.row, found.col, greatest) == (there.row, there.col, there.peak)
     assert found.value == interpolate(responses[own.scale], int(there.row), int(there.col), tables)

@@ -1,4 +1,4 @@
-"""The filter that is learnt while tracking: its arithmetic against slow references, and what it does for a tracker."""
+"""Online filter: its arithmetic against slow references, and its effect on a tracker."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def features_of(known: OnlineFilter) -> torch.Tensor:
 
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 20), st.integers(1, 4), st.integers(0, 3))
-def test_the_filter_is_correlated_with_every_sample(seed: int, count: int, size: int, more: int) -> None:
+def test_online_filter_is_correlated_with_every_sample(seed: int, count: int, size: int, more: int) -> None:
     known = problem(seed, count, size=size, side=size + more)
     expected = F.conv2d(features_of(known), torch.from_numpy(known.weights)[None])[:, 0]
     np.testing.assert_allclose(respond(known.weights, known.spectra, more + 1), expected, atol=1e-9)
@@ -106,9 +106,9 @@ def slow_fit(known: OnlineFilter, regularization: float, steps: int) -> torch.Te
     direction = previous = torch.zeros_like(weights)
     for _ in range(steps):
         leaf = weights.clone().requires_grad_()
-        answers = F.conv2d(features, leaf[None])[:, 0]
-        counted = shares[:, None, None] * ((labels >= BACKGROUND) | (answers > 0))
-        (gradient,) = torch.autograd.grad((counted * (answers - labels).square()).sum() / 2, leaf)
+        filter_responses = F.conv2d(features, leaf[None])[:, 0]
+        counted = shares[:, None, None] * ((labels >= BACKGROUND) | (filter_responses > 0))
+        (gradient,) = torch.autograd.grad((counted * (filter_responses - labels).square()).sum() / 2, leaf)
         gradient = support * gradient + regularization * weights
         bend = ((gradient - previous) * gradient).sum() / previous.square().sum() if previous.any() else torch.zeros(())
         direction = bend.clamp(min=0) * direction - gradient
@@ -121,7 +121,7 @@ def slow_fit(known: OnlineFilter, regularization: float, steps: int) -> torch.Te
 
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 20), st.integers(1, 4))
-def test_a_fit_is_the_conjugate_gradient(seed: int, count: int, steps: int) -> None:
+def test_online_filter_fit_is_the_conjugate_gradient(seed: int, count: int, steps: int) -> None:
     known = problem(seed, count, channels=3, size=4, side=8)
     support = np.outer([0.5, 1, 1, 0.5], [0.2, 1, 1, 0.2])
     labels = np.where(known.labels > 0.5, known.labels, 0)  # half of the cells are of the background
@@ -133,7 +133,7 @@ def test_a_fit_is_the_conjugate_gradient(seed: int, count: int, steps: int) -> N
     assert all(map(np.array_equal, before, (known.weights, known.responses)))  # a filter is a value
 
 
-def test_a_long_fit_is_the_ridge_regression_in_closed_form() -> None:
+def test_online_filter_long_fit_is_the_closed_form_ridge_regression() -> None:
     known, regularization = problem(5), 0.3
     rows = F.unfold(features_of(known), known.weights.shape[-1]).transpose(1, 2).reshape(-1, known.weights.size).numpy()
     shares = known.sample_weights.repeat(known.labels[0].size)
@@ -142,22 +142,22 @@ def test_a_long_fit_is_the_ridge_regression_in_closed_form() -> None:
     np.testing.assert_allclose(solve(known, regularization, 60).weights.flatten(), expected, rtol=1e-6, atol=1e-8)
 
 
-def test_background_below_zero_is_left_alone() -> None:
+def test_online_filter_ignores_background_below_zero() -> None:
     known = problem(6)
     labels = torch.from_numpy(np.where(known.labels > 0.5, known.labels, 0))
     fitted = solve(replace(known, labels=labels.numpy()), 0.1, 300)
     weights = torch.from_numpy(fitted.weights).requires_grad_()
-    answers = F.conv2d(features_of(known), weights[None])[:, 0]
-    wrong = torch.where(labels < BACKGROUND, answers.clamp(min=0), answers - labels)
+    filter_responses = F.conv2d(features_of(known), weights[None])[:, 0]
+    wrong = torch.where(labels < BACKGROUND, filter_responses.clamp(min=0), filter_responses - labels)
     loss = (torch.from_numpy(known.sample_weights)[:, None, None] * wrong.square()).sum() + 0.1 * weights.square().sum()
     (gradient,) = torch.autograd.grad(loss, weights)
-    assert (answers[labels < BACKGROUND] < -0.01).any()  # the hinge is in use
+    assert (filter_responses[labels < BACKGROUND] < -0.01).any()  # the hinge is in use
     assert gradient.abs().max() < 1e-4
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1000))
-def test_more_steps_never_fit_worse(seed: int) -> None:
+def test_online_filter_fit_improves_with_more_steps(seed: int) -> None:
     known = problem(seed)
 
     def loss(steps: int) -> float:
@@ -173,7 +173,7 @@ def test_more_steps_never_fit_worse(seed: int) -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 12), st.floats(0.01, 0.9), st.floats(0, 0.9))
-def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, least: float) -> None:
+def test_online_filter_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, least: float) -> None:
     settings = OnlineFilterSettings(
         learning_rate=rate, max_samples=3, first_sample_weight=least, iterations=1, init_iterations=1, tolerance=0
     )
@@ -193,7 +193,7 @@ def test_memory_is_bounded_and_keeps_the_first_frame(frames: int, rate: float, l
     assert known.labels[-1].argmax() == 3 * 7 + 2  # column 2, row 3
 
 
-def test_nothing_is_learnt_from_an_answer_that_is_right() -> None:
+def test_online_filter_skips_a_frame_with_a_correct_response() -> None:
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(2, 4, 9, 9, generator=generator)
     settings = OnlineFilterSettings(tolerance=0.1)
@@ -208,7 +208,7 @@ def test_nothing_is_learnt_from_an_answer_that_is_right() -> None:
 
 
 @given(st.integers(2, 9), st.floats(0.1, 12), st.floats(0.1, 12))
-def test_the_support_is_the_area_of_the_box_in_cells(size: int, width: float, height: float) -> None:
+def test_online_filter_support_is_the_box_area_in_cells(size: int, width: float, height: float) -> None:
     support = box_coverage(size, (width, height))
     fine = 200
     centers = (np.arange(size * fine) + 0.5) / fine - size / 2
@@ -217,7 +217,7 @@ def test_the_support_is_the_area_of_the_box_in_cells(size: int, width: float, he
     np.testing.assert_allclose(support, counted, atol=0.02)
 
 
-def test_what_stands_beside_the_box_is_not_part_of_the_filter() -> None:
+def test_online_filter_is_zero_outside_the_box() -> None:
     settings = OnlineFilterSettings(init_iterations=10)
     generator = torch.Generator().manual_seed(0)
     kernel, features = torch.randn(4, 8, 8, generator=generator), torch.randn(3, 4, 16, 16, generator=generator)
@@ -228,13 +228,13 @@ def test_what_stands_beside_the_box_is_not_part_of_the_filter() -> None:
     assert known.kernel[:, :, 3:5].abs().min() > 0
 
 
-def test_a_gaussian_is_one_at_its_cell() -> None:
+def test_online_filter_label_is_one_at_its_cell() -> None:
     made = gaussian(5, (3.0, 1.0), 0.7)
     assert made[1, 3] == made.max() == 1
     assert made[1, 2] == pytest.approx(np.exp(-1 / (2 * 0.49)))
 
 
-def test_the_filter_answers_one_at_the_target_of_the_first_frame(network: TrackingNetwork) -> None:
+def test_online_filter_response_is_one_at_the_first_target(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     tracker = Tracker(network, ADAPTING)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
@@ -252,7 +252,7 @@ def twins() -> list[list[Box]]:
     return [[Box(120, 90, 40, 48)] * 12, [Box(220 - 3.0 * i, 96, 40, 48) for i in range(12)]]
 
 
-def test_a_look_alike_of_the_first_frame_is_told_apart(network: TrackingNetwork) -> None:
+def test_online_filter_separates_a_distractor_of_the_first_frame(network: TrackingNetwork) -> None:
     tracks = twins()
     sequence = render(tracks)
     # The second thing shows the first one's picture, but for a dark band.
@@ -265,7 +265,7 @@ def test_a_look_alike_of_the_first_frame_is_told_apart(network: TrackingNetwork)
         painted[96:144, left : left + 40] = patch
         frames.append(painted)
         assert target == tracks[0][0]
-    answers = {}
+    filter_responses = {}
     for name, chosen in (("exemplar", TrackingSettings(scale_search="exemplar")), ("learnt", ADAPTING)):
         tracker = Tracker(network, chosen)
         state = tracker.start(frames[0], tracks[0][0])
@@ -273,11 +273,11 @@ def test_a_look_alike_of_the_first_frame_is_told_apart(network: TrackingNetwork)
         middle = len(seen.responses[0]) // 2
         shown = seen.filter_response if seen.filter_response is not None else seen.responses[1]
         # Five cells of the response around the target are the target; beyond 6 begins the other one.
-        answers[name] = float(shown[:, middle + 8 :].max() / shown[middle, middle])
-    assert answers["learnt"] < 0.5 * answers["exemplar"]
+        filter_responses[name] = float(shown[:, middle + 8 :].max() / shown[middle, middle])
+    assert filter_responses["learnt"] < 0.5 * filter_responses["exemplar"]
 
 
-def test_an_adapting_tracker_follows_a_target(network: TrackingNetwork) -> None:
+def test_online_filter_tracker_follows_a_target(network: TrackingNetwork) -> None:
     sequence = render([growing_track(30)])
     tracker = Tracker(network, ADAPTING)
     tracker.init(sequence.frames[0], sequence.boxes[0][0])
@@ -286,7 +286,7 @@ def test_an_adapting_tracker_follows_a_target(network: TrackingNetwork) -> None:
     assert tracker.stage_seconds["filter"] > 0
 
 
-def test_targets_are_values_and_do_not_disturb_each_other(network: TrackingNetwork) -> None:
+def test_online_filter_targets_are_independent_values(network: TrackingNetwork) -> None:
     sequence = render([growing_track(7), growing_track(7, offset=(60.0, 40.0))])
     tracker = Tracker(network, ADAPTING)
     states = [tracker.start(sequence.frames[0], boxes[0]) for boxes in sequence.boxes]
@@ -325,7 +325,7 @@ def test_template_features_change_with_exemplars_and_filter_only(network: Tracki
         assert (state.template is before.template) == (index % 2 == 0)
 
 
-def test_no_frame_waits_for_the_compiler(network: TrackingNetwork) -> None:
+def test_online_filter_is_compiled_before_the_first_frame(network: TrackingNetwork) -> None:
     sequence = render([growing_track(4)])
     tracker = Tracker(network, ADAPTING)
     compiled = [len(kernel.signatures) for kernel in (add_over_channels, add_to_channels)]
@@ -335,7 +335,7 @@ def test_no_frame_waits_for_the_compiler(network: TrackingNetwork) -> None:
     assert [len(kernel.signatures) for kernel in (add_over_channels, add_to_channels)] == compiled
 
 
-def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetwork) -> None:
+def test_online_filter_skips_a_frame_without_the_target(network: TrackingNetwork) -> None:
     sequence = render([growing_track(2)])
     tracker = Tracker(network, ADAPTING)
     state = tracker.start(sequence.frames[0], sequence.boxes[0][0])
@@ -345,18 +345,20 @@ def test_nothing_is_learnt_from_a_frame_without_the_target(network: TrackingNetw
     assert len(state.template.filter.spectra) == state.template.filter.first_samples
 
 
-def test_a_filter_needs_the_scale_pyramid_on_the_exemplar() -> None:
+def test_online_filter_needs_scale_search_on_the_exemplar() -> None:
     with pytest.raises(ValidationError, match="online_filter learns from one search crop a frame"):
         TrackingSettings(scale_search="search", online_filter=OnlineFilterSettings())
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.5, 4), st.floats(0.5, 4))
-def test_kernel_and_offset_are_the_filter_for_features_as_they_are(seed: int, width: float, height: float) -> None:
+def test_online_filter_kernel_and_offset_match_the_filter_on_raw_features(
+    seed: int, width: float, height: float
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(4, 9, 9, generator=generator) + 0.1 * torch.randn(3, 4, 9, 9, generator=generator)
     known = init_filter(
         features[0, :, 3:6, 3:6], features, (width, height), 1.0, OnlineFilterSettings(init_iterations=3)
     )
-    answers = F.conv2d(features, known.kernel[None])[:, 0] - known.offset
-    np.testing.assert_allclose(answers, known.responses, atol=1e-4)
+    filter_responses = F.conv2d(features, known.kernel[None])[:, 0] - known.offset
+    np.testing.assert_allclose(filter_responses, known.responses, atol=1e-4)

@@ -56,7 +56,7 @@ def follow(tracker: Tracker, sequence: Sequence, targets: list[int]) -> dict[int
     return results
 
 
-def test_it_is_lost_and_found_again_across_the_frame(network: TrackingNetwork, away: Sequence) -> None:
+def test_redetection_finds_a_lost_target_across_the_frame(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, SEARCHES), away, [0])[0]
     said = [result.status for result in results]
     assert said[: GONE - 1] == [T] * (GONE - 1)
@@ -69,18 +69,18 @@ def test_it_is_lost_and_found_again_across_the_frame(network: TrackingNetwork, a
         assert iou(np.array(result.box), np.array(THERE)) > 0.7
 
 
-def test_without_recovery_it_stays_lost(network: TrackingNetwork, away: Sequence) -> None:
+def test_redetection_switched_off_leaves_the_target_lost(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, STAYS), away, [0])[0]
     assert {result.status for result in results[GONE + 3 :]} == {L}
 
 
-def test_a_lost_target_is_as_large_as_when_it_was_seen_last(network: TrackingNetwork, away: Sequence) -> None:
+def test_redetection_keeps_the_last_size_of_a_lost_target(network: TrackingNetwork, away: Sequence) -> None:
     results = follow(Tracker(network, SEARCHES), away, [0])[0]
     assert results[-1].state.scale == pytest.approx(1.0, abs=0.05)
     assert results[BACK - 3].state.last_confident.center == pytest.approx(HERE.center, abs=1.5)
 
 
-def test_a_lost_target_does_not_disturb_the_others(network: TrackingNetwork, away: Sequence) -> None:
+def test_redetection_does_not_disturb_other_targets(network: TrackingNetwork, away: Sequence) -> None:
     tracker = Tracker(network, SEARCHES)
     together = follow(tracker, away, [1, 0, 2])
     for target in (0, 1, 2):
@@ -90,7 +90,7 @@ def test_a_lost_target_does_not_disturb_the_others(network: TrackingNetwork, awa
             assert one.box == pytest.approx(other.box, abs=0.01)
 
 
-def test_all_places_are_looked_at_in_one_pass_and_no_more_than_are_asked_for(
+def test_redetection_searches_all_crops_in_one_forward_pass(
     network: TrackingNetwork, away: Sequence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = Tracker(network, SEARCHES)
@@ -111,9 +111,7 @@ def test_all_places_are_looked_at_in_one_pass_and_no_more_than_are_asked_for(
     assert lost
 
 
-def test_to_observe_is_to_step_while_a_target_is_lost_and_when_it_is_found(
-    network: TrackingNetwork, away: Sequence
-) -> None:
+def test_redetection_observe_equals_step(network: TrackingNetwork, away: Sequence) -> None:
     tracker = Tracker(network, SEARCHES)
     state = tracker.start(away.frames[0], HERE)
     jumps = 0
@@ -129,7 +127,7 @@ def test_to_observe_is_to_step_while_a_target_is_lost_and_when_it_is_found(
     assert jumps == 1
 
 
-def test_nothing_is_learnt_while_it_is_lost(network: TrackingNetwork, away: Sequence) -> None:
+def test_redetection_does_not_update_the_target_while_it_is_lost(network: TrackingNetwork, away: Sequence) -> None:
     # Where this filter sees the target its response is 4, and elsewhere 1.
     rules = BY_RESPONSE.model_copy(update={"intercept": -2.0, "smoothing": 1.0, "lost_frames": 4})
     settings = TrackingSettings.model_validate(
@@ -143,17 +141,17 @@ def test_nothing_is_learnt_while_it_is_lost(network: TrackingNetwork, away: Sequ
         before: TargetState = state
         (result,) = tracker.step(frame, [state])
         state = result.state
-        learnt = (
+        updated = (
             state.template.filter is not before.template.filter
             and state.template.filter is not before.last_confident.template.filter
         )
-        assert learnt == (not state.track_state.frames_lost)
-        seen.append((result.status, learnt))
+        assert updated == (not state.track_state.frames_lost)
+        seen.append((result.status, updated))
     assert {(T, True), (U, True), (L, False)} <= set(seen)
 
 
 @pytest.mark.parametrize("mode", ["search", "exemplar", "alternate"])
-def test_what_is_believed_of_a_target_moves_no_path_without_recovery(
+def test_redetection_switched_off_keeps_the_path_independent_of_the_status(
     network: TrackingNetwork, away: Sequence, mode: str
 ) -> None:
     never = ConfidenceSettings(intercept=-12.0, level_weights=SignalWeights(), change_weights=SignalWeights())
@@ -166,14 +164,14 @@ def test_what_is_believed_of_a_target_moves_no_path_without_recovery(
 
 
 @pytest.mark.parametrize("mode", ["search", "alternate"])
-def test_it_is_found_however_scales_are_searched(network: TrackingNetwork, away: Sequence, mode: str) -> None:
+def test_redetection_works_with_every_scale_search(network: TrackingNetwork, away: Sequence, mode: str) -> None:
     settings = TrackingSettings.model_validate(SEARCHES.model_dump() | {"scale_search": mode})
     results = follow(Tracker(network, settings), away, [0])[0]
     assert results[-1].status is T
     assert iou(np.array(results[-1].box), np.array(THERE)) > 0.7
 
 
-def test_a_frame_of_another_size_is_searched_as_a_whole(network: TrackingNetwork, away: Sequence) -> None:
+def test_redetection_searches_a_frame_of_another_size(network: TrackingNetwork, away: Sequence) -> None:
     tracker = Tracker(network, SEARCHES)
     state = tracker.start(away.frames[0], HERE)
     for frame in away.frames[1:BACK]:
