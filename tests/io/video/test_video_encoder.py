@@ -14,7 +14,7 @@ from rendering import index_of, numbered
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.sources import open_source
 from siamtrack.io.video import sink as video_sink
-from siamtrack.io.video.sink import VideoEncoder, count_frames
+from siamtrack.io.video.encoder import VideoEncoder, count_frames
 
 NTSC = Fraction(30000, 1001)
 
