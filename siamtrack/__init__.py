@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from siamtrack.io.sources import open_source
     from siamtrack.io.video.writer import VideoWriter
     from siamtrack.models.registry import list_models
+    from siamtrack.models.weights import model_card
     from siamtrack.profiling.workflow import profile
     from siamtrack.tracking.confidence import Status
     from siamtrack.tracking.factory import load
+    from siamtrack.tracking.got10k import as_got10k_tracker
     from siamtrack.tracking.loop import track
     from siamtrack.tracking.multi import MultiTracker
     from siamtrack.tracking.state import TrackResult
@@ -52,6 +54,8 @@ _HOMES = {
     "VideoWriter": "siamtrack.io.video.writer",
     "draw": "siamtrack.io.draw",
     "list_models": "siamtrack.models.registry",
+    "model_card": "siamtrack.models.weights",
+    "as_got10k_tracker": "siamtrack.tracking.got10k",
     "load": "siamtrack.tracking.factory",
     "open_live": "siamtrack.io.live.open",
     "open_source": "siamtrack.io.sources",
@@ -73,11 +77,13 @@ __all__ = [
     "TrackingSettings",
     "VideoWriter",
     "__version__",
+    "as_got10k_tracker",
     "benchmark",
     "draw",
     "export",
     "list_models",
     "load",
+    "model_card",
     "open_live",
     "open_source",
     "profile",

@@ -30,20 +30,20 @@ class OnlineFilterSettings(Frozen):
     """Settings of the filter that is fitted while tracking (`siamtrack.tracking.online_filter.filter`)."""
 
     learning_rate: float = Field(0.05, gt=0, lt=1)
-    """Share of a new sample; those before it lose as much."""
+    """Weight of a new sample; the weights of earlier samples shrink to `1 - learning_rate`."""
     interval: int = Field(5, ge=1)
     """Frames from one sample to the next."""
     max_samples: int = Field(8, ge=1)
     """Number of samples that are kept beside those of the first frame."""
     first_sample_weight: float = Field(0.3, ge=0, lt=1)
-    """Least share of the first frame, the only one whose box is sure."""
+    """Minimum weight of the first frame, the only one whose box is given."""
     min_response: float = Field(0.3, ge=0, le=1)
-    """Frames in which the greatest answer of the filter is smaller are not learnt from."""
+    """Minimum of the maximum filter response in a frame that becomes a sample."""
     tolerance: float = Field(0, ge=0)
-    """Frames to which the filter answers as it should are not learnt from: those in which its squared error is at most
-    this share of what it would be without an answer."""
+    """A frame is not added when the squared error of the filter response is at most this fraction of the error of a
+    zero response."""
     sigma: float = Field(0.275, gt=0, le=1)
-    """Width of the Gaussian that the filter is to answer with, in sides of the target."""
+    """Width of the Gaussian label of the filter, in side lengths of the target."""
     regularization: float = Field(0.1, gt=0)
     """Weight of the squared filter in the regression."""
     init_iterations: int = Field(30, ge=1)
@@ -73,13 +73,13 @@ class ConfidenceSettings(Frozen):
     level_weights: SignalWeights = SignalWeights(response=0.274, psr=0.976, apce=0.477)
     """Weights of the signals themselves."""
     change_weights: SignalWeights = SignalWeights(response=0.303, psr=0.606, apce=0.515)
-    """Weights of their difference from what is usual for the target."""
+    """Weights of their difference from the baseline of the target."""
     baseline_frames: int = Field(20, ge=1)
-    """Frames after the first one whose mean is what is usual for a target; nearly all trackers are right in them."""
+    """Frames after the first one whose mean is the baseline of a target; nearly all trackers are right in them."""
     smoothing: float = Field(0.5, gt=0, le=1)
-    """Share of a frame in the running mean of the confidence's logit, which the status is taken from."""
+    """Weight of a frame in the running mean of the confidence's logit, from which the status follows."""
     slow_smoothing: float = Field(0.2, gt=0, le=1)
-    """Share of a frame in the slower mean that the other one is compared with."""
+    """Weight of a frame in the slower mean that the running mean is compared with."""
     filter_weight: float = Field(8.0, ge=0)
     """Weight of the filter's response in that comparison; the logit has weight 1."""
     drop: float = Field(3.0, ge=0)
@@ -87,32 +87,32 @@ class ConfidenceSettings(Frozen):
     lost_frames: int = Field(5, ge=1)
     """Frames in a row as far below, and below `lost_threshold`, before a target is lost."""
     found_threshold: float = Field(0.8, ge=0, le=1)
-    """Confidence from which a lost target may be there again."""
+    """Confidence from which a lost target may be present again."""
     found_filter_ratio: float = Field(0.6, ge=0, le=1)
-    """Share of its usual answer from which the filter, where one is learnt, takes it for the target again."""
+    """Fraction of its baseline that the filter response must reach for a lost target to be present again."""
     confirmations: int = Field(3, ge=1)
-    """Frames in a row in which it must be there before a lost target is tracked again."""
+    """Frames in a row in which a lost target must be present before it is tracked again."""
 
 
 class LocalSearchSettings(Frozen):
-    """When a smaller search crop is enough (`siamtrack.tracking.local_search`)."""
+    """Settings of the smaller search crop (`siamtrack.tracking.local_search`)."""
 
     search_size: int = Field(192, ge=32)
     """Side of that crop in pixels at the scale of the exemplar's."""
     max_displacement: float = Field(0.1875, gt=0)
-    """Greatest displacement along an axis, in sides of the target, after which and in which it is enough; a target that
-    moves further is looked for in the usual crop, in the same frame."""
+    """Maximum displacement per axis, in target side lengths, for which the small search crop is used. A target that
+    moves further is searched in the full crop, in the same frame."""
     threshold: float = Field(0.8, ge=0, le=1)
-    """Confidence from which it is enough."""
+    """Confidence from which the small crop is used."""
     interval: int = Field(5, ge=1)
-    """Frames from one in which the usual crop is searched anyhow to the next."""
+    """Frames between two searches of the full crop in any case."""
 
 
 class RedetectionSettings(Frozen):
     """Settings of the search for a lost target (`siamtrack.tracking.redetection`)."""
 
     crops: int = Field(3, ge=1, le=64)
-    """Search crops a frame beside the usual one."""
+    """Search crops a frame in addition to the usual one."""
 
 
 class TemplateUpdateSettings(Frozen):
@@ -121,11 +121,11 @@ class TemplateUpdateSettings(Frozen):
     interval: int = Field(10, ge=1)
     """Frames from one exemplar to the next."""
     learning_rate: float = Field(0.1, gt=0, le=1)
-    """Share of a new exemplar in the running mean of the later ones."""
+    """Weight of a new exemplar in the running mean of the later ones."""
     weight: float = Field(0.3, ge=0, lt=1)
-    """Share of that mean in the template; the first exemplar has the rest."""
+    """Weight of that mean in the template; the first exemplar has the rest."""
     threshold: float = Field(0.8, ge=0, le=1)
-    """Score from which a frame is learnt from; the target must be tracked as well."""
+    """Minimum score of a frame that updates the template; the target must be tracked as well."""
 
 
 class TrackingSettings(Frozen):
@@ -166,7 +166,7 @@ class TrackingSettings(Frozen):
     box_scale_lr: float = Field(0.0, ge=0, le=1)
     """Share of the difference between that size and the scale search's by which the search follows it every frame."""
     online_filter: OnlineFilterSettings | None = None
-    """Learn a filter while tracking, which then says where the target is; None keeps to the first exemplar (SiamFC)."""
+    """Fit a filter while tracking, which then gives the position; None uses the first exemplar only (SiamFC)."""
     confidence: ConfidenceSettings = ConfidenceSettings()
     """Settings of the confidence and of the status that follows it."""
     template_update: TemplateUpdateSettings | None = None
@@ -175,11 +175,11 @@ class TrackingSettings(Frozen):
     """Search the middle of the crop alone while the target moves little; None searches the whole of it in every frame
     (SiamFC), and so does `scale_search = "alternate"`, where a frame does not show all scales."""
     redetection: RedetectionSettings | None = None
-    """Look elsewhere for a target that is lost; None goes on where it was lost (SiamFC)."""
+    """Search other places for a lost target; None goes on where it was lost (SiamFC)."""
     uncertain_threshold: float = Field(0.6, ge=0, le=1)
     """Smoothed confidence below which a target is reported as uncertain."""
     lost_threshold: float = Field(0.6, ge=0, le=1)
-    """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.fall`)."""
+    """Smoothed confidence below which a target is reported as lost, if it has fallen to it (`confidence.drop`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

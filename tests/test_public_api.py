@@ -25,6 +25,8 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     from siamtrack.models.registry import list_models
     from siamtrack.profiling import workflow as profiling
     from siamtrack.tracking import factory
+    from siamtrack.tracking.got10k import as_got10k_tracker
+    from siamtrack.tracking.loop import track
     from siamtrack.tracking.multi import MultiTracker
 
     assert siamtrack.Box is Box
@@ -36,6 +38,15 @@ def test_public_names_are_the_objects_of_their_modules() -> None:
     assert siamtrack.profile is profiling.profile
     assert siamtrack.draw is draw.draw
     assert siamtrack.MultiTracker is MultiTracker
+    assert siamtrack.track is track
+    assert siamtrack.as_got10k_tracker is as_got10k_tracker
+
+
+def test_model_card_is_that_of_the_weights_file() -> None:
+    card = siamtrack.model_card("siamtrack-lite")
+    assert card.name == "siamtrack-lite"
+    with pytest.raises(siamtrack.SiamTrackError, match="siamtrack-lite"):
+        siamtrack.model_card("siamtrack-light")
 
 
 def test_version_is_that_of_the_installed_package() -> None:

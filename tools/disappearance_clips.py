@@ -26,7 +26,8 @@ from disappearances import (
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Image, iou
-from siamtrack.datasets.stills import StillObject, read_image, read_object, read_stills
+from siamtrack.datasets.frames import read_picture
+from siamtrack.datasets.stills import StillObject, read_object, read_stills
 from siamtrack.datasets.training_tracks import Track, decode_frames, read_tracks
 from siamtrack.errors import DataError
 from siamtrack.tracking.confidence import Signals, Status
@@ -121,7 +122,7 @@ def make_clips(
             place, backdrop = folder.name, [_enlarged(frame) for frame in islice(decode_frames(folder), POSES)]
         else:
             photo = stock.photos[int(rng.integers(len(stock.photos)))]
-            place, backdrop = photo.stem, [_enlarged(read_image(photo))]
+            place, backdrop = photo.stem, [_enlarged(read_picture(photo))]
         distractors = _alike(stock, target[0], rng) if number // len(endings) % DISTRACTED == 0 else []
         size = math.exp(rng.uniform(*np.log(TARGET_SIZES)))
         cast = Cast(backdrop, target, _cover(stock, rng), distractors)
@@ -166,7 +167,7 @@ def _enlarged(image: Image) -> Image:
 
 def _cover(stock: Stock, rng: np.random.Generator) -> Image:
     """A photograph as a tile."""
-    photo = read_image(stock.photos[int(rng.integers(len(stock.photos)))])
+    photo = read_picture(stock.photos[int(rng.integers(len(stock.photos)))])
     side = min(photo.shape[:2])
     tile = cv2.resize(photo[:side, :side], (200, 200), interpolation=cv2.INTER_AREA)
     return np.dstack([tile, np.full((200, 200), 255, np.uint8)])

@@ -1,4 +1,6 @@
-"""Fit what a cosine of two exemplars means, for the shipped tracking models: `siamtrack.verification.model.SHIPPED`.
+"""Fit the calibration of the cosine of two exemplars for the shipped tracking models.
+
+The result goes into `siamtrack.verification.verifier.SHIPPED_CALIBRATIONS`.
 
     python tools/fit_verification.py data/stills
 
@@ -11,27 +13,32 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from siamtrack.datasets.stills import read_image, read_stills
+from siamtrack.datasets.frames import read_picture
+from siamtrack.datasets.stills import read_stills
 from siamtrack.errors import SiamTrackError
 from siamtrack.models.cards import Calibration
 from siamtrack.models.registry import find_model, list_models
 from siamtrack.models.weights import load_network
-from siamtrack.verification.classes import ClassSet, draw_pairs
+from siamtrack.verification.augmentation import PatchAugmentation, augment_patches
+from siamtrack.verification.dataset import PatchDataset, to_patch
 from siamtrack.verification.metrics import Reliability, best_threshold, fit_calibration, reliability, roc
-from siamtrack.verification.model import ExemplarVerifier
-from siamtrack.verification.patches import PatchChanges, change_patches, to_patch
-from siamtrack.verification.plots import draw_reliability
+from siamtrack.verification.verifier import ExemplarVerifier
+from siamtrack.verification.workflow import sample_pair_values
 
-VIEWS = PatchChanges(shift=0.1, turn=10, scale=0.15, stretch=0.1, brightness=0.15, contrast=0.2)
+VIEWS = PatchAugmentation(shift=0.1, rotation=10, scale=0.15, aspect_ratio=0.1, brightness=0.15, contrast=0.2)
 """How far two views of an object differ."""
 EVERY = 5
 """Of so many photographs, one serves."""
 LARGER = 1.25
 """Crops are so much larger than the box: half of the context that an exemplar has."""
+SMALLEST_DOT = 6
+"""Area in square points of the dot of a bin without pairs."""
 
 
 def main() -> int:
@@ -62,7 +69,10 @@ def fitted(name: str, folder: Path, objects: int, count: int) -> tuple[str, Reli
     views = two_views(folder, network.exemplar_size, objects)
     number = len(views.names) // 2
     values, same = zip(
-        *(pair_values(verifier, views.only(part), count) for part in (views.names[:number], views.names[number:])),
+        *(
+            sample_pair_values(verifier, views.select(part), count, seed=0)
+            for part in (views.names[:number], views.names[number:])
+        ),
         strict=True,
     )
     threshold, calibration = best_threshold(values[0], same[0]), fit_calibration(values[0], same[0])
@@ -74,14 +84,7 @@ def fitted(name: str, folder: Path, objects: int, count: int) -> tuple[str, Reli
     return line, trusted
 
 
-def pair_values(verifier: ExemplarVerifier, views: ClassSet, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of balanced pairs, and which of them are the same."""
-    pairs = draw_pairs(views, count, np.random.default_rng(0))
-    embedded = verifier.embed(views.patches)
-    return verifier.compare(embedded, embedded)[pairs.first, pairs.second], pairs.same
-
-
-def two_views(folder: Path, size: int, objects: int) -> ClassSet:
+def two_views(folder: Path, size: int, objects: int) -> PatchDataset:
     """Every object as a class of two patches."""
     found = [item for item in read_stills(folder, 32.0).objects if item.trusted and item.mask]
     photos = sorted({item.photo for item in found})[::EVERY]
@@ -90,15 +93,38 @@ def two_views(folder: Path, size: int, objects: int) -> ClassSet:
     rng.shuffle(chosen)
     patches = []
     for item in chosen[:objects]:
-        image = read_image(item.photo)
+        image = read_picture(item.photo)
         x, y, width, height = item.box
         margin_x, margin_y = (LARGER - 1) * width / 2, (LARGER - 1) * height / 2
         top, bottom = max(round(y - margin_y), 0), round(y + height + margin_y)
         left, right = max(round(x - margin_x), 0), round(x + width + margin_x)
         patch = to_patch(image[top:bottom, left:right], size, 3)
-        patches.append(change_patches(np.stack([patch, patch]), VIEWS, rng))
+        patches.append(augment_patches(np.stack([patch, patch]), VIEWS, rng))
     names = tuple(f"{index}" for index in range(len(patches)))
-    return ClassSet(names, np.concatenate(patches), np.repeat(np.arange(len(patches)), 2))
+    return PatchDataset(names, np.concatenate(patches), np.repeat(np.arange(len(patches)), 2))
+
+
+def draw_reliability(path: Path, found: Mapping[str, Reliability], title: str) -> None:
+    """Draw probabilities against what was true, a line for each name, with the diagonal of what can be trusted.
+
+    The area of a dot grows with the share of the pairs that are in its bin.
+
+    Args:
+        path: of a PNG, overwritten if it exists.
+        found: by name, for the legend.
+        title: of the picture.
+    """
+    figure = Figure(figsize=(5, 4.4), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--")
+    for name, line in found.items():
+        (drawn,) = axes.plot(line.predicted, line.observed, alpha=0.6, label=f"{name}: error {line.error:.3f}")
+        shares = line.counts / line.counts.sum()
+        axes.scatter(line.predicted, line.observed, s=SMALLEST_DOT + 300 * shares, color=drawn.get_color())
+    axes.set(xlabel="probability of the same", ylabel="share that is the same", title=title)
+    axes.legend(loc="upper left")
+    axes.grid(alpha=0.3)
+    figure.savefig(path)
 
 
 if __name__ == "__main__":

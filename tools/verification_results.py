@@ -10,44 +10,52 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from fit_verification import draw_reliability
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.isotonic import IsotonicRegression
+from sklearn.manifold import TSNE
 
 from siamtrack.errors import SiamTrackError
 from siamtrack.training.recipe import Recipe
-from siamtrack.verification.classes import ClassSet, read_classes
+from siamtrack.verification.dataset import PatchDataset, read_dataset
 from siamtrack.verification.metrics import (
-    Figures,
     Reliability,
-    all_similarities,
-    fit_isotonic,
-    measure,
+    VerificationMetrics,
+    evaluate,
     pixel_similarities,
-    project,
     reliability,
     roc,
+    similarity_matrix,
 )
-from siamtrack.verification.model import BranchVerifier, load_verifier
-from siamtrack.verification.plots import draw_reliability
 from siamtrack.verification.recipe import VerificationRecipe, read_any_recipe
-from siamtrack.verification.workflow import VerificationJob, halves, pair_values, run_verification, split
+from siamtrack.verification.verifier import BranchVerifier, load_verifier
+from siamtrack.verification.workflow import (
+    VerificationJob,
+    run_verification,
+    sample_pair_values,
+    split_classes,
+    split_patches,
+)
 
 LOSSES: dict[str, dict[str, dict[str, object]]] = {
     "contrastive": {"loss": {"kind": "contrastive", "margin": 1.8}},
     "energy": {
         "loss": {"kind": "energy"},
         "model": {"comparison": "manhattan"},
-        "run": {"each": 8},
+        "run": {"patches_per_class": 8},
         "optimizer": {"learning_rate": 5e-3},
     },
-    "triplet": {"loss": {"kind": "triplet", "margin": 0.5}, "run": {"classes": 24}},
-    "batch-hard": {"loss": {"kind": "batch-hard", "margin": 1.0}, "run": {"classes": 12}},
+    "triplet": {"loss": {"kind": "triplet", "margin": 0.5}, "run": {"classes_per_batch": 24}},
+    "batch-hard": {"loss": {"kind": "batch-hard", "margin": 1.0}, "run": {"classes_per_batch": 12}},
 }
 """What each row of the table changes in the recipe."""
 COLORS = ("#1f6fd1", "#d1581f", "#2c9c4b", "#8a3fb5", "#555555")
@@ -60,7 +68,7 @@ class Row:
 
     name: str
     models: Sequence[BranchVerifier]
-    figures: Sequence[Figures]
+    metrics: Sequence[VerificationMetrics]
 
 
 def main() -> int:
@@ -79,20 +87,20 @@ def main() -> int:
         recipe = read_any_recipe(arguments.recipe)
         if isinstance(recipe, Recipe):
             parser.error(f"{arguments.recipe} trains a tracker")
-        data = read_classes(arguments.data, recipe.data.size, recipe.data.channels)
-        held_out = split(data, recipe, arguments.data).held_out
+        data = read_dataset(arguments.data, recipe.data.size, recipe.data.channels)
+        held_out = split_classes(data, recipe, arguments.data).held_out
         rows = [train_row(name, recipe, arguments, held_out) for name in arguments.losses.split(",")]
     except SiamTrackError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    pixels = measure(held_out, pixel_similarities(held_out), arguments.ways)
+    pixels = evaluate(held_out, pixel_similarities(held_out), arguments.ways)
     write_results(arguments.out, rows, pixels, held_out)
     return 0
 
 
-def train_row(name: str, recipe: VerificationRecipe, arguments: argparse.Namespace, held_out: ClassSet) -> Row:
+def train_row(name: str, recipe: VerificationRecipe, arguments: argparse.Namespace, held_out: PatchDataset) -> Row:
     """Train a loss with every seed; a run that is in the folder already is not trained again."""
-    models, figures = [], []
+    models, metrics = [], []
     for seed in range(arguments.seeds):
         chosen = changed(recipe, name, seed, arguments.steps)
         folder = arguments.out / f"{name}-{seed}"
@@ -102,9 +110,9 @@ def train_row(name: str, recipe: VerificationRecipe, arguments: argparse.Namespa
         model = load_verifier(path)
         assert isinstance(model, BranchVerifier)
         models.append(model)
-        figures.append(measure(held_out, all_similarities(model, held_out), arguments.ways))
-        print(name, seed, figures[-1], flush=True)
-    return Row(name, models, figures)
+        metrics.append(evaluate(held_out, similarity_matrix(model, held_out), arguments.ways))
+        print(name, seed, metrics[-1], flush=True)
+    return Row(name, models, metrics)
 
 
 def changed(recipe: VerificationRecipe, loss: str, seed: int, steps: int | None) -> VerificationRecipe:
@@ -117,19 +125,19 @@ def changed(recipe: VerificationRecipe, loss: str, seed: int, steps: int | None)
     return VerificationRecipe.model_validate(tables)
 
 
-def write_results(out: Path, rows: Sequence[Row], pixels: Figures, held_out: ClassSet) -> None:
+def write_results(out: Path, rows: Sequence[Row], pixels: VerificationMetrics, held_out: PatchDataset) -> None:
     """Write the table and the pictures."""
     (out / "table.md").write_text(table(rows, pixels))
     print((out / "table.md").read_text())
     draw_roc(out / "roc.png", rows, held_out)
     draw_reliability(out / "reliability.png", trust(rows[0].models[0], held_out), "Reliability, other pictures")
-    best = max(rows, key=lambda row: float(np.mean([figures.auc for figures in row.figures])))
+    best = max(rows, key=lambda row: float(np.mean([metrics.auc for metrics in row.metrics])))
     draw_embedding(out / "embedding.png", best.models[0], held_out)
 
 
-def table(rows: Sequence[Row], pixels: Figures) -> str:
+def table(rows: Sequence[Row], pixels: VerificationMetrics) -> str:
     """Mean and standard deviation over the seeds, as Markdown."""
-    episodes = pixels.episodes
+    episodes = pixels.few_shot
     lines = [
         f"| loss | AUC | {episodes.ways}-way {episodes.shots}-shot | recall at 1 | accuracy of the decision |",
         "|---|---|---|---|---|",
@@ -137,13 +145,13 @@ def table(rows: Sequence[Row], pixels: Figures) -> str:
     for row in rows:
         decisions = [model.card.figures["held-out classes"]["accuracy of the decision"] for model in row.models]
         cells = (
-            [figures.auc for figures in row.figures],
-            [figures.episodes.accuracy for figures in row.figures],
-            [figures.recall for figures in row.figures],
+            [metrics.auc for metrics in row.metrics],
+            [metrics.few_shot.accuracy for metrics in row.metrics],
+            [metrics.recall_at_one for metrics in row.metrics],
             decisions,
         )
         lines.append(f"| {row.name} | " + " | ".join(spread(values) for values in cells) + " |")
-    lines.append(f"| pixels | {pixels.auc:.3f} | {episodes.accuracy:.3f} | {pixels.recall:.3f} | |")
+    lines.append(f"| pixels | {pixels.auc:.3f} | {episodes.accuracy:.3f} | {pixels.recall_at_one:.3f} | |")
     return "\n".join(lines) + "\n"
 
 
@@ -153,11 +161,11 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
 
 
-def draw_roc(path: Path, rows: Sequence[Row], data: ClassSet) -> None:
+def draw_roc(path: Path, rows: Sequence[Row], data: PatchDataset) -> None:
     """The curve of the first seed of each loss, and of the pixels."""
     first, second = np.triu_indices(len(data.classes), 1)
     same = data.classes[first] == data.classes[second]
-    curves = {row.name: all_similarities(row.models[0], data) for row in rows} | {"pixels": pixel_similarities(data)}
+    curves = {row.name: similarity_matrix(row.models[0], data) for row in rows} | {"pixels": pixel_similarities(data)}
     figure = Figure(figsize=(5, 4.4), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for (name, similarities), color in zip(curves.items(), COLORS, strict=False):
@@ -169,29 +177,53 @@ def draw_roc(path: Path, rows: Sequence[Row], data: ClassSet) -> None:
     save(figure, path)
 
 
-def trust(model: BranchVerifier, data: ClassSet) -> dict[str, Reliability]:
+def trust(model: BranchVerifier, data: PatchDataset) -> dict[str, Reliability]:
     """What the model's probabilities are worth, beside those of an isotonic fit on the same pairs."""
     recipe = model.card.training["recipe"]
-    fitting, judging = halves(data, np.random.default_rng(recipe["run"]["seed"]))
-    count, seed = recipe["run"]["pairs"], recipe["run"]["seed"]
-    fit_values, fit_same = pair_values(model, fitting, count, seed)
-    values, same = pair_values(model, judging, count, seed + 1)
-    isotonic = fit_isotonic(model.similarities(fit_values), fit_same)
+    fitting, judging = split_patches(data, np.random.default_rng(recipe["run"]["seed"]))
+    count, seed = recipe["run"]["evaluation_pairs"], recipe["run"]["seed"]
+    fit_values, fit_same = sample_pair_values(model, fitting, count, seed)
+    values, same = sample_pair_values(model, judging, count, seed + 1)
+    isotonic = fit_isotonic(model.to_similarities(fit_values), fit_same)
     return {
         "logistic, in the model": reliability(model.calibration.probability(values), same),
-        "isotonic": reliability(isotonic(model.similarities(values)), same),
+        "isotonic": reliability(isotonic(model.to_similarities(values)), same),
     }
 
 
-def draw_embedding(path: Path, model: BranchVerifier, data: ClassSet, most: int = 10) -> None:
+def fit_isotonic(similarities: np.ndarray, same: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a rising step function from similarity to probability (Zadrozny and Elkan 2002), as a check on the
+    logistic one.
+    """
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
+    model.fit(similarities, same.astype(np.float64))
+    return lambda found: np.array(model.predict(found), dtype=np.float64)
+
+
+def project(embeddings: np.ndarray, method: Literal["pca", "tsne"], seed: int = 0) -> np.ndarray:
+    """Embeddings `(N, D)` in the plane, `(N, 2)`, to look at.
+
+    Args:
+        embeddings: four at least.
+        method: principal components, or t-SNE (van der Maaten and Hinton 2008), whose distances mean little.
+        seed: of t-SNE.
+    """
+    if method == "pca":
+        return np.asarray(PCA(2, svd_solver="full").fit_transform(embeddings), np.float64)
+    perplexity = min(30.0, (len(embeddings) - 1) / 3)
+    model = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    return np.asarray(model.fit_transform(embeddings), np.float64)
+
+
+def draw_embedding(path: Path, model: BranchVerifier, data: PatchDataset, most: int = 10) -> None:
     """The patches of some classes in the plane: principal components, and t-SNE."""
-    data = data.only(data.names[:most])
+    data = data.select(data.names[:most])
     embedded = model.embed(data.patches).double().numpy()
     figure = Figure(figsize=(9, 4.4), dpi=DPI, layout="constrained")
     for axes, method, title in zip(
         figure.subplots(1, 2), ("pca", "tsne"), ("principal components", "t-SNE"), strict=True
     ):
-        plane = project(embedded, method)  # type: ignore[arg-type]
+        plane = project(embedded, method)
         for number, name in enumerate(data.names):
             axes.scatter(*plane[data.classes == number].T, s=7, label=name)
         axes.set(title=title, xticks=[], yticks=[])

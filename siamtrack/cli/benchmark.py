@@ -151,8 +151,7 @@ def _show_files(dataset: EvaluationSet, results: Path, trackers: Sequence[str], 
     """Print the folders of results that only a server can score; pack those of GOT-10k for its server."""
     from siamtrack.cli import console
     from siamtrack.datasets.evaluation_sequences import Kind
-    from siamtrack.evaluation.results import tracker_folder
-    from siamtrack.evaluation.submission import write_submission
+    from siamtrack.evaluation.results import tracker_folder, write_submission
 
     console.show_result(f"{dataset.name} keeps its boxes on a server")
     for name in trackers:

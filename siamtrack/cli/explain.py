@@ -48,7 +48,8 @@ def explain(
         raise UsageError(f"a picture explains one target, not {len(box)}: give --box once")
     target = parse_box(box[0])
 
-    from siamtrack.evaluation.explain import Question, describe, write_explanation
+    from siamtrack.evaluation.explain import Question, write_explanation
+    from siamtrack.evaluation.explain_figure import describe
 
     # A shell leaves the ~ of --output=~/explain.png to the program.
     output = output.expanduser()

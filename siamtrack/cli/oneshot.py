@@ -37,6 +37,6 @@ def oneshot(
     from siamtrack.verification.workflow import run_one_shot
 
     with console.progress("pictures") as report:
-        found = run_one_shot(data, model, ways, shots, episodes, parse_names(only) or (), seed, report)
-    console.show_result(f"{found.patches} pictures of {len(found.classes)} classes")
-    console.show_table(one_shot_table(found))
+        result = run_one_shot(data, model, ways, shots, episodes, parse_names(only) or (), seed, report)
+    console.show_result(f"{result.patches} pictures of {len(result.classes)} classes")
+    console.show_table(one_shot_table(result))

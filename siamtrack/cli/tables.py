@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from siamtrack.evaluation.resets import ResetScore
     from siamtrack.evaluation.scores import TrackerScore
     from siamtrack.profiling.report import ProfileReport
-    from siamtrack.training.feed_stats import Holdings, Spread
+    from siamtrack.training.preview import Holdings, Spread
     from siamtrack.verification.matching import Match
-    from siamtrack.verification.workflow import OneShot
+    from siamtrack.verification.workflow import OneShotResult
 
 
 def figure_table(*columns: str) -> Table:
@@ -64,13 +64,13 @@ def match_table(matches: Sequence[Match], measure: str) -> Table:
     return table
 
 
-def one_shot_table(found: OneShot) -> Table:
+def one_shot_table(result: OneShotResult) -> Table:
     """Return a table of the model and the pixels; an accuracy has half of its 95 % interval."""
-    episodes = found.figures.episodes
-    table = figure_table("", f"{episodes.ways}-way {episodes.shots}-shot", "AUC", "recall at 1")
-    for name, figures in ((found.model, found.figures), ("pixels", found.pixels)):
-        shot = f"{figures.episodes.accuracy:.3f} +- {figures.episodes.margin:.3f}"
-        table.add_row(name, shot, f"{figures.auc:.3f}", f"{figures.recall:.3f}")
+    few_shot = result.metrics.few_shot
+    table = figure_table("", f"{few_shot.ways}-way {few_shot.shots}-shot", "AUC", "recall at 1")
+    for name, metrics in ((result.model, result.metrics), ("pixels", result.pixel_metrics)):
+        accuracy = f"{metrics.few_shot.accuracy:.3f} +- {metrics.few_shot.half_interval:.3f}"
+        table.add_row(name, accuracy, f"{metrics.auc:.3f}", f"{metrics.recall_at_one:.3f}")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a data set, at once."""
+"""Check of a whole data set: all its problems at once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from siamtrack.system.progress import Progress, Report, no_report
 def check_dataset(
     root: Path, kind: Kind | None = None, subset: str | None = None, report: Report = no_report
 ) -> list[str]:
-    """Read all annotations and videos, list all pictures and decode the first of a sequence.
-
-    What is wrong is told in lines, each of which names the sequence.
+    """Check a data set: read all annotations and videos, list all pictures and decode the first of each sequence.
 
     Args:
         root: the folder.
-        kind: as of `open_dataset`.
-        subset: as of `open_dataset`.
-        report: called after every sequence.
+        kind: see `open_dataset`.
+        subset: see `open_dataset`.
+        report: receives the progress after every sequence.
 
     Returns:
-        The lines; none where all is well.
+        Problems, one line each, with the name of the sequence; an empty list when there are none.
 
     Raises:
         UsageError: for a subset that the layout does not have.
@@ -38,15 +36,15 @@ def check_dataset(
         return [str(error)]
     counts = Counter(sequence.name for sequence in dataset.sequences)
     twice = [f"{name}: {count} sequences have this name" for name, count in counts.items() if count > 1]
-    found = []
+    problems = []
     for number, sequence in enumerate(dataset.sequences, 1):
-        found += [f"{sequence.name}: {line}" for line in check_sequence(sequence)]
+        problems += [f"{sequence.name}: {line}" for line in check_sequence(sequence)]
         report(Progress(number, len(dataset), "sequences"))
-    return [*dataset.notes, *twice, *found]
+    return [*dataset.notes, *twice, *problems]
 
 
 def check_sequence(sequence: EvaluationSequence) -> list[str]:
-    """What is wrong with one sequence."""
+    """Return the problems of one sequence, one line each."""
     lines = []
     try:
         truth = sequence.read_truth()
@@ -64,7 +62,7 @@ def check_sequence(sequence: EvaluationSequence) -> list[str]:
 
 
 def _check_frames(sequence: EvaluationSequence) -> list[str]:
-    """Decode a video as a whole, and of pictures the first; the others are there if they hold something.
+    """Decode a whole video, or the first picture; the other pictures only must not be empty.
 
     Raises:
         DataError: when they cannot be listed or decoded.
@@ -73,13 +71,13 @@ def _check_frames(sequence: EvaluationSequence) -> list[str]:
     if paths is None:
         promised, decoded = len(sequence.frames), sum(1 for _ in sequence.frames)
         return [] if decoded == promised else [f"{decoded} of {promised} frames of the video are there: copy it again"]
-    empty = [path for path in paths if not _holds_something(path)]
+    empty = [path for path in paths if not _has_content(path)]
     if not empty:
         next(iter(sequence.frames))
     return [f"{path} is empty or cannot be read: unpack it again" for path in empty]
 
 
-def _holds_something(path: Path) -> bool:
+def _has_content(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
     except OSError:

@@ -1,7 +1,6 @@
-"""What a benchmark runs over: sequences of frames with the truth about one target, and sets of them.
+"""Evaluation view of data sets: sequences of frames with the ground truth of one target, and sets of sequences.
 
-A set is cheap to hold: a sequence knows where its frames and its truth are, and reads them when asked. The readers of
-the layouts are in `siamtrack.datasets`.
+A set is cheap to hold. A sequence stores the location of its frames and its ground truth, and reads them on request.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from siamtrack.errors import UsageError
 
 
 class Kind(StrEnum):
-    """The benchmark that a data set has the layout of; it decides where results go and how they are scored."""
+    """Benchmark whose folder layout a data set has. It determines the folder of the results and how they are scored."""
 
     OTB2013 = "OTB2013"
     OTB2015 = "OTB2015"
@@ -34,15 +33,15 @@ class Kind(StrEnum):
 
     @property
     def first_pixel(self) -> int:
-        """Number of the first pixel in the files of this kind: those of its annotations, and so those of results."""
+        """Number of the first pixel in the annotation files of this kind, and so in its result files."""
         return 0 if self in (Kind.TRACKINGNET, Kind.NFS) else 1
 
 
 class Frames(Protocol):
-    """The frames of a sequence, in order."""
+    """Frames of a sequence, in order."""
 
     def __len__(self) -> int:
-        """How many there are; no picture is decoded for it."""
+        """Return the number of frames; no picture is decoded for it."""
         ...
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
@@ -54,54 +53,54 @@ class Frames(Protocol):
         ...
 
     def paths(self) -> list[Path] | None:
-        """The picture files, one a frame; None for a video."""
+        """Return the picture files, one per frame; None for a video."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known about the target of one sequence."""
+    """Ground truth of the target of one sequence."""
 
     boxes: NDArray[np.float64]
     """`(N, 4)` boxes `x, y, width, height`, 0-based and continuous; NaN in frames without a valid one (absent, fully
     covered, empty or not annotated). A test set without boxes has those of the first frame, and NaN elsewhere."""
     polygons: NDArray[np.float64] | None = None
-    """`(N, 8)` corners `x1, y1, ..., x4, y4`, 0-based, where the truth is given as such (VOT)."""
+    """`(N, 8)` corners `x1, y1, ..., x4, y4`, 0-based, for data sets with polygons (VOT)."""
     cover: NDArray[np.int64] | None = None
-    """`(N,)` how much of the target is visible, 0 to 8 (GOT-10k)."""
+    """`(N,)` visible part of the target, from 0, nothing, to 8 (GOT-10k)."""
     size: tuple[int, int] | None = None
-    """Width and height of the frames, where the data set says; boxes are cut to it in GOT-10k's scoring."""
+    """Width and height of the frames, if the data set gives it; GOT-10k's scoring clips boxes to it."""
 
 
 @dataclass(frozen=True)
 class EvaluationSequence:
-    """One target in one sequence. It can be pickled: it is sent to the processes that track."""
+    """One target in one sequence. It can be pickled, so that it can be sent to the processes that track."""
 
     name: str
-    """Unique in its set; the name of its results file."""
+    """Name of the sequence and of its results file; unique in its set."""
     frames: Frames
     read_truth: Callable[[], Truth]
-    """Reads the annotations, one box a frame; raises `DataError` naming the file and the sequence."""
+    """Function that reads the annotations, one box per frame; its `DataError` names the file and the sequence."""
     attributes: frozenset[str] = frozenset()
-    """What is difficult in it, in the data set's own words (`IV`, `OCC`, ...)."""
+    """Difficulties of the sequence in the data set's own words (`IV`, `OCC`, ...)."""
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """The sequences of one benchmark."""
+    """Sequences of one benchmark."""
 
     name: str
-    """Also the folder of its results: `OTB2015`, `GOT-10k`, `UAV123`, or the folder's name for `custom`."""
+    """Name of the set and of the folder of its results: `OTB2015`, `GOT-10k`, or the folder's name for `custom`."""
     kind: Kind
     root: Path
     sequences: tuple[EvaluationSequence, ...]
     has_truth: bool = True
-    """False for test sets whose boxes are kept by a server (GOT-10k test, TrackingNet TEST)."""
+    """False for test sets whose boxes only a server has (GOT-10k test, TrackingNet TEST)."""
     notes: tuple[str, ...] = field(default=())
-    """What a reader of the figures should know, one line each (`sequence X: 3 frames without a box`)."""
+    """Remarks for the reader of the results, one line each (`sequence X: 3 frames without a box`)."""
 
     def __len__(self) -> int:
-        """Number of sequences."""
+        """Return the number of sequences."""
         return len(self.sequences)
 
 
@@ -119,20 +118,20 @@ def parse_kind(text: str | None) -> Kind | None:
     return kinds[text.lower()]
 
 
-SHOWN = 12
-"""Most names in a note about missing sequences."""
+MAX_NAMES = 12
+"""Number of missing sequences that a note names. If more are missing, it is probably the wrong folder."""
 
 
-def note_missing(names: Collection[str], total: int, whole: str) -> tuple[str, ...]:
-    """Return a note about missing sequences, as figures are then not those of the benchmark.
+def describe_missing(names: Collection[str], total: int, benchmark: str) -> tuple[str, ...]:
+    """Return a note that names the missing sequences of a benchmark; no note when nothing is missing.
 
     Args:
-        names: of the sequences that are not there.
-        total: how many there should be.
-        whole: what they are part of.
+        names: the missing sequences.
+        total: number of sequences of the benchmark.
+        benchmark: name of the benchmark.
     """
     if not names:
         return ()
-    shown = sorted(names)[:SHOWN]
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (f"{len(names)} of {total} sequences of {whole} are missing: {', '.join(shown)}{rest}",)
+    shown = sorted(names)[:MAX_NAMES]
+    rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return (f"{len(names)} of {total} sequences of {benchmark} are missing: {', '.join(shown)}{rest}",)

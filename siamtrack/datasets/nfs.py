@@ -1,8 +1,8 @@
 """Need for Speed: `NAME/240/NAME/00001.jpg` and `NAME/240/NAME.txt`, or `30` for every eighth frame.
 
-A line of annotations is VATIC's, whose coordinates are 0-based: `id xmin ymin xmax ymax frame lost occluded generated
-"label"`, 240 lines a second in both versions. The GOT-10k toolkit's rule for lengths that do not fit is kept: every
-eighth line where there are eight times as many as pictures, and of one more line or picture, the last one is left out.
+A line of annotations has the format of VATIC, with 0-based coordinates: `id xmin ymin xmax ymax frame lost occluded
+generated "label"`. Both versions have 240 lines per second. When the lengths differ, the GOT-10k toolkit's rule holds:
+of eight times as many lines as pictures, every eighth one counts; of one more line or picture, the last is left out.
 """
 
 from __future__ import annotations
@@ -15,26 +15,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.datasets.annotations import mask_boxes, read_text
+from siamtrack.datasets.annotations import check_count, mask_boxes, read_text
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
-from siamtrack.datasets.files import list_folders
-from siamtrack.datasets.frames import GaplessPictures
+from siamtrack.datasets.frames import GaplessPictures, list_folders
 from siamtrack.errors import DataError, UsageError
 
 SUBSETS = ("30", "240")
-LINES_A_FRAME = 8
-"""Lines of annotations a picture, at 30 frames a second."""
+LINES_PER_PICTURE = 8
+"""Lines of annotations per picture, at 30 frames per second."""
 
 
 def is_nfs(root: Path) -> bool:
-    """Whether some sequence is there."""
+    """Return True if a sequence is there."""
     return any(
         (folder / subset / f"{folder.name}.txt").is_file() for folder in list_folders(root) for subset in SUBSETS
     )
 
 
 def open_nfs(root: Path, subset: str | None) -> EvaluationSet:
-    """The sequences at 240 frames a second, as in the GOT-10k toolkit, or at 30.
+    """Open the sequences at 240 frames per second, as in the GOT-10k toolkit, or at 30.
 
     Raises:
         DataError: when there is none.
@@ -43,49 +42,45 @@ def open_nfs(root: Path, subset: str | None) -> EvaluationSet:
     subset = subset or "240"
     if subset not in SUBSETS:
         raise UsageError(f"NfS has no frame rate '{subset}' (known: {', '.join(SUBSETS)})")
-    truths = sorted(root.glob(f"*/{subset}/*.txt"))
-    if not truths:
+    paths = sorted(root.glob(f"*/{subset}/*.txt"))
+    if not paths:
         raise DataError(f"{root} holds no sequence at {subset} frames a second: NAME/{subset}/NAME.txt is the layout")
     sequences = []
-    for path in truths:
-        frames = AnnotatedPictures(path.parent / path.stem, path.stem, truth=path)
-        sequences.append(EvaluationSequence(path.stem, frames, partial(read_truth, path, frames)))
-    # The rates have sequences of the same names: the toolkit keeps their results apart in this way, too.
+    for path in paths:
+        frames = AnnotatedPictures(path.parent / path.stem, path.stem, annotations=path)
+        sequences.append(EvaluationSequence(path.stem, frames, partial(_read_truth, path, frames)))
+    # Both rates have sequences of the same names: the toolkit separates their results in this way, too.
     return EvaluationSet(f"{Kind.NFS}/{subset}", Kind.NFS, root, tuple(sequences))
 
 
 @dataclass(frozen=True)
 class AnnotatedPictures(GaplessPictures):
-    """The pictures that have an annotation: without the last one, if that has none."""
+    """Pictures with an annotation: without the last one, if it has none."""
 
-    truth: Path = Path()
+    annotations: Path = Path()
 
     def paths(self) -> list[Path]:
-        """The files."""
-        found = super().paths()
-        return found[:-1] if len(found) == len(_thinned(_read_boxes(self.truth), len(found))) + 1 else found
+        """Return the picture files."""
+        paths = super().paths()
+        return paths[:-1] if len(paths) == len(_subsample(_read_boxes(self.annotations), len(paths))) + 1 else paths
 
 
-def read_truth(path: Path, frames: AnnotatedPictures) -> Truth:
-    """The boxes, with NaN where the target is said to be lost.
+def _read_truth(path: Path, frames: AnnotatedPictures) -> Truth:
+    """Read the boxes, with NaN in frames labelled as lost.
 
     Raises:
-        DataError: when there is not one a picture.
+        DataError: when there is not one per picture.
     """
     pictures = len(frames)
-    boxes = _thinned(_read_boxes(path), pictures)
+    boxes = _subsample(_read_boxes(path), pictures)
     if len(boxes) == pictures + 1:
         boxes = boxes[:-1]
-    if len(boxes) != pictures:
-        raise DataError(
-            f"{path} has {len(boxes)} boxes for {pictures} pictures, one a picture is needed: unpack the sequence again"
-        )
-    return Truth(boxes)
+    return Truth(check_count(boxes, pictures, path))
 
 
-def _thinned(boxes: NDArray[np.float64], pictures: int) -> NDArray[np.float64]:
-    if len(boxes) != pictures and abs(len(boxes) / pictures - LINES_A_FRAME) < 1:
-        return boxes[::LINES_A_FRAME]
+def _subsample(boxes: NDArray[np.float64], pictures: int) -> NDArray[np.float64]:
+    if len(boxes) != pictures and abs(len(boxes) / pictures - LINES_PER_PICTURE) < 1:
+        return boxes[::LINES_PER_PICTURE]
     return boxes
 
 

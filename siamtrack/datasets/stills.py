@@ -1,15 +1,15 @@
-"""Photographs with annotated objects, and cut-outs: the layout of `stills/`.
+"""Stills: photographs with annotated objects, and cut-outs, in the layout of `stills/`.
 
-`stills/objects.csv` has one row an object (`photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`, and `label`
-where the source names what it is); `stills/photos` the photographs, `stills/masks` 1-bit pictures the size of the
-object's box, `stills/cutouts` objects with alpha.
+`stills/objects.csv` has one row per object: `photo, x, y, bw, bh`, 0-based, `mask`, `quality`, `touch`, and optionally
+`label`. `stills/photos` holds the photographs, `stills/masks` 1-bit pictures of the size of the object's box, and
+`stills/cutouts` objects with alpha.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,32 +17,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
+from siamtrack.datasets.frames import read_picture
 from siamtrack.errors import DataError
 
+MIN_SIDE = 16.0
+"""Minimum side of an object in a photograph, in pixels."""
 COLUMNS = ("photo", "x", "y", "bw", "bh", "mask", "quality", "touch")
-"""Columns of `objects.csv` that are read; it may hold others."""
+"""Required columns of `objects.csv`; it may hold others."""
 
 
 @dataclass(frozen=True)
 class StillObject:
-    """An object in a photograph."""
+    """Object in a photograph."""
 
     photo: Path
     box: Box
     mask: Path | None
-    """1-bit picture of the object, the size of its box; None where only the box is known."""
+    """1-bit picture of the object, of the size of its box; None when only the box is known."""
     whole: bool
-    """The frame of the photograph does not cut the object."""
+    """The border of the photograph does not cut the object."""
     trusted: bool
-    """Drawn by a person (polygon, segment, box), not found automatically."""
+    """A person drew the annotation (polygon, segment, box); it is not automatic."""
     label: str = ""
-    """What it is, in the words or numbers of its source; empty where that is not known."""
+    """Class of the object, in the words or numbers of its source; empty when it is not known."""
 
 
 @dataclass(frozen=True)
 class Stills:
-    """All objects, photographs and cut-outs of one folder."""
+    """Objects, photographs and cut-outs of one folder or several."""
 
     objects: tuple[StillObject, ...]
     photos: tuple[Path, ...]
@@ -50,20 +53,32 @@ class Stills:
 
     @property
     def masked(self) -> tuple[StillObject, ...]:
-        """Whole objects with a mask: the ones that can be cut out and moved."""
+        """Whole objects with a mask, which can be cut out and moved."""
         return tuple(item for item in self.objects if item.mask is not None and item.whole)
 
 
-def read_stills(root: Path, min_side: float = 16.0) -> Stills:
+def join_stills(parts: Sequence[Stills | None]) -> Stills | None:
+    """Return the stills of several folders as one value; None when there are none."""
+    present = [part for part in parts if part is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+    return Stills(
+        tuple(item for part in present for item in part.objects),
+        tuple(photo for part in present for photo in part.photos),
+        tuple(cutout for part in present for cutout in part.cutouts),
+    )
+
+
+def read_stills(root: Path, min_side: float = MIN_SIDE) -> Stills:
     """Read `root` (the folder that holds `objects.csv`).
 
     Args:
         root: the folder.
-        min_side: objects with a shorter side, in pixels, are left out.
+        min_side: minimum side in pixels; smaller objects are left out.
 
     Raises:
-        DataError: without `objects.csv`, and when it holds no usable object, lacks a column, has something else where a
-            number is needed, or names a file that is not there.
+        DataError: when `objects.csv` is missing, holds no usable object, lacks a column, has an invalid number, or
+            names a file that does not exist.
     """
     table = root / "objects.csv"
     if not table.is_file():
@@ -91,21 +106,21 @@ def read_stills(root: Path, min_side: float = 16.0) -> Stills:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of a table, whose cells complain by file, line and column."""
+    """Row of a table. Its errors name file, line and column."""
 
     table: Path
     line: int
     cells: Mapping[str, str | None]
 
     def text(self, column: str) -> str:
-        """What a cell holds; it may be empty."""
+        """Return the text of a cell; it may be empty."""
         text = self.cells[column]
         if text is None:
             raise self._error(column, f"the line ends before it; {len(self.cells)} cells are needed")
         return text
 
     def number(self, column: str) -> float:
-        """A finite number."""
+        """Return the finite number in a cell."""
         text = self.text(column)
         try:
             number = float(text)
@@ -116,7 +131,7 @@ class _Row:
         return number
 
     def file(self, column: str, folder: Path) -> Path:
-        """The file of that name in a folder."""
+        """Return the file in a folder that a cell names."""
         path = folder / self.text(column)
         if not path.is_file():
             raise self._error(column, f"{path} is no file; add it, or remove the line")
@@ -136,30 +151,18 @@ def _rows(table: Path) -> Iterator[_Row]:
             yield _Row(table, reader.line_num, cells)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode a picture to `(H, W, 3)` uint8 BGR.
-
-    Raises:
-        DataError: when it is missing or not a picture.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"{path} cannot be read as a picture")
-    return np.asarray(image, np.uint8)
-
-
-def read_object(item: StillObject) -> NDArray[np.uint8]:
+def read_object(item: StillObject) -> Image:
     """Cut a masked object out of its photograph.
 
     Returns:
-        `(h, w, 4)` uint8 BGRA, the size of the mask.
+        `(h, w, 4)` uint8 BGRA, of the size of the mask.
 
     Raises:
         DataError: when there is no mask, or a file cannot be read.
     """
     if item.mask is None:
         raise DataError(f"{item.photo} has no mask for this object: only masked objects can be cut out")
-    photo = read_image(item.photo)
+    photo = read_picture(item.photo)
     mask = cv2.imread(str(item.mask), cv2.IMREAD_GRAYSCALE)
     if mask is None:
         raise DataError(f"{item.mask} cannot be read as a mask")
@@ -169,13 +172,13 @@ def read_object(item: StillObject) -> NDArray[np.uint8]:
     return _masked(patch, mask[:height, :width] > 0)
 
 
-def cut_out(image: NDArray[np.uint8], mask: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """Cut an object out of a picture that has a mask of its own size.
+def cut_out(image: Image, mask: Image, box: Box) -> Image:
+    """Cut an object out of a picture with a mask of the picture's size.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
         mask: `(H, W)` uint8, above 127 where the object is.
-        box: of the object; what is left of it in the picture is cut out.
+        box: box of the object; its part inside the picture is cut out.
 
     Returns:
         `(h, w, 4)` uint8 BGRA.
@@ -193,11 +196,11 @@ def cut_out(image: NDArray[np.uint8], mask: NDArray[np.uint8], box: Box) -> NDAr
     return _masked(image[window], mask[window] > 127)
 
 
-def _masked(patch: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _masked(patch: Image, opaque: NDArray[np.bool_]) -> Image:
     return np.dstack([patch, np.where(opaque, 255, 0).astype(np.uint8)])
 
 
-def read_cutout(path: Path) -> NDArray[np.uint8]:
+def read_cutout(path: Path) -> Image:
     """Decode a cut-out to `(h, w, 4)` uint8 BGRA, trimmed to its opaque part.
 
     Raises:

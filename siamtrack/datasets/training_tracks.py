@@ -1,16 +1,14 @@
-"""Video sequences with a box on (almost) every frame, and access to any of their frames.
+"""Training view of data sets: tracks with a box on most frames, and random access to their frames.
 
-A sequence of our own is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt` (or
-`groundtruth_rect.1.txt`, `.2.txt` ... for several targets): one line a frame, `x,y,w,h`, 1-based, `nan` where the
-target has no box. This is the layout of OTB. A video of masks, `<name>_mask.mp4`, may stand beside that of the frames.
-`siamtrack.datasets.training_sets` reads the layouts of the large training sets.
+A sequence of our own format is a folder with a video `<name>.mp4`, or pictures in `img/`, and `groundtruth_rect.txt`
+(`groundtruth_rect.1.txt`, `.2.txt` ... for several targets): one line per frame, `x,y,w,h`, 1-based, `nan` for no
+box. This is the layout of OTB. A video of masks, `<name>_mask.mp4`, may accompany that of the frames.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +19,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.datasets.annotations import read_boxes
-from siamtrack.datasets.files import NumberedFiles, read_picture
+from siamtrack.datasets.frames import NumberedFiles, Video, read_picture
+from siamtrack.datasets.stills import Stills
 from siamtrack.errors import DataError
+from siamtrack.io.images import is_image_file, natural_key
 from siamtrack.system.atomic_files import replacing
 
-MASKS = "_mask"
-"""What the name of a video of masks has at its end."""
+MASK_SUFFIX = "_mask"
+"""Suffix of the name of a video of masks."""
 MIN_SIDE = 4.0
-"""Shortest side of a box to train on, in pixels."""
+"""Minimum side of a box for training, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -42,54 +42,63 @@ class Track:
     boxes: NDArray[np.float64]
     """`(frames, 4)` boxes `x, y, width, height`, 0-based; rows of NaN where there is none."""
     files: NumberedFiles | None = None
-    """Where the frames are read from, one by one; None for a sequence whose frames are cached."""
+    """Picture files of the frames; None for a sequence whose frames are cached."""
     masks: bool = False
-    """There is a video of masks beside that of the frames, `<name>_mask.mp4`, gray, the target above 127; it is the
-    only target of its sequence."""
+    """The sequence has only this target and a gray video of masks, `<name>_mask.mp4`; the target is above 127."""
     step: int = 1
-    """How many frames of a usual video, of 25 to 30 a second, lie between two of its frames."""
+    """Distance of two consecutive frames, in frames of a video of 25 to 30 frames per second."""
     video: str | None = None
-    """The video that the frames are of, where several folders may be of one; None: the folder is all of it."""
+    """Name of the video, if several folders may be parts of it; None when the folder is the whole video."""
 
     @property
     def group(self) -> str:
-        """What the target belongs to: tracks of one group may show the same object, or twins of it."""
+        """Name of the video. Tracks of one group may show the same object, or similar ones."""
         return self.video or self.folder.name
 
     @property
     def visible(self) -> NDArray[np.intp]:
-        """Indices of the frames with a box of `MIN_SIDE` or more."""
+        """Indices of the frames whose box has sides of `MIN_SIDE` or more."""
         usable = np.isfinite(self.boxes).all(axis=1) & (self.boxes[:, 2:] >= MIN_SIDE).all(axis=1)
         return np.flatnonzero(usable)
 
-    def near(self, frame: int, max_gap: int) -> NDArray[np.intp]:
-        """The visible frames at most `max_gap` frames of a usual video from one."""
+    def frames_within(self, frame: int, max_gap: int) -> NDArray[np.intp]:
+        """Return the visible frames at most `max_gap` from a frame, in frames of 25 to 30 per second."""
         visible = self.visible
         return visible[np.abs(visible - frame) * self.step <= max_gap]
 
     def box(self, frame: int) -> Box:
-        """The box in a frame."""
+        """Return the box in a frame."""
         return Box(*(float(value) for value in self.boxes[frame]))
 
 
-def read_tracks(root: Path) -> tuple[Track, ...]:
-    """All targets of all sequences below `root`, in order of their names.
+@dataclass(frozen=True)
+class TrainingSet:
+    """Training data of one data set."""
 
-    Sequences that `siamtrack label` made know their video from its `label.json`.
+    tracks: tuple[Track, ...] = ()
+    validation: tuple[Track, ...] = ()
+    """Tracks of the data set's own validation split."""
+    stills: Stills | None = None
+
+
+def read_tracks(root: Path) -> tuple[Track, ...]:
+    """Read all targets of all sequences of our own format below `root`, sorted by name.
+
+    Sequences that `siamtrack label` wrote get the name of their video from `label.json`.
 
     Raises:
-        DataError: when there is none, or when a file of theirs cannot be read.
+        DataError: when there is none, or a file of a sequence cannot be read.
     """
     truths = sorted(root.glob("*/groundtruth_rect*.txt"))
     targets = Counter(truth.parent for truth in truths)
-    videos = {part: video for record in sorted(root.glob("*/label.json")) for part, video in _labelled(record)}
+    videos = {part: video for record in sorted(root.glob("*/label.json")) for part, video in _read_label_record(record)}
     tracks = tuple(
         Track(
             truth.parent.name + truth.stem.removeprefix("groundtruth_rect"),
             truth.parent,
             read_boxes(truth),
-            # Masks do not tell several targets apart.
-            masks=targets[truth.parent] == 1 and _video(truth.parent, MASKS).is_file(),
+            # Masks do not distinguish several targets.
+            masks=targets[truth.parent] == 1 and _video(truth.parent, MASK_SUFFIX).is_file(),
             video=videos.get(truth.parent.name),
         )
         for truth in truths
@@ -99,8 +108,8 @@ def read_tracks(root: Path) -> tuple[Track, ...]:
     return tracks
 
 
-def _labelled(record: Path) -> list[tuple[str, str]]:
-    """The folders that were made of a labelled video, and its name."""
+def _read_label_record(record: Path) -> list[tuple[str, str]]:
+    """Read the folders that belong to a labelled video, each with the name of the video."""
     try:
         content = json.loads(record.read_bytes())
         return [(str(part["folder"]), str(content["video"]["name"])) for part in content["parts"]]
@@ -110,109 +119,96 @@ def _labelled(record: Path) -> list[tuple[str, str]]:
         ) from error
 
 
-def decode_frames(folder: Path) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a sequence folder, `(H, W, 3)` uint8 BGR, in order.
+def decode_frames(folder: Path) -> Iterator[Image]:
+    """Decode the frames of a sequence folder, `(H, W, 3)` uint8 BGR, in order.
+
+    Videos are decoded as in tracking, so that training sees the same pixels.
 
     Raises:
         DataError: when there are neither pictures nor a video, or one cannot be read.
     """
     pictures = _pictures(folder)
-    if not pictures:
-        yield from _decode_video(_video(folder), f"{folder} holds neither img/*.jpg nor a readable {folder.name}.mp4")
-    for picture in pictures:
-        yield read_picture(picture, folder.name)
+    if pictures:
+        return (read_picture(picture, folder.name) for picture in pictures)
+    if not _video(folder).is_file():
+        raise DataError(f"{folder} holds neither img/*.jpg nor a readable {folder.name}.mp4")
+    return iter(Video(_video(folder), folder.name))
 
 
-def decode_masks(folder: Path) -> Iterator[NDArray[np.uint8]]:
-    """The masks of a sequence folder, `(H, W, 3)` uint8, in order.
+def decode_masks(folder: Path) -> Iterator[Image]:
+    """Decode the masks of a sequence folder, `(H, W, 3)` uint8, in order.
 
     Raises:
         DataError: when their video cannot be read.
     """
-    video = _video(folder, MASKS)
-    yield from _decode_video(video, f"{video} cannot be read as a video: copy it again, or remove it")
+    return iter(Video(_video(folder, MASK_SUFFIX), folder.name))
 
 
 CacheKind = Literal["frames", "masks"]
-DECODERS: Mapping[CacheKind, Callable[[Path], Iterator[NDArray[np.uint8]]]] = {
-    "frames": decode_frames,
-    "masks": decode_masks,
-}
-"""What can be cached of a sequence folder, and how it is read."""
+DECODER = "pyav"
+"""Decoder of the videos, part of the digest of a cache: caches of another decoder have other colors."""
+DECODERS: Mapping[CacheKind, Callable[[Path], Iterator[Image]]] = {"frames": decode_frames, "masks": decode_masks}
+"""Functions that decode the cached pictures of a sequence folder."""
 
 
-def _video(folder: Path, ending: str = "") -> Path:
-    return folder / f"{folder.name}{ending}.mp4"
-
-
-def _decode_video(video: Path, problem: str) -> Iterator[NDArray[np.uint8]]:
-    capture = cv2.VideoCapture(str(video))
-    if not capture.isOpened():
-        raise DataError(problem)
-    try:
-        while True:
-            ok, image = capture.read()
-            if not ok:
-                return
-            yield np.asarray(image, np.uint8)
-    finally:
-        capture.release()
+def _video(folder: Path, suffix: str = "") -> Path:
+    return folder / f"{folder.name}{suffix}.mp4"
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """The numbered pictures of a sequence in the order of their numbers: 2 before 10."""
-    pictures = [file for file in (folder / "img").glob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png")]
-    return sorted(pictures, key=lambda file: [int(part) for part in re.findall(r"\d+", file.stem)])
+    """Return the pictures of a sequence in natural order: 2 before 10."""
+    return sorted(filter(is_image_file, (folder / "img").glob("*")), key=lambda file: natural_key(file.name))
 
 
-class Frames(Protocol):
-    """Random access to the frames of sequences, which are named by their folders."""
+class FrameStore(Protocol):
+    """Random access to the frames of sequences, which are identified by their folders."""
 
     def count(self, folder: Path) -> int:
-        """Number of frames of a sequence; no picture is decoded for it."""
+        """Return the number of frames of a sequence; no picture is decoded for it."""
         ...
 
-    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
-        """A frame of a sequence, counted from 0: `(H, W, 3)` uint8 BGR."""
+    def frame(self, folder: Path, index: int) -> Image:
+        """Return frame `index`, 0-based, of a sequence: `(H, W, 3)` uint8 BGR."""
         ...
 
 
 class FrameFiles:
-    """Frames that are read straight from their files: data sets of tens of gigabytes are not copied into a cache.
+    """Frames that are read from their picture files: data sets of tens of gigabytes are not copied into a cache.
 
-    Sequences are told apart by their whole path, so that two data sets may use one name.
+    A sequence is identified by its whole path, so that two data sets may use one name.
 
     Args:
-        files: where the frames are, by the folder of the sequence.
-        rest: has the frames of all other folders.
+        files: picture files by the folder of the sequence.
+        others: frames of all other folders.
     """
 
-    def __init__(self, files: Mapping[Path, NumberedFiles], rest: Frames | None = None) -> None:
+    def __init__(self, files: Mapping[Path, NumberedFiles], others: FrameStore | None = None) -> None:
         self._files = dict(files)
-        self._rest = rest
+        self._others = others
 
     def count(self, folder: Path) -> int:
-        """Number of frames of a sequence."""
-        if self._rest is not None and folder not in self._files:
-            return self._rest.count(folder)
+        """Return the number of frames of a sequence."""
+        if self._others is not None and folder not in self._files:
+            return self._others.count(folder)
         return self._files[folder].count
 
-    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
-        """A frame of a sequence, `(H, W, 3)` uint8 BGR.
+    def frame(self, folder: Path, index: int) -> Image:
+        """Return a frame of a sequence, `(H, W, 3)` uint8 BGR.
 
         Raises:
-            DataError: when its file has gone or is no picture.
+            DataError: when its file no longer exists or is not a picture.
         """
-        if self._rest is not None and folder not in self._files:
-            return self._rest.frame(folder, index)
+        if self._others is not None and folder not in self._files:
+            return self._others.frame(folder, index)
         return read_picture(self._files[folder].path(folder, index), folder.name)
 
 
 class FrameCache:
-    """Random access to the frames of many sequences: JPEG in one memory-mapped file, made once.
+    """Random access to the frames of many sequences, stored as JPEG in one memory-mapped file that is written once.
 
-    A video can only be read forwards; training reads frames at random. The file's name holds a digest of the videos'
-    names, sizes and times, so changed data makes a new one. It is picklable and shared between processes by the system.
+    A video can only be read forwards; training reads frames at random. The file's name holds a digest of the decoder
+    and of the videos' names, sizes and times, so that changed data gets a new cache. The cache can be pickled, and the
+    operating system shares its memory between processes.
     """
 
     QUALITY = 92
@@ -227,25 +223,25 @@ class FrameCache:
         return FrameCache, (self._path,)
 
     def count(self, folder: Path) -> int:
-        """Number of frames of a sequence."""
+        """Return the number of frames of a sequence."""
         return len(self._offsets[folder.name]) - 1
 
-    def frame(self, folder: Path, index: int) -> NDArray[np.uint8]:
-        """A frame of a sequence, `(H, W, 3)` uint8 BGR."""
+    def frame(self, folder: Path, index: int) -> Image:
+        """Return a frame of a sequence, `(H, W, 3)` uint8 BGR."""
         first, last = self._offsets[folder.name][index : index + 2]
         image = cv2.imdecode(self._data[first:last], cv2.IMREAD_COLOR)
         if image is None:
-            raise DataError(f"{self._path}: frame {index} of {folder.name} is damaged; delete the file to make it anew")
+            raise DataError(f"{self._path}: frame {index} of {folder.name} is damaged: delete the file and run again")
         return np.asarray(image, np.uint8)
 
     @classmethod
     def build(cls, folders: Iterable[Path], cache_dir: Path, kind: CacheKind = "frames") -> FrameCache:
-        """Open the cache of these sequences, made first where it does not exist.
+        """Open the cache of these sequences, and write it first if it does not exist.
 
         Args:
-            folders: of the sequences.
-            cache_dir: where it is kept.
-            kind: which pictures of theirs.
+            folders: folders of the sequences.
+            cache_dir: folder of the caches.
+            kind: cached pictures, frames or masks.
 
         Raises:
             DataError: when a sequence cannot be read, or two of them share a name.
@@ -266,22 +262,22 @@ class FrameCache:
         return cls(path)
 
     @classmethod
-    def _write(cls, path: Path, folders: Sequence[Path], decode: Callable[[Path], Iterator[NDArray[np.uint8]]]) -> None:
+    def _write(cls, path: Path, folders: Sequence[Path], decode: Callable[[Path], Iterator[Image]]) -> None:
         offsets: dict[str, list[int]] = {}
         with replacing(path) as file:
             for folder in folders:
-                marks = [file.tell()]
+                positions = [file.tell()]
                 for image in decode(folder):
                     _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, cls.QUALITY])
                     file.write(encoded.tobytes())
-                    marks.append(file.tell())
-                offsets[folder.name] = marks
-        # The index is written last: a cache without it was interrupted and is made anew.
+                    positions.append(file.tell())
+                offsets[folder.name] = positions
+        # The index is written last: a cache without it is incomplete and is written again.
         path.with_suffix(".json").write_text(json.dumps({"offsets": offsets}))
 
 
 def _digest(folders: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(DECODER.encode())
     for folder in folders:
         for file in (*sorted(folder.glob("*.mp4")), *_pictures(folder)):
             stat = file.stat()

@@ -1,6 +1,7 @@
-"""ILSVRC2015 VID, for training.
+"""ILSVRC2015 VID: `Data/VID/train/GROUP/NAME/000000.JPEG` and an XML file per frame in the same place below
+`Annotations`, 0-based. In `val` there is no GROUP.
 
-Corners are 0-based and are the first and the last pixel of the object, so that a width is `xmax - xmin + 1`
+The corners of a box are the first and the last pixel of the object, so that a width is `xmax - xmin + 1`
 (got-10k/toolkit#23).
 """
 
@@ -14,24 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.datasets.annotations import mask_boxes
-from siamtrack.datasets.contents import Contents
-from siamtrack.datasets.files import list_folders, numbered_files
-from siamtrack.datasets.training_tracks import Track
+from siamtrack.datasets.frames import list_folders, numbered_files
+from siamtrack.datasets.training_tracks import Track, TrainingSet
 from siamtrack.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def is_training_set(root: Path) -> bool:
-    """Return whether `Data/VID` or `Annotations/VID` is there."""
+def is_vid(root: Path) -> bool:
+    """Return True if `Data/VID` or `Annotations/VID` is there."""
     return (root / "Data" / "VID").is_dir() or (root / "Annotations" / "VID").is_dir()
 
 
-def read_training_set(root: Path) -> Contents:
-    """Read `train` and `val`, both to train on, as SiamFC does; `test` is never read.
+def read_vid(root: Path) -> TrainingSet:
+    """Read the tracks of `train` and `val`, both for training, as the SiamFC paper does; `test` is never read.
 
-    `Data/VID/train/GROUP/NAME/000000.JPEG` and so on (without GROUP in `val`), and an XML file a frame at the same
-    place below `Annotations`, 0-based. Every `trackid` with boxes in two frames is a track, `NAME.ID`.
+    Every `trackid` with boxes in two frames is a track, `NAME.ID`.
     """
     data = root / "Data" / "VID"
     for folder in (data, root / "Annotations" / "VID"):
@@ -62,22 +61,21 @@ def read_training_set(root: Path) -> Contents:
         for target, rows in sorted(boxes.items()):
             if np.isfinite(rows[:, 0]).sum() > 1:
                 tracks.append(Track(f"{folder.name}.{target}", folder, mask_boxes(rows), files))
-    return Contents(tuple(tracks))
+    return TrainingSet(tuple(tracks))
 
 
 def _read_objects(path: Path) -> list[tuple[str, tuple[float, float, float, float]]]:
-    """Return the track and the box of every object of a frame."""
+    """Read the track id and the box of every object of a frame."""
     try:
-        root = ET.parse(path).getroot()
-        found = []
-        for item in root.iterfind("object"):
+        objects = []
+        for item in ET.parse(path).getroot().iterfind("object"):
             left, top, right, bottom = (
                 float(item.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")
             )
             target = str(int(item.findtext("trackid", "")))
-            found.append((target, (left, top, right - left + 1, bottom - top + 1)))
+            objects.append((target, (left, top, right - left + 1, bottom - top + 1)))
     except (ET.ParseError, ValueError) as error:
         raise DataError(f"{path} is no annotation of ILSVRC2015 VID: {error}; unpack it again") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}; unpack it again") from error
-    return found
+    return objects

@@ -1,4 +1,4 @@
-"""Still images: which files are read, in which order, and the one conversion to 8-bit BGR."""
+"""Image files: their extensions and order, reading, writing and conversion to 8-bit BGR."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.boxes import Image
 from siamtrack.errors import OutputError, UsageError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Extensions of the image files that are read, in lower case; upper case is read too."""
+"""Extensions of image files in lower case; upper case is accepted too."""
 
 _DIGITS = re.compile(r"(\d+)")
 
 
 def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
-    """Sort key that orders numbers in a name by value: `frame2` comes before `frame10`, `Frame3` after `frame2`."""
+    """Return a sort key that orders numbers in a name by value: `frame2` before `frame10`, `Frame3` after `frame2`."""
     # The pieces alternate text, number, text, ..., so two keys never compare a text with a number.
     pieces = enumerate(_DIGITS.split(name))
     return tuple(int(piece) if position % 2 else piece.casefold() for position, piece in pieces), name
 
 
 def is_image_file(path: Path) -> bool:
-    """Return whether a path is a visible file with one of `IMAGE_EXTENSIONS`."""
+    """Return True for an existing visible file with one of `IMAGE_EXTENSIONS`."""
     return path.suffix.lower() in IMAGE_EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 
-def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert a decoded image to what the tracker takes.
+def to_bgr8(image: NDArray[Any]) -> Image:
+    """Convert a decoded image to 8-bit BGR.
 
     Gray becomes three equal channels, alpha is dropped, 16-bit values are divided by 257 (65535 becomes 255; a 10- or
     12-bit image stored in 16 bits therefore stays dark) and rounded.
@@ -41,11 +42,11 @@ def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
             or bool.
 
     Returns:
-        `(H, W, 3)` uint8 BGR, contiguous; the input itself when it is that already.
+        `(H, W, 3)` uint8 BGR, contiguous; the input itself when it has this form already.
 
     Raises:
-        UsageError: for no array at all, another shape, an empty image or another type (a float image has no defined
-            range).
+        UsageError: for a value that is no array, another shape, an empty image or another type (a float image has no
+            defined range).
     """
     if not isinstance(image, np.ndarray):
         raise UsageError(f"an image is a NumPy array, (height, width, 3) uint8 BGR; this is a {type(image).__name__}")
@@ -66,24 +67,24 @@ def to_bgr8(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def check_picture_name(path: Path) -> None:
-    """Check that `write_image` knows the ending of a file.
+    """Check that `write_image` can write a file with this extension.
 
     Raises:
-        UsageError: when it does not.
+        UsageError: when it cannot.
     """
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UsageError(f"{path} is no picture by its name: call it .png or .jpg")
 
 
-def write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write a picture in the format of its ending.
+def write_image(path: Path, image: Image) -> None:
+    """Write a picture in the format of the file extension.
 
     Args:
-        path: a .png or .jpg file; what is there is overwritten.
+        path: a .png or .jpg file; an existing file is overwritten.
         image: `(H, W, 3)` uint8 BGR.
 
     Raises:
-        UsageError: for another ending.
+        UsageError: for another extension.
         OutputError: when it cannot be written.
     """
     check_picture_name(path)
@@ -94,8 +95,12 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def read_image(path: Path) -> NDArray[np.uint8] | None:
-    """Read one image file, upright after its EXIF orientation.
+def read_image(path: Path, *, allow_truncated: bool = False) -> Image | None:
+    """Read one image file, turned upright by its EXIF orientation.
+
+    Args:
+        path: the file.
+        allow_truncated: accept a JPEG file that ends too early; its missing rows are gray. Data sets hold such files.
 
     Returns:
         `(H, W, 3)` uint8 BGR, or None when the content cannot be decoded (empty, damaged, another format).
@@ -103,19 +108,22 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
     Raises:
         OSError: when the file cannot be read at all.
     """
+    # These flags keep the depth and turn by EXIF; IMREAD_UNCHANGED would not turn.
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
     content = np.frombuffer(path.read_bytes(), np.uint8)
     if content.size == 0:
         return None
     try:
-        # These flags keep the depth and turn by EXIF; IMREAD_UNCHANGED would not turn.
-        image = cv2.imdecode(content, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+        image = cv2.imdecode(content, flags)
+        if image is None and allow_truncated:
+            image = cv2.imread(str(path), flags)  # unlike imdecode, it accepts truncated JPEG
         return None if image is None else to_bgr8(image)
     except (cv2.error, UsageError):
         return None
 
 
-def letterbox(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Fit an image into a size: scaled with its aspect kept, centerd on black.
+def letterbox(image: Image, width: int, height: int) -> Image:
+    """Scale an image to fit into a size, with its aspect ratio kept, centered on black.
 
     Args:
         image: `(H, W, 3)` uint8, any color order.

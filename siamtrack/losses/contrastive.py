@@ -1,14 +1,50 @@
-"""Losses on the distance of a pair: small for the same, large for different ones."""
+"""Losses on the distance of a pair, and the margins and reductions that pair and triplet losses share.
+
+The distance is small for a pair of the same and large for a different one.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.losses.pairs import Reduction, Same, check_margin, reduce_losses, same_mask
+from siamtrack.losses.labels import Same, balanced_weights, same_mask
+
+Reduction = Literal["mean", "sum", "none"]
+"""Mean or sum over all losses, or each of them. The mean over nothing is 0, and has a gradient."""
+
+
+def check_margin(margin: float) -> None:
+    """Refuse a margin that is negative, infinite or NaN.
+
+    Raises:
+        UsageError: for such a one.
+    """
+    if not 0 <= margin < math.inf:
+        raise UsageError(f"a margin of {margin} makes no sense: give a number of 0 or more")
+
+
+def reduce_losses(losses: Tensor, reduction: Reduction) -> Tensor:
+    """Return the mean or the sum of the losses, or each of them.
+
+    Args:
+        losses: of any shape; of no elements, the mean and the sum are 0 and pass a gradient of 0 on.
+        reduction: which.
+
+    Raises:
+        UsageError: for an unknown reduction.
+    """
+    if reduction == "mean":
+        return losses.sum() / max(losses.numel(), 1)
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    raise UsageError(f"unknown reduction '{reduction}' (known: mean, sum, none)")
 
 
 def contrastive_loss(
@@ -26,14 +62,14 @@ def contrastive_loss(
     paper; many implementations leave it out. The paper's labels are `same=0`.
 
     Different embeddings at the distance 0 of `siamtrack.models.comparisons.Euclidean` have a loss and the gradient 0:
-    there is no direction to part them in.
+    no direction separates them.
 
     Args:
         distances: `(B,)` or any other shape, 0 or more, such as Euclidean ones.
         labels: of the same shape, 0 and 1.
         same: which label means "same".
-        margin: distance from which on different ones cost nothing.
-        half: whether the factor 1/2 is there.
+        margin: distance from which a different pair has no loss.
+        half: multiply by 1/2, as in the paper.
         reduction: "mean", "sum" or "none".
 
     Returns:
@@ -46,6 +82,24 @@ def contrastive_loss(
     chosen = same_mask(distances, labels, same)
     losses = torch.where(chosen, distances, (margin - distances).clamp(min=0)).square()
     return reduce_losses(0.5 * losses if half else losses, reduction)
+
+
+def contrastive_map_loss(distances: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """Return the mean over the maps of the class-balanced contrastive loss of every cell's pair with the exemplar.
+
+    The loss of a pair is that of Hadsell et al. 2006, equation 4, without the factor 1/2; the balance is that of SiamFC
+    (`balanced_weights`).
+
+    Args:
+        distances: `(B, R, R)`, 0 or more.
+        labels: `(B, R, R)`, 1 where the cell shows the exemplar's target, else 0.
+        margin: distance from which a cell off the target has no loss.
+
+    Returns:
+        A scalar.
+    """
+    losses = contrastive_loss(distances, labels, same=1, margin=margin, half=False, reduction="none")
+    return (losses * balanced_weights(labels)).sum(dim=(1, 2)).mean()
 
 
 def energy_loss(energies: Tensor, labels: Tensor, *, same: Same, bound: float, reduction: Reduction = "mean") -> Tensor:
@@ -84,8 +138,8 @@ class ContrastiveLoss(nn.Module):
 
     Args:
         same: which label means "same".
-        margin: distance from which on different ones cost nothing.
-        half: whether the factor 1/2 is there.
+        margin: distance from which a different pair has no loss.
+        half: multiply by 1/2, as in the paper.
         reduction: "mean", "sum" or "none".
 
     Raises:
@@ -101,7 +155,7 @@ class ContrastiveLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, distances: Tensor, labels: Tensor) -> Tensor:
-        """Loss of distances `(B,)` with labels `(B,)`."""
+        """Return the loss of distances `(B,)` with labels `(B,)`."""
         return contrastive_loss(
             distances, labels, same=self.same, margin=self.margin, half=self.halved, reduction=self.reduction
         )
@@ -127,5 +181,5 @@ class EnergyLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, energies: Tensor, labels: Tensor) -> Tensor:
-        """Loss of energies `(B,)` with labels `(B,)`."""
+        """Return the loss of energies `(B,)` with labels `(B,)`."""
         return energy_loss(energies, labels, same=self.same, bound=self.bound, reduction=self.reduction)

@@ -1,15 +1,22 @@
-"""Ground truth on the grid of a response map."""
+"""Labels of the cells of a response map, and of pairs."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from siamtrack.errors import UsageError
+
+Same = Literal[0, 1]
+"""Which label means "same". Papers differ, so there is no default."""
+
 
 def grid_offsets(centers: Tensor, response_size: int, stride: int, search_size: int) -> Tensor:
-    """Distance of every response cell from the target, in pixels of the search crop.
+    """Return the offset of every response cell from the target, in pixels of the search crop.
 
-    Cell `(R - 1) / 2` is no displacement: the center of the search crop.
+    Cell `(R - 1) / 2` is the center of the search crop, at no displacement.
 
     Args:
         centers: `(B, 2)` target centers `x, y` in the search crop, pixels, continuous; NaN where there is none.
@@ -71,3 +78,33 @@ def gaussian_labels(offsets: Tensor, sigma: float) -> Tensor:
     logits = -offsets.square().sum(-1) / (2 * sigma**2)
     flat = torch.softmax(logits.flatten(1), dim=1).reshape(logits.shape)
     return torch.nan_to_num(flat, nan=0.0)
+
+
+def same_mask(values: Tensor, labels: Tensor, same: Same) -> Tensor:
+    """Return the mask of positive pairs.
+
+    Args:
+        values: the distances or similarities that are labelled, of any shape.
+        labels: of the same shape, 0 and 1 of any type.
+        same: which of them means "same".
+
+    Returns:
+        A boolean tensor of that shape.
+
+    Raises:
+        UsageError: for another shape, a label that is neither 0 nor 1, or a `same` that is neither.
+    """
+    if same not in (0, 1):
+        raise UsageError(f"same={same!r} is no label: say same=1 or same=0, what the label of a pair of the same is")
+    if labels.shape != values.shape:
+        raise UsageError(f"{tuple(labels.shape)} labels do not fit {tuple(values.shape)} values: give one for each")
+    chosen = labels == same
+    foreign = labels[~chosen & (labels != 1 - same)]
+    if len(foreign):
+        raise UsageError(f"a label of {foreign[0].item():g} is neither 0 nor 1: give 0 and 1")
+    return chosen
+
+
+def signs(chosen: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return +1 for a pair of the same and -1 for a different one."""
+    return torch.where(chosen, 1.0, -1.0).to(dtype)

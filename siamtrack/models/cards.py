@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, ValidationError
 
-from siamtrack.config import Frozen
+from siamtrack.config import ComparisonName, Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
+from siamtrack.models.registry import Design
 
 _HEADER_LIMIT = 100_000_000  # bytes; the limit of the safetensors format itself
 
@@ -35,23 +36,56 @@ class Calibration(Frozen):
     """Change of the logit with the value: below 0 for distances."""
 
     def probability(self, values: Values) -> Values:
-        """Probability of the same, in [0, 1]; of a number or of an array of any shape."""
+        """Return the probability of the same, in [0, 1]; of a number or of an array of any shape."""
         logits = np.clip(self.intercept + self.slope * np.asarray(values, np.float64), -500, 500)
         found = 1 / (1 + np.exp(-logits))
         return float(found) if isinstance(values, float) else found
 
 
 class BranchSettings(Frozen):
-    """The network that embeds a patch."""
+    """Settings of the network that embeds a patch."""
 
-    kind: Literal["patch", "strokes", "trunk"] = "patch"
-    """A small network for patches, gradients of strokes or the trunk of a tracking network with a linear layer."""
+    kind: Literal["patch", "handwriting", "backbone"] = "patch"
+    """A small network for patches, gradients of handwriting, or a tracking backbone with a linear layer."""
     architecture: str = "lite0"
-    """Architecture of the trunk; a name of `siamtrack.models.registry.list_architectures`."""
+    """Architecture of the backbone; a name of `siamtrack.models.registry.list_architectures`."""
     dimension: int = Field(64, ge=1)
     """Components of the embedding."""
     normalize: bool = True
     """Embeddings have unit length."""
+
+
+class ModelCard(Frozen):
+    """Card of a weights file."""
+
+    # A later version may say more.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    """Name of the model."""
+    architecture: str
+    """Name for `siamtrack.models.registry.create_network`."""
+    shared: bool = True
+    """Exemplar and search region are embedded with the same weights."""
+    comparison: ComparisonName = "dot"
+    """Comparison of the embeddings."""
+    tracking: TrackingSettings = TrackingSettings()
+    """Tracking settings that the model is meant for."""
+    description: str = ""
+    """One or two sentences for a reader."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Data with licenses, steps, minutes, commit, recipe."""
+    figures: dict[str, Any] = Field(default_factory=dict)
+    """Figures that were measured with it."""
+    license: str = ""
+    """License of the weights."""
+    limits: str = ""
+    """Limits of the model."""
+
+    @property
+    def design(self) -> Design:
+        """Design of the network."""
+        return Design(self.architecture, self.shared, self.comparison)
 
 
 class VerificationCard(Frozen):
@@ -79,7 +113,7 @@ class VerificationCard(Frozen):
     training: dict[str, Any] = Field(default_factory=dict)
     """Data with licenses, steps, minutes, commit, recipe."""
     figures: dict[str, Any] = Field(default_factory=dict)
-    """Figures that were measured with it."""
+    """VerificationMetrics that were measured with it."""
     license: str = ""
     limits: str = ""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from siamtrack.models.network import TrackingNetwork
 
 DEFAULT_MODEL = "siamtrack-box"
-"""The model that is used when none is named."""
+"""Default model."""
 
 _BACKBONES = {
     "alexnet_v1": "AlexNetV1",
@@ -87,7 +87,7 @@ def build_network(design: str | Design) -> TrackingNetwork:
     backbone = kind()
     head = CorrelationHead(backbone.response_scale)
     if comparison != "dot":
-        from siamtrack.models.comparison_head import make_comparison_head  # noqa: PLC0415
+        from siamtrack.models.comparisons import make_comparison_head  # noqa: PLC0415
 
         head = make_comparison_head(comparison, backbone)
     if architecture not in _WITH_BOXES:

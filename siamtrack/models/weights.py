@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with a model card as metadata, and the two foreign files that can be read.
+"""Weights on disk: safetensors with a model card as metadata, and two foreign formats that can be read.
 
 Loading never unpickles objects. Reading a card opens no tensor and does not import torch.
 """
@@ -7,62 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict, Field
-
-from siamtrack.config import ComparisonName, Frozen, TrackingSettings
 from siamtrack.errors import WeightsError
 from siamtrack.models.cards import (
+    ModelCard,
     VerificationCard,
     is_verification_card,
     parse_card,
     read_card_text,
     read_verification_card,
 )
-from siamtrack.models.registry import Design, build_network, create_network, list_architectures
-from siamtrack.models.tensors import check_fit, one_line, put_tensors, read_tensors, shape_text, write_tensors
+from siamtrack.models.registry import Design, build_network, create_network, find_model, list_architectures
+from siamtrack.system.atomic_files import replace_file
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from siamtrack.models.network import TrackingNetwork
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt")
 """Files that are read as checkpoints of siamfc-pytorch; everything else is read as safetensors."""
-
-
-class ModelCard(Frozen):
-    """Card of a weights file."""
-
-    # A later version may say more.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    """Name of the model."""
-    architecture: str
-    """Name for `siamtrack.models.registry.create_network`."""
-    shared: bool = True
-    """Exemplar and search region are embedded with the same weights."""
-    comparison: ComparisonName = "dot"
-    """Comparison of the embeddings."""
-    tracking: TrackingSettings = TrackingSettings()
-    """Tracking settings that the model is meant for."""
-    description: str = ""
-    """One or two sentences for a reader."""
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Data with licenses, steps, minutes, commit, recipe."""
-    figures: dict[str, Any] = Field(default_factory=dict)
-    """Figures that were measured with it."""
-    license: str = ""
-    """License of the weights."""
-    limits: str = ""
-    """Limits of the model."""
-
-    @property
-    def design(self) -> Design:
-        """Design of the network."""
-        return Design(self.architecture, self.shared, self.comparison)
+_MAX_NAMES = 4  # tensors named in a message before it is cut
 
 
 def save_network(path: str | Path, network: TrackingNetwork, card: ModelCard) -> None:
@@ -78,7 +44,7 @@ def save_network(path: str | Path, network: TrackingNetwork, card: ModelCard) ->
         UsageError: when the card names an architecture that does not exist.
     """
     path, state = Path(path), network.state_dict()
-    check_fit(f"{path}: the network to save", state, _blank(card.design).state_dict(), str(card.design))
+    check_fit(f"{path}: the network to save", state, _meta_network(card.design).state_dict(), str(card.design))
     write_tensors(path, state, card.model_dump_json())
 
 
@@ -99,6 +65,22 @@ def load_network(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
         return from_siamfc_pytorch(path)
     card = read_card(path)
     return _build(path, read_tensors(path), card.design), card
+
+
+def model_card(model: str | Path) -> ModelCard:
+    """Return the card of a shipped model or of a weights file.
+
+    >>> siamtrack.model_card("siamtrack-lite").name
+    'siamtrack-lite'
+
+    Args:
+        model: a name of `list_models()`, or a `.safetensors`, `.pth` or `.pt` file.
+
+    Raises:
+        UsageError: for an unknown model.
+        WeightsError: see `read_card`; also for the folder of an exported model.
+    """
+    return read_card(find_model(model))
 
 
 def read_card(path: str | Path) -> ModelCard:
@@ -161,7 +143,7 @@ def from_siamfc_pytorch(path: str | Path) -> tuple[TrackingNetwork, ModelCard]:
     path = Path(path)
     state = _unwrapped(path, _read_checkpoint(path))
     architecture = _siamfc_variant(path, state)
-    blank = _blank(Design(architecture))
+    blank = _meta_network(Design(architecture))
     # The head has no tensors there, and old versions of PyTorch did not count batches: fresh ones serve.
     for name, tensor in CorrelationHead(blank.backbone.response_scale).state_dict(prefix="head.").items():
         state.setdefault(name, tensor)
@@ -180,7 +162,9 @@ def _siamfc_variant(path: Path, state: Mapping[str, Tensor]) -> str:
     key = "backbone.conv5.0.weight"  # the shape of the last layer differs between all three
     if key not in state:
         raise WeightsError(f"{path} has no tensor '{key}': it is no checkpoint of siamfc-pytorch")
-    shapes = {name: _blank(Design(name)).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")}
+    shapes = {
+        name: _meta_network(Design(name)).state_dict()[key] for name in ("alexnet_v1", "alexnet_v2", "alexnet_v3")
+    }
     for name, tensor in shapes.items():
         if tensor.shape == state[key].shape:
             return name
@@ -245,7 +229,7 @@ def _read_checkpoint(path: Path) -> object:
             raise WeightsError(
                 f"{path} holds objects whose loading would run code; only tensors are read: save its state_dict()"
             ) from error
-        raise WeightsError(f"{path} is no PyTorch checkpoint, or cut off: {one_line(error)}") from error
+        raise WeightsError(f"{path} is no PyTorch checkpoint, or cut off: {first_line(error)}") from error
 
 
 def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
@@ -267,14 +251,105 @@ def _unwrapped(path: Path, content: object) -> dict[str, Tensor]:
 
 def _build(path: Path, state: Mapping[str, Tensor], design: Design) -> TrackingNetwork:
     """Return a network of a design with these tensors, in evaluation mode."""
-    network = _blank(design)
-    put_tensors(path, network, state, str(design))
+    network = _meta_network(design)
+    load_tensors(path, network, state, str(design))
     return network.eval()
 
 
-def _blank(design: Design) -> TrackingNetwork:
+def _meta_network(design: Design) -> TrackingNetwork:
     """Return a network on the meta device: shapes and types without memory, and no random numbers drawn."""
     import torch  # noqa: PLC0415
 
     with torch.device("meta"):
         return build_network(design)
+
+
+def write_tensors(path: Path, state: Mapping[str, Tensor], card: str) -> None:
+    """Write tensors and a model card; an existing file is replaced in one step or not at all.
+
+    Args:
+        path: the `.safetensors` file.
+        state: tensors on any device, each stored once.
+        card: the text of the model card, stored as metadata.
+
+    Raises:
+        WeightsError: when the file cannot be written.
+    """
+    from safetensors.torch import save  # noqa: PLC0415 - keeps torch out of reading cards
+
+    data = save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, {"format": "pt", "card": card}
+    )
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of `write_tensors`, on the CPU.
+
+    Raises:
+        WeightsError: when it is corrupt.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - keeps torch out of reading cards
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} is corrupt: {first_line(error)}") from error
+
+
+def load_tensors(path: Path, network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Put tensors in the place of a network's own, whose types they take; it may be on the meta device.
+
+    Args:
+        path: where the tensors are from, for messages.
+        network: changes in place.
+        state: the tensors.
+        name: what messages call the network.
+
+    Raises:
+        WeightsError: when they are not those of the network.
+    """
+    expected = network.state_dict()
+    check_fit(str(path), state, expected, name)
+    network.load_state_dict({key: state[key].to(expected[key].dtype) for key in expected}, assign=True)
+
+
+def check_fit(what: str, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], name: str) -> None:
+    """Check that tensors have the names, shapes and kinds of others.
+
+    Raises:
+        WeightsError: otherwise; the message says what is missing, too much or different.
+    """
+    faults = []
+    if missing := sorted(expected.keys() - state.keys()):
+        faults.append(f"missing {_join_names(missing)}")
+    if unexpected := sorted(state.keys() - expected.keys()):
+        faults.append(f"unexpected {_join_names(unexpected)}")
+    shared = sorted(expected.keys() & state.keys())
+    if reshaped := [key for key in shared if state[key].shape != expected[key].shape]:
+        shown = [f"{key} is {shape_text(state[key])} instead of {shape_text(expected[key])}" for key in reshaped]
+        faults.append(f"of another shape: {_join_names(shown)}")
+    if retyped := [key for key in shared if state[key].is_floating_point() != expected[key].is_floating_point()]:
+        faults.append(f"of another type: {_join_names([f'{key} is {state[key].dtype}' for key in retyped])}")
+    if faults:
+        raise WeightsError(f"{what} does not fit {name}: {'; '.join(faults)}")
+
+
+def shape_text(tensor: Tensor) -> str:
+    """Return the shape of a tensor as people write it: `3x4`."""
+    return "x".join(str(size) for size in tensor.shape) or "a scalar"
+
+
+def _join_names(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, cut to a length that a terminal shows."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import build_network
-from siamtrack.models.weights import ModelCard
 from siamtrack.profiling.measurement import FrameTimes
 from siamtrack.runtime.base import Backend
 

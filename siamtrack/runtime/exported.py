@@ -17,7 +17,7 @@ from torch import Tensor
 
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import UsageError, WeightsError
-from siamtrack.models.weights import ModelCard
+from siamtrack.models.cards import ModelCard
 from siamtrack.runtime.autotune import choose
 from siamtrack.runtime.base import Backend, Embedding, Geometry
 from siamtrack.runtime.correlation import compile_correlation, correlate

@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from siamtrack.config import Frozen, Precision
 from siamtrack.errors import SiamTrackError, UsageError, WeightsError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
-from siamtrack.models.weights import ModelCard
 from siamtrack.runtime.autotune import fastest_passes, probe, respond
 from siamtrack.runtime.base import Backend, Geometry
 from siamtrack.runtime.devices import torch_threads

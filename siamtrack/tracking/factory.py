@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from siamtrack.config import RUNTIMES, Precision, RuntimeName, TrackingSettings
 from siamtrack.errors import UsageError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
-from siamtrack.models.weights import ModelCard, load_network
+from siamtrack.models.weights import load_network
 from siamtrack.runtime.autotune import FastestThreads, choose, fastest_threads, torch_precisions
 from siamtrack.runtime.base import Backend
 from siamtrack.runtime.devices import find_device, torch_threads
@@ -26,6 +27,7 @@ from siamtrack.runtime.pytorch import TorchBackend
 from siamtrack.runtime.runtime_cache import RuntimeCache
 from siamtrack.runtime.traced import TracedBackend, can_trace
 from siamtrack.system.machine import usable_cores
+from siamtrack.tracking.crops import ColorOrder
 from siamtrack.tracking.tracker import Tracker
 
 RUNTIME_VARIABLE = "SIAMTRACK_RUNTIME"
@@ -41,6 +43,7 @@ def load(
     precision: Precision | Literal["auto"] = "auto",
     runtime: RuntimeName | Literal["auto"] = "auto",
     autotune: bool = False,
+    color: ColorOrder = "bgr",
 ) -> Tracker:
     """Make a tracker from a shipped model or a weights file.
 
@@ -66,10 +69,11 @@ def load(
         autotune: measure what `auto` and None stand for the first time that this machine runs the model, and keep the
             result in the cache (`siamtrack.runtime.measurement_cache`); and let the process keep the memory that it
             frees (`siamtrack.runtime.memory`). `siamtrack warmup` measures beforehand.
+        color: color order of frames that are arrays, `bgr` or `rgb`. An image of Pillow is RGB in any case.
 
     Raises:
-        UsageError: for an unknown model, a device, precision or runtime that does not exist here, less than one thread,
-            or settings that cannot be.
+        UsageError: for an unknown model or color order, a device, precision or runtime that does not exist here, less
+            than one thread, or settings that cannot be.
         WeightsError: for a file that is not the weights of a network.
     """
     if threads is not None and threads < 1:
@@ -86,7 +90,7 @@ def load(
     else:
         network, card = load_network(path)
         backend = _make_backend(path, network, card, place, threads, precision, _requested_runtime(runtime), autotune)
-    return Tracker(backend, _changed(card.tracking, settings), card)
+    return Tracker(backend, _changed(card.tracking, settings), card, color=color)
 
 
 def _make_backend(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from siamtrack.boxes import ImageLike
 from siamtrack.errors import UsageError
 from siamtrack.tracking.state import TargetState, TrackResult
 from siamtrack.tracking.tracker import Tracker
@@ -46,11 +44,11 @@ class MultiTracker:
         """The states of the targets after the last frame, by id; see `Tracker.step` and `Tracker.observe`."""
         return dict(self._states)
 
-    def add(self, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> int:
+    def add(self, frame: ImageLike, box: tuple[float, float, float, float]) -> int:
         """Start to follow another target and return its id.
 
         Args:
-            frame: `(H, W, 3)` uint8 BGR.
+            frame: `(H, W, 3)` uint8 in the color order of the tracker, or an image of Pillow.
             box: `x, y, width, height` of the target in the frame, in pixels, 0-based and continuous.
 
         Raises:
@@ -61,18 +59,18 @@ class MultiTracker:
         self._states[self._last_id] = state
         return self._last_id
 
-    def update(self, frame: NDArray[np.uint8]) -> dict[int, TrackResult]:
-        """Find all targets in the next frame, `(H, W, 3)` uint8 BGR; return the results by id, ascending."""
+    def update(self, frame: ImageLike) -> dict[int, TrackResult]:
+        """Find all targets in the next frame (see `add`); return the results by id, ascending."""
         results = dict(zip(self._states, self.tracker.step(frame, list(self._states.values())), strict=True))
         self._states = {target: result.state for target, result in results.items()}
         return results
 
-    def restart(self, target: int, frame: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
+    def restart(self, target: int, frame: ImageLike, box: tuple[float, float, float, float]) -> None:
         """Initialize a target again, with a new box and the id that it has.
 
         Args:
             target: id of the target.
-            frame: `(H, W, 3)` uint8 BGR.
+            frame: `(H, W, 3)` uint8 in the color order of the tracker, or an image of Pillow.
             box: see `add`.
 
         Raises:

@@ -473,7 +473,12 @@ def find_filter_peak(
     lowers = np.empty((scales, size + 1, size + 1), np.float64)
     scale, peak = _choose_scale(cleaned, penalty, tables, uppers, lowers)
     psr, apce = (0.0, 0.0) if _is_flat(cleaned[scale]) else _peak_ratios(cleaned[scale], radius)
-    evidence = np.maximum(_replace_nonfinite(filter_response), np.float32(0))
+    # A loop: np.maximum takes a second to compile.
+    filtered = _replace_nonfinite(filter_response.reshape(1, size, size))[0]
+    evidence = np.empty((size, size), np.float32)
+    for i in range(size):
+        for j in range(size):
+            evidence[i, j] = filtered[i, j] if filtered[i, j] >= 0 else np.float32(0)
     _bound_blocks(evidence, tables.slack, uppers[0], lowers[0])
     filter_peak = _maximize(evidence, uppers[0], lowers[0], _Objective(1.0, 0.0, -np.inf), tables)[0]
     if _is_flat(evidence):

@@ -17,8 +17,8 @@ import torch
 from siamtrack.boxes import Image, ImageLike, validate_box
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import TrackingNetwork
-from siamtrack.models.weights import ModelCard
 from siamtrack.runtime.base import Backend, Geometry
 from siamtrack.runtime.devices import find_device, torch_threads
 from siamtrack.runtime.pytorch import TorchBackend

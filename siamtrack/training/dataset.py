@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from siamtrack.datasets.stills import Stills, read_stills
-from siamtrack.datasets.training_sets import FORMATS, join_stills, read_training_sets
-from siamtrack.datasets.training_tracks import FrameCache, FrameFiles, Frames, Track, read_tracks
+from siamtrack.datasets.registry import TRAINING_FORMATS, read_training_sets
+from siamtrack.datasets.stills import Stills, join_stills, read_stills
+from siamtrack.datasets.training_tracks import FrameCache, FrameFiles, FrameStore, Track, read_tracks
 from siamtrack.errors import DataError
 from siamtrack.training.pairs import MixSettings, PairMaker, PairSample
 from siamtrack.training.scenes import (
@@ -42,7 +42,7 @@ class TrainingData:
     tracks: tuple[Track, ...]
     validation: tuple[Track, ...]
     stills: Stills | None
-    cache: Frames | None
+    cache: FrameStore | None
     cache_dir: Path | None = None
     """Folder of the cache of frames and masks."""
 
@@ -51,7 +51,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     """Find everything to train on below `root`: `clips/`, `DAVIS2016/` and `stills/`, each of them optional.
 
     `root` may also be a data set in the layout of GOT-10k, LaSOT, TrackingNet, ILSVRC2015 VID, YouTube-BB or COCO, or
-    hold several such folders: `siamtrack.datasets.training_sets` recognizes them by what is in them. What a set has
+    hold several such folders: `siamtrack.datasets.registry` recognizes them by what is in them. What a set has
     for validation validates.
 
     Frames of our own videos are cached below `root/cache` the first time, which takes a minute or two; those of the
@@ -72,7 +72,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     stills = join_stills([read_stills(root / "stills") if (root / "stills").is_dir() else None, sets.stills])
     tracks = [*own, *sets.tracks, *sets.validation]
     if not tracks and stills is None:
-        known = ", ".join(layout.name for layout in FORMATS)
+        known = ", ".join(each.name for each in TRAINING_FORMATS)
         raise DataError(
             f"{root} holds none of clips/, DAVIS2016/ and stills/, and no folder in the layout of {known}:"
             " nothing to train on"
@@ -91,7 +91,7 @@ def read_training_data(root: Path, validation: Collection[str] = ()) -> Training
     )
 
 
-def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
+def _frames(tracks: Sequence[Track], cache_dir: Path) -> FrameStore:
     """Return the frames of these tracks, from their own files where they have some, else from a cache that is made
     first.
     """
@@ -103,7 +103,7 @@ def _frames(tracks: Sequence[Track], cache_dir: Path) -> Frames:
     return FrameFiles(files, cache)
 
 
-def _masks(masked: Sequence[Track], cache_dir: Path) -> Frames:
+def _masks(masked: Sequence[Track], cache_dir: Path) -> FrameStore:
     """Return the masks of these tracks, cached.
 
     Raises:
@@ -119,7 +119,7 @@ def _masks(masked: Sequence[Track], cache_dir: Path) -> Frames:
     return masks
 
 
-def _check_lengths(tracks: Iterable[Track], frames: Frames) -> None:
+def _check_lengths(tracks: Iterable[Track], frames: FrameStore) -> None:
     """Refuse tracks without exactly one line a frame: which frame a box belongs to would be a guess."""
     for track in tracks:
         boxes, count = len(track.boxes), frames.count(track.folder)
@@ -165,7 +165,7 @@ def make_sources(data: TrainingData, mix: MixSettings, area: SearchArea) -> list
     return sources
 
 
-def _video_of(data: TrainingData) -> tuple[Sequence[Track], Frames]:
+def _video_of(data: TrainingData) -> tuple[Sequence[Track], FrameStore]:
     if not data.tracks or data.cache is None:
         raise DataError("the recipe asks for video, and the data folder holds no sequence to train on")
     return data.tracks, data.cache

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from siamtrack.losses.box import box_loss
+from siamtrack.losses.contrastive import contrastive_map_loss
 from siamtrack.losses.labels import disc_labels, gaussian_labels, grid_offsets
 from siamtrack.losses.logistic import balanced_logistic_loss, hardest_negatives_loss
-from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
 from siamtrack.losses.ranking import ranking_loss, scale_labels
+from siamtrack.losses.triplet import triplet_map_loss
 from siamtrack.models.backbones import Backbone
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.training.dataset import Batch
-from siamtrack.training.parallel import ALONE, Processes
+from siamtrack.training.parallel import SINGLE_PROCESS, Processes
 from siamtrack.training.recipe import LossSettings
 
 
@@ -44,7 +45,7 @@ class Objective:
 
 
 def objective(
-    network: TrackingNetwork, batch: Batch, settings: LossSettings, processes: Processes = ALONE
+    network: TrackingNetwork, batch: Batch, settings: LossSettings, processes: Processes = SINGLE_PROCESS
 ) -> Objective:
     """Run the network on a batch, and measure how wrong it is.
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from siamtrack.boxes import Box, Image
 from siamtrack.config import Frozen
-from siamtrack.datasets.stills import read_image
+from siamtrack.datasets.frames import read_picture
 from siamtrack.tracking.crops import exemplar_side, mean_color
 from siamtrack.training.augmentation import PhotometricSettings, photometric, to_gray
 from siamtrack.training.scenes import Scene, ScenePair, SceneSource, SearchArea
@@ -154,7 +154,7 @@ class PairMaker:
         """Part of another photograph, the size of a search crop."""
         if not self._photos:
             return None
-        photo = read_image(self._photos[int(rng.integers(len(self._photos)))])
+        photo = read_picture(self._photos[int(rng.integers(len(self._photos)))])
         side = int(min(photo.shape[:2]) * rng.uniform(0.5, 1))
         top, left = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
         part = photo[top : top + side, left : left + side]

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box, Image
-from siamtrack.datasets.stills import StillObject, Stills, cut_out, read_cutout, read_image, read_object
-from siamtrack.datasets.training_tracks import MIN_SIDE, Frames, Track
+from siamtrack.datasets.frames import read_picture
+from siamtrack.datasets.stills import StillObject, Stills, cut_out, read_cutout, read_object
+from siamtrack.datasets.training_tracks import MIN_SIDE, FrameStore, Track
 from siamtrack.errors import DataError
 from siamtrack.io.compose import Pose, paste, shift_tone
 from siamtrack.tracking.crops import exemplar_side
@@ -68,7 +69,7 @@ class VideoScenes:
         DataError: when no track has boxes in two frames.
     """
 
-    def __init__(self, tracks: Sequence[Track], cache: Frames, max_gap: int) -> None:
+    def __init__(self, tracks: Sequence[Track], cache: FrameStore, max_gap: int) -> None:
         self._tracks = [(track, track.visible) for track in tracks if len(track.visible) > 1]
         if not self._tracks:
             raise DataError(
@@ -85,7 +86,7 @@ class VideoScenes:
         """Two frames of a track, at most `max_gap` apart, in either order."""
         track, visible = self._tracks[int(rng.choice(len(self._tracks), p=self._shares))]
         first = int(rng.choice(visible))
-        second = int(rng.choice(track.near(first, self._max_gap)))
+        second = int(rng.choice(track.frames_within(first, self._max_gap)))
         exemplar, search = (
             Scene(self._cache.frame(track.folder, index), track.box(index)) for index in (first, second)
         )
@@ -107,7 +108,7 @@ class StillScenes:
     def draw(self, rng: np.random.Generator) -> ScenePair:
         """Return one photograph, shown twice."""
         item = self._objects[int(rng.integers(len(self._objects)))]
-        scene = Scene(read_image(item.photo), item.box)
+        scene = Scene(read_picture(item.photo), item.box)
         return ScenePair(scene, scene, group=item.photo.name, warp=True, sizes=(1, 1))
 
 
@@ -145,7 +146,7 @@ class RivalScenes:
         self,
         objects: Sequence[StillObject],
         tracks: Sequence[Track],
-        cache: Frames | None,
+        cache: FrameStore | None,
         max_gap: int,
         area: SearchArea,
     ) -> None:
@@ -182,12 +183,12 @@ class RivalScenes:
         if index < len(self._photos):
             seen, apart = self._photos[index]
             item, other = (seen[each] for each in rng.choice(apart))
-            image = read_image(item.photo)
+            image = read_picture(item.photo)
             exemplar, search = Scene(image, item.box), Scene(image, other.box)
             return ScenePair(exemplar, search, group=item.photo.name, warp=True, sizes=None, same=False)
         track, rival, frames = self._videos[index - len(self._photos)]
         moment = int(rng.choice(frames))
-        before = int(rng.choice(track.near(moment, self._max_gap)))
+        before = int(rng.choice(track.frames_within(moment, self._max_gap)))
         assert self._cache is not None  # where there are tracks, there are frames
         exemplar = Scene(self._cache.frame(track.folder, before), track.box(before))
         search = Scene(self._cache.frame(track.folder, moment), rival.box(moment))
@@ -276,7 +277,7 @@ class VideoPatches:
         DataError: when there is no track.
     """
 
-    def __init__(self, tracks: Sequence[Track], frames: Frames, masks: Frames, max_gap: int) -> None:
+    def __init__(self, tracks: Sequence[Track], frames: FrameStore, masks: FrameStore, max_gap: int) -> None:
         self._tracks = [(track, track.visible) for track in tracks if track.visible.size]
         if not self._tracks:
             raise DataError(
@@ -290,7 +291,7 @@ class VideoPatches:
     def draw(self, rng: np.random.Generator) -> PatchPair:
         """Return one object in two frames."""
         track, first = self._moment(rng)
-        second = int(rng.choice(track.near(first, self._max_gap)))
+        second = int(rng.choice(track.frames_within(first, self._max_gap)))
         return PatchPair(self._cut(track, first), self._cut(track, second), track.group, rigid=False)
 
     def other(self, rng: np.random.Generator) -> Image:
@@ -356,7 +357,7 @@ class ComposedScenes:
         return ScenePair(exemplar, search, group=patches.group, warp=False, sizes=sizes)
 
     def _background(self, rng: np.random.Generator) -> Image:
-        return read_image(self._photos[int(rng.integers(len(self._photos)))])
+        return read_picture(self._photos[int(rng.integers(len(self._photos)))])
 
     def _scene(
         self, background: Image, patch: Image, others: Sequence[Image], size: float, rng: np.random.Generator

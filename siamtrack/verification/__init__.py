@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from siamtrack.verification.siamese import SiameseNetwork, TwoChannelNetwork
+    from siamtrack.verification.networks import SiameseNetwork, TwoChannelNetwork
 
 _HOMES = {
-    "SiameseNetwork": "siamtrack.verification.siamese",
-    "TwoChannelNetwork": "siamtrack.verification.siamese",
+    "SiameseNetwork": "siamtrack.verification.networks",
+    "TwoChannelNetwork": "siamtrack.verification.networks",
 }
 
 __all__ = ["SiameseNetwork", "TwoChannelNetwork"]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.verification.branches import check_patches
+from siamtrack.verification.networks import check_patches
 
 DIRECTIONS = 8
 """Directions of gradients, evenly around the circle."""

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.losses.pairs import Reduction, Same, check_margin, reduce_losses, same_mask, signs
+from siamtrack.losses.contrastive import Reduction, check_margin, reduce_losses
+from siamtrack.losses.labels import Same, same_mask, signs
 
 
 def hinge_loss(

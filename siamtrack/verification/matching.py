@@ -17,8 +17,8 @@ from siamtrack.errors import SourceError, UsageError
 from siamtrack.io.draw import TARGET_COLORS, Look, draw_box, draw_label, label_height, letter_scale, line_width
 from siamtrack.io.images import check_picture_name, read_image, write_image
 from siamtrack.io.results import check_outputs, refuse_inputs
-from siamtrack.verification.model import DEFAULT_VERIFIER, Verifier, load_verifier
-from siamtrack.verification.patches import to_patch
+from siamtrack.verification.dataset import to_patch
+from siamtrack.verification.verifier import DEFAULT_VERIFIER, Verifier, load_verifier
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ Array = NDArray[np.float64]
 
 SCALE_STEP = 2**0.25
 """Ratio of one size that is tried to the next."""
-MOST_PIXELS = 8_000_000
+MAX_PIXELS = 8_000_000
 """Most pixels of a picture that is scanned, after it has been resized: a gigabyte of features."""
-OVERLAP = 0.3
+MAX_OVERLAP = 0.3
 """Overlap of two matches above which the less similar one is left out."""
 OPACITY = 0.6
 """Opacity of the heat map over the picture."""
@@ -92,7 +92,7 @@ def compare_pictures(one: Path, other: Path, model: str | Path = DEFAULT_VERIFIE
         verifier.threshold,
         "up" if verifier.comparison.similar_is == "high" else "down",
         float(verifier.calibration.probability(values)[0]),
-        bool(verifier.says_same(values)[0]),
+        bool(verifier.is_same(values)[0]),
     )
 
 
@@ -110,7 +110,7 @@ def find_matches(
     Args:
         patch: a picture file.
         image: the picture file to look in.
-        model: see `siamtrack.verification.model.load_verifier`.
+        model: see `siamtrack.verification.verifier.load_verifier`.
         top: matches at most.
         scales: sizes that are tried.
         output: heat map and boxes over the picture, a .png or .jpg file.
@@ -167,7 +167,7 @@ def match_patch(patch: Image, picture: Image, verifier: Verifier, *, top: int = 
         values.append(scan.values.ravel())
         np.maximum(heat, _spread(verifier.calibration.probability(scan.values), x, y, heat.shape), out=heat)
     all_boxes, all_values = np.concatenate(boxes), np.concatenate(values)
-    chosen = _most_similar(all_boxes, verifier.similarities(all_values), top)
+    chosen = _most_similar(all_boxes, verifier.to_similarities(all_values), top)
     matches = [
         Match(
             _inside(all_boxes[index], width, height),
@@ -212,7 +212,7 @@ def _window_sizes(patch: Image, picture: Image, size: int, scales: int) -> list[
             f"the patch of {patch.shape[1]}x{patch.shape[0]} pixels fits into the picture of {width}x{height} in none "
             f"of {scales} sizes: give a smaller patch, or more --scales"
         )
-    able = [(w, h) for w, h in inside if width * height * size**2 / (w * h) <= MOST_PIXELS]
+    able = [(w, h) for w, h in inside if width * height * size**2 / (w * h) <= MAX_PIXELS]
     if not able:
         raise UsageError(
             f"the patch of {patch.shape[1]}x{patch.shape[0]} pixels is too small for a picture of {width}x{height}: "
@@ -247,7 +247,7 @@ def _most_similar(boxes: Array, similarities: Array, top: int) -> list[int]:
     while len(chosen) < top and free.any():
         best = int(np.where(free, similarities, -math.inf).argmax())
         chosen.append(best)
-        free &= iou(boxes, boxes[best]) <= OVERLAP
+        free &= iou(boxes, boxes[best]) <= MAX_OVERLAP
         free[best] = False
     return chosen
 

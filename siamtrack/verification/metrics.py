@@ -6,9 +6,8 @@ Similarities are higher for the more similar throughout; a distance comes in wit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 from siamtrack.errors import DataError, UsageError
 from siamtrack.models.cards import Calibration
 from siamtrack.system.progress import Report, no_report
-from siamtrack.verification.classes import ClassSet
-from siamtrack.verification.model import Verifier
+from siamtrack.verification.dataset import PatchDataset
+from siamtrack.verification.verifier import Verifier
 
 Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Labels = NDArray[np.bool_]
 
 
 def _sklearn(module: str) -> Any:
@@ -45,7 +44,7 @@ class Roc:
     """Area under the curve: the probability that a pair of the same is more similar than one of different."""
 
 
-def roc(similarities: Array, same: Flags) -> Roc:
+def roc(similarities: Array, same: Labels) -> Roc:
     """Return the curve over all thresholds.
 
     Args:
@@ -56,13 +55,13 @@ def roc(similarities: Array, same: Flags) -> Roc:
         DataError: when all pairs are the same, or all different.
         UsageError: without scikit-learn.
     """
-    _check_both(same)
+    _check_both_kinds(same)
     metrics = _sklearn("metrics")
     false_positives, true_positives, _ = metrics.roc_curve(same, similarities)
     return Roc(false_positives, true_positives, float(metrics.roc_auc_score(same, similarities)))
 
 
-def best_threshold(similarities: Array, same: Flags) -> float:
+def best_threshold(similarities: Array, same: Labels) -> float:
     """Return the similarity from which on pairs are taken for the same with the fewest mistakes.
 
     It lies half way between two neighboring values; of several as good ones, the lowest counts.
@@ -70,7 +69,7 @@ def best_threshold(similarities: Array, same: Flags) -> float:
     Raises:
         DataError: when all pairs are the same, or all different.
     """
-    _check_both(same)
+    _check_both_kinds(same)
     order = np.argsort(similarities, kind="stable")
     values, truth = similarities[order], same[order]
     # Mistakes with the first k pairs taken for different: the same ones among them, the different ones beyond.
@@ -80,7 +79,7 @@ def best_threshold(similarities: Array, same: Flags) -> float:
     return float(cuts[np.flatnonzero(possible)[mistakes[possible].argmin()]])
 
 
-def accuracy(similarities: Array, same: Flags, threshold: float) -> float:
+def accuracy(similarities: Array, same: Labels, threshold: float) -> float:
     """Share of the pairs that a threshold decides rightly."""
     return float(((similarities >= threshold) == same).mean())
 
@@ -104,21 +103,21 @@ def recall_at_one(similarities: Array, classes: NDArray[np.int64]) -> float:
 
 
 @dataclass(frozen=True)
-class Episodes:
+class FewShotResult:
     """Result of N-way K-shot episodes."""
 
     accuracy: float
     """Mean over the episodes."""
-    margin: float
+    half_interval: float
     """Half of the 95 % interval of that mean, from the spread over the episodes (normal approximation)."""
     ways: int
     shots: int
-    count: int
+    episodes: int
 
 
-def one_shot(
-    data: ClassSet, similarities: Array, ways: int, shots: int, episodes: int, rng: np.random.Generator
-) -> Episodes:
+def few_shot(
+    data: PatchDataset, similarities: Array, ways: int, shots: int, episodes: int, rng: np.random.Generator
+) -> FewShotResult:
     """N-way K-shot classification (Vinyals et al. 2016, section 3): each episode draws N classes, K shots and a query.
 
     A query of every class is given to the class whose shots are the most similar on average; of equal ones, to the
@@ -155,11 +154,11 @@ def one_shot(
         queries, examples = drawn[:, 0], drawn[:, 1:]
         score = similarities[queries[:, None, None], examples[None]].mean(axis=2)
         rates[episode] = (score.argmax(axis=1) == np.arange(ways)).mean()
-    margin = 1.96 * rates.std(ddof=1) / math.sqrt(episodes) if episodes > 1 else math.nan
-    return Episodes(float(rates.mean()), float(margin), ways, shots, episodes)
+    half_interval = 1.96 * rates.std(ddof=1) / math.sqrt(episodes) if episodes > 1 else math.nan
+    return FewShotResult(float(rates.mean()), float(half_interval), ways, shots, episodes)
 
 
-def fit_calibration(values: Array, same: Flags) -> Calibration:
+def fit_calibration(values: Array, same: Labels) -> Calibration:
     """Return a logistic curve on the value of a comparison (Platt 1999).
 
     The classes count equally, however many pairs there are of each.
@@ -168,7 +167,7 @@ def fit_calibration(values: Array, same: Flags) -> Calibration:
         DataError: when all pairs are the same, or all different.
         UsageError: without scikit-learn.
     """
-    _check_both(same)
+    _check_both_kinds(same)
     # The ridge of scikit-learn would depend on the unit of the values: they come in with spread 1, and it is weak.
     middle, spread = values.mean(), max(float(values.std()), 1e-12)
     model = _sklearn("linear_model").LogisticRegression(C=1e3, class_weight="balanced", max_iter=1000)
@@ -177,37 +176,24 @@ def fit_calibration(values: Array, same: Flags) -> Calibration:
     return Calibration(intercept=float(model.intercept_[0]) - slope * float(middle), slope=slope)
 
 
-def fit_isotonic(similarities: Array, same: Flags) -> Callable[[Array], Array]:
-    """Return a rising step function from similarity to probability (Zadrozny and Elkan 2002), as a check on the
-    logistic one.
-
-    Raises:
-        DataError: when all pairs are the same, or all different.
-        UsageError: without scikit-learn.
-    """
-    _check_both(same)
-    model = _sklearn("isotonic").IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
-    model.fit(similarities, same.astype(np.float64))
-    return lambda found: np.array(model.predict(found), dtype=np.float64)
-
-
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """Probabilities against what was true, in bins of equal width."""
 
-    said: Array
+    predicted: Array
     """Mean probability of each bin that holds a pair."""
-    true: Array
+    observed: Array
     """Share of its pairs that are the same."""
     counts: NDArray[np.int64]
     """Number of pairs in each bin."""
     error: float
-    """Expected calibration error: the mean distance of `said` and `true`, weighted with `counts` (Guo et al. 2017)."""
+    """Expected calibration error: the mean difference of `predicted` and `observed`, weighted with `counts` (Guo et al.
+    2017)."""
     brier: float
     """Mean squared difference of probability and truth (Brier 1950): 0.25 for saying one half always."""
 
 
-def reliability(probabilities: Array, same: Flags, bins: int = 10) -> Reliability:
+def reliability(probabilities: Array, same: Labels, bins: int = 10) -> Reliability:
     """Return how far probabilities can be believed.
 
     Args:
@@ -223,13 +209,13 @@ def reliability(probabilities: Array, same: Flags, bins: int = 10) -> Reliabilit
     number = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     counts = np.bincount(number, minlength=bins)
     filled = counts > 0
-    said = np.bincount(number, probabilities, bins)[filled] / counts[filled]
-    true = np.bincount(number, same.astype(np.float64), bins)[filled] / counts[filled]
-    error = float((counts[filled] * np.abs(said - true)).sum() / counts.sum())
-    return Reliability(said, true, counts[filled], error, float(np.square(probabilities - same).mean()))
+    predicted = np.bincount(number, probabilities, bins)[filled] / counts[filled]
+    observed = np.bincount(number, same.astype(np.float64), bins)[filled] / counts[filled]
+    error = float((counts[filled] * np.abs(predicted - observed)).sum() / counts.sum())
+    return Reliability(predicted, observed, counts[filled], error, float(np.square(probabilities - same).mean()))
 
 
-def pixel_similarities(data: ClassSet) -> Array:
+def pixel_similarities(data: PatchDataset) -> Array:
     """`(N, N)`: the baseline of no learning, minus the Euclidean distance of the pixels in shares of white."""
     flat = data.patches.reshape(len(data.patches), -1) / 255.0
     squares = (flat**2).sum(axis=1)
@@ -237,39 +223,21 @@ def pixel_similarities(data: ClassSet) -> Array:
     return np.asarray(-np.sqrt(squared.clip(min=0)))
 
 
-def project(embeddings: Array, method: Literal["pca", "tsne"], seed: int = 0) -> Array:
-    """Embeddings `(N, D)` in the plane, `(N, 2)`, to look at.
-
-    Args:
-        embeddings: four at least.
-        method: principal components, or t-SNE (van der Maaten and Hinton 2008), whose distances mean little.
-        seed: of t-SNE.
-
-    Raises:
-        UsageError: without scikit-learn.
-    """
-    if method == "pca":
-        return np.asarray(_sklearn("decomposition").PCA(2, svd_solver="full").fit_transform(embeddings), np.float64)
-    perplexity = min(30.0, (len(embeddings) - 1) / 3)
-    model = _sklearn("manifold").TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
-    return np.asarray(model.fit_transform(embeddings), np.float64)
-
-
 @dataclass(frozen=True)
-class Figures:
-    """Figures of classes that were not trained on."""
+class VerificationMetrics:
+    """VerificationMetrics of classes that were not trained on."""
 
     auc: float
     """Over all pairs of patches."""
-    recall: float
+    recall_at_one: float
     """Recall at 1."""
-    episodes: Episodes
-    """Few-shot, one shot if not said otherwise."""
+    few_shot: FewShotResult
+    """Few-shot, one shot if not predicted otherwise."""
 
 
-def measure(
-    data: ClassSet, similarities: Array, ways: int = 5, shots: int = 1, episodes: int = 1000, seed: int = 0
-) -> Figures:
+def evaluate(
+    data: PatchDataset, similarities: Array, ways: int = 5, shots: int = 1, episodes: int = 1000, seed: int = 0
+) -> VerificationMetrics:
     """Return all figures that need no threshold.
 
     Args:
@@ -287,24 +255,24 @@ def measure(
     first, second = np.triu_indices(len(similarities), 1)
     same = data.classes[first] == data.classes[second]
     able = sum(len(members) > shots for members in data.members)
-    return Figures(
+    return VerificationMetrics(
         roc(similarities[first, second], same).auc,
         recall_at_one(similarities, data.classes),
-        one_shot(data, similarities, max(min(ways, able), 2), shots, episodes, np.random.default_rng(seed)),
+        few_shot(data, similarities, max(min(ways, able), 2), shots, episodes, np.random.default_rng(seed)),
     )
 
 
-def all_similarities(verifier: Verifier, data: ClassSet, report: Report = no_report) -> Array:
+def similarity_matrix(verifier: Verifier, data: PatchDataset, report: Report = no_report) -> Array:
     """`(N, N)`: how similar a verifier finds all patches to all.
 
     Raises:
         UsageError: when they are not what it takes.
     """
     embedded = verifier.embed(data.patches, report)
-    return verifier.similarities(verifier.compare(embedded, embedded))
+    return verifier.to_similarities(verifier.compare(embedded, embedded))
 
 
-def _check_both(same: Flags) -> None:
+def _check_both_kinds(same: Labels) -> None:
     if same.all() or not same.any():
         kind = "different" if not same.any() else "the same"
         raise DataError(f"all {len(same)} pairs are {kind}: both kinds are needed to measure anything")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from siamtrack.errors import UsageError
-from siamtrack.losses.pairs import check_margin
+from siamtrack.losses.contrastive import check_margin
 
 
 def batch_all(distances: Tensor, classes: Tensor) -> Tensor:

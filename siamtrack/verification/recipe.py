@@ -20,7 +20,7 @@ from siamtrack.training.recipe import (
     recipe_text,
     validate_recipe,
 )
-from siamtrack.verification.patches import PatchChanges
+from siamtrack.verification.augmentation import PatchAugmentation
 
 _FOLDER = "recipes/verification"
 
@@ -34,11 +34,11 @@ class VerifierSettings(BranchSettings):
     """Name of `siamtrack.models.comparisons.create_comparison`."""
     init: str = "random"
     """Initial weights of a trunk: `random`, or a tracking model of the same architecture, shipped or a file."""
-    frozen: bool = False
+    freeze_backbone: bool = False
     """Keep the trunk as it is, its batch norm included, and train the linear layer alone."""
 
 
-class ClassesSettings(Frozen):
+class PatchDataSettings(Frozen):
     """Which patches are trained with."""
 
     size: int = Field(32, ge=4)
@@ -47,11 +47,11 @@ class ClassesSettings(Frozen):
     """1 for gray, 3 for RGB."""
     held_out: tuple[str, ...] = ()
     """Classes that are never trained on, to calibrate and to measure with; where none are named, they are drawn."""
-    held_out_share: float = Field(0.3, gt=0, lt=1)
+    held_out_ratio: float = Field(0.3, gt=0, lt=1)
     """Share of the classes that are drawn then."""
-    composed: int = Field(0, ge=0)
+    composed_per_class: int = Field(0, ge=0)
     """Patches of every class that is composed of the classes to train on
-    (`siamtrack.verification.classes.compose_classes`); 0 trains on these as they are."""
+    (`siamtrack.verification.dataset.compose_classes`); 0 trains on these as they are."""
     validation: tuple[str, ...] = ()
     """Classes that are kept from training as well, to find the settings with; they are not measured with at the end."""
 
@@ -73,14 +73,14 @@ class VerificationRunSettings(Frozen):
     """Length and seed of a run."""
 
     steps: int = Field(gt=0)
-    classes: int = Field(6, ge=2)
+    classes_per_batch: int = Field(6, ge=2)
     """Different classes in a batch of triplets."""
-    each: int = Field(16, ge=2)
+    patches_per_class: int = Field(16, ge=2)
     """Patches of each of them. Of pairs there are half as many in a batch as patches in this one."""
     seed: int = Field(0, ge=0)
     checkpoint_minutes: float = Field(5.0, gt=0)
     """Time between checkpoints."""
-    pairs: int = Field(4000, ge=10)
+    evaluation_pairs: int = Field(4000, ge=10)
     """Pairs of the held-out classes that are measured with; half of the patches calibrate, the others are measured."""
 
 
@@ -89,8 +89,8 @@ class VerificationRecipe(Frozen):
 
     model: VerifierSettings
     run: VerificationRunSettings
-    data: ClassesSettings = ClassesSettings()
-    changes: PatchChanges = PatchChanges()
+    data: PatchDataSettings = PatchDataSettings()
+    augmentation: PatchAugmentation = PatchAugmentation()
     loss: PairLossSettings = PairLossSettings()
     optimizer: OptimizerSettings = OptimizerSettings(kind="adamw", learning_rate=1e-3, schedule="cosine")
     card: CardSettings = CardSettings()
@@ -102,10 +102,12 @@ class VerificationRecipe(Frozen):
                 f"model.comparison is '{self.model.comparison}', a similarity: these losses take a distance "
                 "(euclidean, squared_euclidean, manhattan)"
             )
-        if self.model.kind == "trunk" and self.data.channels != 3:
+        if self.model.kind == "backbone" and self.data.channels != 3:
             raise ValueError(f"data.channels is {self.data.channels}: a trunk sees RGB, set 3")
-        if self.model.kind != "trunk" and (self.model.frozen or self.model.init != "random"):
-            raise ValueError("model.frozen and model.init are for kind = 'trunk': others are trained from fresh")
+        if self.model.kind != "backbone" and (self.model.freeze_backbone or self.model.init != "random"):
+            raise ValueError(
+                "model.freeze_backbone and model.init are for kind = 'backbone': others are trained from fresh"
+            )
         return self
 
 
@@ -126,6 +128,6 @@ def read_any_recipe(name_or_path: str) -> Recipe | VerificationRecipe:
     own = list_verification_recipes()
     folder = _FOLDER if name_or_path in own else "recipes"
     tables = parse_toml(recipe_text(name_or_path, folder, [*list_recipes(), *own]), name_or_path)
-    if {"data", "changes"} & tables.keys():
+    if {"data", "augmentation"} & tables.keys():
         return validate_recipe(VerificationRecipe, tables, name_or_path)
     return validate_recipe(Recipe, tables, name_or_path)

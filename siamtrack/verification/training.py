@@ -22,13 +22,12 @@ from siamtrack.system.machine import source_commit
 from siamtrack.training.checkpoint import RunState, check_same_recipe, load_state, save_checkpoint
 from siamtrack.training.loop import NotFiniteError
 from siamtrack.training.optimizer import make_optimizer, rate_at, set_rate, update_average
-from siamtrack.verification.branches import TrunkBranch
-from siamtrack.verification.classes import ClassSet, draw_class_batch, draw_pairs
+from siamtrack.verification.augmentation import augment_patches
+from siamtrack.verification.dataset import PatchDataset, sample_class_batch, sample_pairs
 from siamtrack.verification.mining import batch_hard, random_triplets
-from siamtrack.verification.model import Branch, build_branch
-from siamtrack.verification.patches import change_patches
+from siamtrack.verification.networks import BackboneBranch, SiameseNetwork
 from siamtrack.verification.recipe import PairLossSettings, VerificationRecipe
-from siamtrack.verification.siamese import SiameseNetwork
+from siamtrack.verification.verifier import Branch, build_branch
 
 REPORT_EVERY = 20
 """Steps between reports."""
@@ -60,7 +59,7 @@ class VerificationStepRecord:
 
 
 @dataclass(frozen=True)
-class Found:
+class BatchLoss:
     """Results of a batch, as scalars."""
 
     loss: Tensor
@@ -95,7 +94,7 @@ def _initial_branch(recipe: VerificationRecipe) -> tuple[Branch, dict[str, str]]
     model = recipe.model
     branch = build_branch(model, recipe.data.size, recipe.data.channels)
     branch.initialize(torch.Generator().manual_seed(recipe.run.seed))
-    if model.init == "random" or not isinstance(branch, TrunkBranch):
+    if model.init == "random" or not isinstance(branch, BackboneBranch):
         return branch, {}
     try:
         path = find_model(model.init)
@@ -133,7 +132,7 @@ def trained_branch(checkpoint: VerificationCheckpoint) -> Branch:
 
 def train_verification(
     start: VerificationCheckpoint,
-    data: ClassSet,
+    data: PatchDataset,
     out: Path,
     report: Callable[[VerificationStepRecord], None],
     should_stop: Callable[[], bool] = lambda: False,
@@ -196,7 +195,9 @@ def train_verification(
         now = time.monotonic()
         if step % REPORT_EVERY == 0 or step == recipe.run.steps:
             loss, active = np.mean(losses, axis=0)
-            speed = len(losses) * recipe.run.classes * recipe.run.each / max(now - reported, 1e-9)
+            speed = (
+                len(losses) * recipe.run.classes_per_batch * recipe.run.patches_per_class / max(now - reported, 1e-9)
+            )
             rate = optimizer.param_groups[0]["lr"]
             report(VerificationStepRecord(step, recipe.run.steps, float(loss), float(active), rate, speed))
             reported, losses = now, []
@@ -213,7 +214,7 @@ def train_verification(
     return final
 
 
-def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationRecipe, step: int) -> Found:
+def batch_loss(network: SiameseNetwork, data: PatchDataset, recipe: VerificationRecipe, step: int) -> BatchLoss:
     """Return the loss of a batch of the recipe.
 
     Args:
@@ -225,12 +226,12 @@ def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationReci
     rng = np.random.default_rng((recipe.run.seed, step))
     settings = recipe.loss
     if settings.kind in ("contrastive", "energy"):
-        pairs = draw_pairs(data, recipe.run.classes * recipe.run.each // 2, rng)
+        pairs = sample_pairs(data, recipe.run.classes_per_batch * recipe.run.patches_per_class // 2, rng)
         embedded = _embed(network, data, np.concatenate([pairs.first, pairs.second]), recipe, rng)
         first, second = embedded.tensor_split(2)
         distances = network.comparison(first, second)
         return _pair_loss(distances, torch.from_numpy(pairs.same).long(), settings)
-    batch = draw_class_batch(data, recipe.run.classes, recipe.run.each, rng)
+    batch = sample_class_batch(data, recipe.run.classes_per_batch, recipe.run.patches_per_class, rng)
     embedded = _embed(network, data, batch, recipe, rng)
     distances = network.comparison.matrix(embedded, embedded)
     classes = torch.from_numpy(data.classes[batch])
@@ -244,14 +245,18 @@ def batch_loss(network: SiameseNetwork, data: ClassSet, recipe: VerificationReci
 
 
 def _embed(
-    network: SiameseNetwork, data: ClassSet, indices: np.ndarray, recipe: VerificationRecipe, rng: np.random.Generator
+    network: SiameseNetwork,
+    data: PatchDataset,
+    indices: np.ndarray,
+    recipe: VerificationRecipe,
+    rng: np.random.Generator,
 ) -> Tensor:
     """Return all patches of a batch in one pass: batch norm sees them together."""
-    changed = change_patches(data.patches[indices], recipe.changes, rng)
+    changed = augment_patches(data.patches[indices], recipe.augmentation, rng)
     return network.embed_first(torch.from_numpy(changed).float())
 
 
-def _pair_loss(distances: Tensor, labels: Tensor, settings: PairLossSettings) -> Found:
+def _pair_loss(distances: Tensor, labels: Tensor, settings: PairLossSettings) -> BatchLoss:
     if settings.kind == "contrastive":
         losses = contrastive_loss(distances, labels, same=1, margin=settings.margin, half=True, reduction="none")
     else:
@@ -259,14 +264,14 @@ def _pair_loss(distances: Tensor, labels: Tensor, settings: PairLossSettings) ->
     return _mean(losses)
 
 
-def _mean(losses: Tensor) -> Found:
+def _mean(losses: Tensor) -> BatchLoss:
     """Zero, with a gradient, of no losses at all."""
     count = max(losses.numel(), 1)
-    return Found(losses.sum() / count, (losses.detach() > 0).float().sum() / count)
+    return BatchLoss(losses.sum() / count, (losses.detach() > 0).float().sum() / count)
 
 
 def _optimizer(branch: Branch, recipe: VerificationRecipe) -> torch.optim.Optimizer:
-    if recipe.model.frozen and isinstance(branch, TrunkBranch):
+    if recipe.model.freeze_backbone and isinstance(branch, BackboneBranch):
         branch.backbone.requires_grad_(False)
     return make_optimizer(branch, recipe.optimizer)
 
@@ -274,6 +279,6 @@ def _optimizer(branch: Branch, recipe: VerificationRecipe) -> torch.optim.Optimi
 def _training_mode(branch: Branch, recipe: VerificationRecipe) -> None:
     branch.train()
     # What a trunk's batch norm has learnt from many pictures is better than what small batches say.
-    trunk: nn.Module | None = branch.backbone if isinstance(branch, TrunkBranch) else None
+    trunk: nn.Module | None = branch.backbone if isinstance(branch, BackboneBranch) else None
     if trunk is not None and recipe.model.init != "random":
         trunk.eval()

@@ -21,25 +21,24 @@ from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME
 from siamtrack.training.records import table
-from siamtrack.verification.classes import (
-    ClassSet,
+from siamtrack.verification.dataset import (
+    PatchDataset,
     check_pairs_exist,
     choose_held_out,
     compose_classes,
-    draw_pairs,
-    read_classes,
+    read_dataset,
+    sample_pairs,
 )
 from siamtrack.verification.metrics import (
-    Figures,
+    VerificationMetrics,
     accuracy,
-    all_similarities,
     best_threshold,
+    evaluate,
     fit_calibration,
-    measure,
     pixel_similarities,
     reliability,
+    similarity_matrix,
 )
-from siamtrack.verification.model import BranchVerifier, Verifier, load_verifier, save_verifier
 from siamtrack.verification.recipe import VerificationRecipe
 from siamtrack.verification.training import (
     VerificationCheckpoint,
@@ -49,6 +48,7 @@ from siamtrack.verification.training import (
     train_verification,
     trained_branch,
 )
+from siamtrack.verification.verifier import BranchVerifier, Verifier, load_verifier, save_verifier
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class VerificationJob:
 
     recipe: VerificationRecipe
     source: str
-    """See `siamtrack.verification.classes.read_classes`."""
+    """See `siamtrack.verification.dataset.read_dataset`."""
     out: Path
     resume: bool = False
     """Go on from the checkpoint in `out`, if there is one."""
@@ -69,7 +69,7 @@ class VerificationJob:
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures of the validation classes when a checkpoint was written."""
+    """VerificationMetrics of the validation classes when a checkpoint was written."""
 
     step: int
     auc: float
@@ -85,7 +85,7 @@ class VerificationSummary:
     minutes: float
     """Minutes of training, over all sessions of the run."""
     card: VerificationCard
-    figures: Figures
+    metrics: VerificationMetrics
     """On the held-out classes."""
     weights: Path
     finished: bool
@@ -95,16 +95,16 @@ class VerificationSummary:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class ClassSplit:
     """Classes to train on, to watch and to measure with; none is in two of them, but for those to watch."""
 
-    training: ClassSet
-    held_out: ClassSet
-    watched: ClassSet
+    training: PatchDataset
+    held_out: PatchDataset
+    validation: PatchDataset
     """The validation classes; the held-out ones where there are none, which decide nothing then."""
 
 
-def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
+def split_classes(data: PatchDataset, recipe: VerificationRecipe, source: str) -> ClassSplit:
     """Return the classes as a recipe parts them.
 
     Raises:
@@ -112,22 +112,22 @@ def split(data: ClassSet, recipe: VerificationRecipe, source: str) -> Split:
     """
     settings = recipe.data
     rng = np.random.default_rng(recipe.run.seed)
-    held_out = settings.held_out or choose_held_out(data, settings.held_out_share, rng)
+    held_out = settings.held_out or choose_held_out(data, settings.held_out_ratio, rng)
     parts = {
-        "training": data.without((*held_out, *settings.validation)),
-        "held-out": data.only(held_out),
-        "validation": data.only(settings.validation or held_out),
+        "training": data.exclude((*held_out, *settings.validation)),
+        "held-out": data.select(held_out),
+        "validation": data.select(settings.validation or held_out),
     }
     for what, part in parts.items():
         check_pairs_exist(part, f"the {what} classes of {source}")
-    return Split(parts["training"], parts["held-out"], parts["validation"])
+    return ClassSplit(parts["training"], parts["held-out"], parts["validation"])
 
 
-def training_classes(data: ClassSet, recipe: VerificationRecipe) -> ClassSet:
+def training_classes(data: PatchDataset, recipe: VerificationRecipe) -> PatchDataset:
     """Return the classes that batches are drawn from: those to train on, or those that are composed of them."""
-    if recipe.data.composed == 0:
+    if recipe.data.composed_per_class == 0:
         return data
-    return compose_classes(data, recipe.data.composed, np.random.default_rng(recipe.run.seed))
+    return compose_classes(data, recipe.data.composed_per_class, np.random.default_rng(recipe.run.seed))
 
 
 def run_verification(job: VerificationJob, report: Report = no_report) -> VerificationSummary:
@@ -148,7 +148,7 @@ def run_verification(job: VerificationJob, report: Report = no_report) -> Verifi
         torch.set_num_threads(job.threads)
     start = _starting_point(job)
     recipe = job.recipe
-    parts = split(read_classes(job.source, recipe.data.size, recipe.data.channels), recipe, job.source)
+    parts = split_classes(read_dataset(job.source, recipe.data.size, recipe.data.channels), recipe, job.source)
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -163,9 +163,11 @@ def run_verification(job: VerificationJob, report: Report = no_report) -> Verifi
             logged(step)
 
         def inspect(checkpoint: VerificationCheckpoint) -> None:
-            found = measure(parts.watched, all_similarities(_raw_verifier(checkpoint), parts.watched), episodes=200)
-            log.info("step %d: AUC %.4f on %d classes", checkpoint.step, found.auc, len(parts.watched.names))
-            validated(Validation(checkpoint.step, found.auc, found.recall, found.episodes.accuracy))
+            found = evaluate(
+                parts.validation, similarity_matrix(_uncalibrated_verifier(checkpoint), parts.validation), episodes=200
+            )
+            log.info("step %d: AUC %.4f on %d classes", checkpoint.step, found.auc, len(parts.validation.names))
+            validated(Validation(checkpoint.step, found.auc, found.recall_at_one, found.few_shot.accuracy))
 
         with StopSignal() as stop:
             if start.step == 0:
@@ -180,34 +182,36 @@ def run_verification(job: VerificationJob, report: Report = no_report) -> Verifi
             )
         inspect(final)
     path = job.out / f"{recipe.model.name}.safetensors"
-    verifier, figures = finish(final, parts)
+    verifier, metrics = calibrate_and_evaluate(final, parts)
     save_verifier(path, verifier.branch, verifier.card)
     return VerificationSummary(
-        final.step, final.seconds / 60, verifier.card, figures, path, final.step >= recipe.run.steps, stop.received
+        final.step, final.seconds / 60, verifier.card, metrics, path, final.step >= recipe.run.steps, stop.received
     )
 
 
-def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVerifier, Figures]:
+def calibrate_and_evaluate(
+    checkpoint: VerificationCheckpoint, parts: ClassSplit
+) -> tuple[BranchVerifier, VerificationMetrics]:
     """Return the model of a run: calibrated on half of the pictures of each held-out class, and measured.
 
     What needs the threshold or the probability is measured on pairs of the other half.
     """
     recipe = checkpoint.recipe
-    raw = _raw_verifier(checkpoint)
-    fitting, judging = halves(parts.held_out, np.random.default_rng(recipe.run.seed))
-    values, same = pair_values(raw, fitting, recipe.run.pairs, recipe.run.seed)
-    sign = float(raw.similarities(np.ones(1))[0])
+    raw = _uncalibrated_verifier(checkpoint)
+    fitting, judging = split_patches(parts.held_out, np.random.default_rng(recipe.run.seed))
+    values, same = sample_pair_values(raw, fitting, recipe.run.evaluation_pairs, recipe.run.seed)
+    sign = float(raw.to_similarities(np.ones(1))[0])
     threshold = sign * best_threshold(sign * values, same)
     calibration = fit_calibration(values, same)
-    values, same = pair_values(raw, judging, recipe.run.pairs, recipe.run.seed + 1)
+    values, same = sample_pair_values(raw, judging, recipe.run.evaluation_pairs, recipe.run.seed + 1)
     trusted = reliability(calibration.probability(values), same)
-    figures = measure(parts.held_out, all_similarities(raw, parts.held_out))
-    pixels = measure(parts.held_out, pixel_similarities(parts.held_out))
+    metrics = evaluate(parts.held_out, similarity_matrix(raw, parts.held_out))
+    pixels = evaluate(parts.held_out, pixel_similarities(parts.held_out))
     held_out = {
         "classes": list(parts.held_out.names),
-        "auc": round(figures.auc, 4),
-        "recall at 1": round(figures.recall, 4),
-        f"{figures.episodes.ways}-way 1-shot": round(figures.episodes.accuracy, 4),
+        "auc": round(metrics.auc, 4),
+        "recall at 1": round(metrics.recall_at_one, 4),
+        f"{metrics.few_shot.ways}-way 1-shot": round(metrics.few_shot.accuracy, 4),
         "accuracy of the decision": round(accuracy(sign * values, same, sign * threshold), 4),
         "calibration error": round(trusted.error, 4),
         "auc of the pixels": round(pixels.auc, 4),
@@ -220,10 +224,10 @@ def finish(checkpoint: VerificationCheckpoint, parts: Split) -> tuple[BranchVeri
             "figures": {"held-out classes": held_out},
         }
     )
-    return BranchVerifier(raw.branch, card), figures
+    return BranchVerifier(raw.branch, card), metrics
 
 
-def halves(data: ClassSet, rng: np.random.Generator) -> tuple[ClassSet, ClassSet]:
+def split_patches(data: PatchDataset, rng: np.random.Generator) -> tuple[PatchDataset, PatchDataset]:
     """Return the patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in
     both.
     """
@@ -235,18 +239,18 @@ def halves(data: ClassSet, rng: np.random.Generator) -> tuple[ClassSet, ClassSet
         else:
             both[members] = True
     return tuple(  # type: ignore[return-value]  # of two
-        ClassSet(data.names, data.patches[part], data.classes[part]) for part in (first | both, ~first | both)
+        PatchDataset(data.names, data.patches[part], data.classes[part]) for part in (first | both, ~first | both)
     )
 
 
-def pair_values(verifier: Verifier, data: ClassSet, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def sample_pair_values(verifier: Verifier, data: PatchDataset, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Values of balanced pairs `(N,)`, and which of them are the same `(N,)`."""
-    pairs = draw_pairs(data, count, np.random.default_rng(seed))
+    pairs = sample_pairs(data, count, np.random.default_rng(seed))
     embedded = verifier.embed(data.patches)
     return verifier.compare(embedded, embedded)[pairs.first, pairs.second], pairs.same
 
 
-def _raw_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
+def _uncalibrated_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
     """Return the branch so far, with a card whose calibration says nothing yet."""
     recipe = checkpoint.recipe
     training = {
@@ -287,15 +291,15 @@ def _starting_point(job: VerificationJob) -> VerificationCheckpoint:
 
 
 @dataclass(frozen=True)
-class OneShot:
+class OneShotResult:
     """Result of `siamtrack oneshot`."""
 
     model: str
     classes: Sequence[str]
     patches: int
-    figures: Figures
-    pixels: Figures
-    """Figures of the same episodes, by the distance of the pixels."""
+    metrics: VerificationMetrics
+    pixel_metrics: VerificationMetrics
+    """VerificationMetrics of the same episodes, by the distance of the pixels."""
 
 
 def run_one_shot(
@@ -307,12 +311,12 @@ def run_one_shot(
     only: Sequence[str],
     seed: int,
     report: Report = no_report,
-) -> OneShot:
+) -> OneShotResult:
     """Measure a model on classes that it need not know.
 
     Args:
-        source: see `siamtrack.verification.classes.read_classes`.
-        model: see `siamtrack.verification.model.load_verifier`.
+        source: see `siamtrack.verification.dataset.read_dataset`.
+        model: see `siamtrack.verification.verifier.load_verifier`.
         ways: classes in an episode.
         shots: known patches of each.
         episodes: how many.
@@ -324,14 +328,14 @@ def run_one_shot(
         SiamTrackError: for a bad model or data, and impossible episodes.
     """
     verifier = load_verifier(model)
-    data = read_classes(source, verifier.size, verifier.channels)
-    data = data.only(only) if only else data
+    data = read_dataset(source, verifier.size, verifier.channels)
+    data = data.select(only) if only else data
     able = sum(len(members) > shots for members in data.members)
     if able < ways:
         raise UsageError(
             f"{source}: {able} classes have {shots + 1} pictures or more, too few for {ways} ways of {shots} shots and "
             "a query: lower --ways or --shots, or add pictures"
         )
-    figures = measure(data, all_similarities(verifier, data, report), ways, shots, episodes, seed)
-    pixels = measure(data, pixel_similarities(data), ways, shots, episodes, seed)
-    return OneShot(verifier.name, data.names, len(data.patches), figures, pixels)
+    metrics = evaluate(data, similarity_matrix(verifier, data, report), ways, shots, episodes, seed)
+    pixels = evaluate(data, pixel_similarities(data), ways, shots, episodes, seed)
+    return OneShotResult(verifier.name, data.names, len(data.patches), metrics, pixels)

@@ -9,7 +9,8 @@ import pytest
 from command_clips import Clip, Outcome, Run, render, write_video
 
 from siamtrack.cli import main
-from siamtrack.models.weights import ModelCard, from_efficientnet_lite0, save_network
+from siamtrack.models.cards import ModelCard
+from siamtrack.models.weights import from_efficientnet_lite0, save_network
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,9 @@ margin = 0.3
 
 [run]
 steps = 20
-classes = 6
-each = 4
-pairs = 200
+classes_per_batch = 6
+patches_per_class = 4
+evaluation_pairs = 200
 """
 
 

@@ -72,7 +72,7 @@ DAMAGES = [
     (write_nfs, "ball/240/ball.txt", spoil, "is not id xmin ymin xmax ymax frame lost"),
     (write_vot, "bag/groundtruth.txt", drop_line, "2 boxes for 3 pictures"),
     (write_vot, "bag/00000002.jpg", remove, "picture 2 is missing"),
-    (write_davis, "Annotations/480p/bear/00001.png", remove, "cannot be read as a mask"),
+    (write_davis, "Annotations/480p/bear/00001.png", remove, "cannot be read as a picture"),
     (write_vot, "bag/groundtruth.txt", stand_alone, "line 1: one number"),
     (write_custom, "b/flat/groundtruth.txt", drop_line, "1 boxes for 2 pictures"),
 ]

@@ -34,8 +34,7 @@ from rendered_layouts import (
 
 from siamtrack.datasets import check_dataset, open_dataset
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind
-from siamtrack.datasets.otb import ATTRIBUTES
-from siamtrack.datasets.otb_attributes import OTB_ATTRIBUTES
+from siamtrack.datasets.otb import ATTRIBUTES, OTB_ATTRIBUTES
 from siamtrack.errors import DataError, UsageError
 
 

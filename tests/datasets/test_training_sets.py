@@ -16,9 +16,14 @@ from got10k.datasets import GOT10k, ImageNetVID, LaSOT
 from got10k.datasets.trackingnet import TrackingNet
 from numpy.typing import NDArray
 
-from siamtrack.datasets import coco, got10k, lasot, trackingnet, training_tracks, vid
-from siamtrack.datasets.training_sets import FORMATS
+from siamtrack.datasets import training_tracks
+from siamtrack.datasets.coco import read_coco
+from siamtrack.datasets.got10k import read_got10k
+from siamtrack.datasets.lasot import read_lasot
+from siamtrack.datasets.registry import TRAINING_FORMATS
+from siamtrack.datasets.trackingnet import read_trackingnet
 from siamtrack.datasets.training_tracks import Track
+from siamtrack.datasets.vid import read_vid
 from siamtrack.errors import DataError
 from siamtrack.training.augmentation import PhotometricSettings
 from siamtrack.training.dataset import TrainingData, make_sources, read_training_data
@@ -231,7 +236,7 @@ def test_frames_of_a_sequence_may_change_size(tmp_path: Path) -> None:
 
 
 def test_got10k_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
-    contents = got10k.read_training_set(write_got10k(tmp_path))
+    contents = read_got10k(write_got10k(tmp_path))
     for subset, tracks in (("train", contents.tracks), ("val", contents.validation)):
         toolkit = GOT10k(str(tmp_path), subset=subset, return_meta=True)
         assert [track.name for track in tracks] == toolkit.seq_names
@@ -255,7 +260,7 @@ def test_lasot_is_one_based_and_its_test_split_is_not_trained_on(tmp_path: Path)
 
 
 def test_lasot_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
-    (track,) = (track for track in lasot.read_training_set(write_lasot(tmp_path)).tracks if track.name == "airplane-10")
+    (track,) = (track for track in read_lasot(write_lasot(tmp_path)).tracks if track.name == "airplane-10")
     # The constructor of 0.1.3 raises a TypeError whatever it is given; these are the attributes that it would set.
     toolkit = LaSOT.__new__(LaSOT)
     toolkit.return_meta = True
@@ -281,7 +286,7 @@ def test_trackingnet_is_zero_based_and_equal_names_are_kept_apart(tmp_path: Path
 
 
 def test_trackingnet_is_read_as_the_toolkit_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    track = trackingnet.read_training_set(write_trackingnet(tmp_path)).tracks[0]
+    track = read_trackingnet(write_trackingnet(tmp_path)).tracks[0]
     # The constructor asks for all twelve chunks and forgets `frames`; names are sorted only if they have no folder.
     toolkit = TrackingNet.__new__(TrackingNet)
     toolkit.seq_names, toolkit.seq_dirs = [track.name], [""]
@@ -305,7 +310,7 @@ def test_vid_counts_from_zero_and_has_a_track_for_every_object_that_stays(tmp_pa
 
 
 def test_vid_is_read_as_the_toolkit_reads_it(tmp_path: Path) -> None:
-    tracks = vid.read_training_set(write_vid(tmp_path / "data")).tracks
+    tracks = read_vid(write_vid(tmp_path / "data")).tracks
     toolkit = ImageNetVID(str(tmp_path / "data"), cache_dir=str(tmp_path / "cache"))
     assert [track.name for track in tracks] == toolkit.seq_names
     for track in tracks:
@@ -327,7 +332,7 @@ def test_youtube_bb_is_in_shares_of_the_picture_and_in_the_order_of_time(tmp_pat
     assert {track.group for track in data.tracks} == {"-ABc_1"}  # of one video: no negatives of each other
     # A frame a second: two seconds are sixty frames of a usual video.
     first = data.tracks[0]
-    assert [first.near(0, gap).tolist() for gap in (59, 60)] == [[0], [0, 2]]
+    assert [first.frames_within(0, gap).tolist() for gap in (59, 60)] == [[0], [0, 2]]
 
 
 def test_coco_gives_objects_of_photographs_without_crowds_and_small_ones(tmp_path: Path) -> None:
@@ -392,12 +397,12 @@ def test_the_box_is_on_the_pixels_that_the_data_set_means(tmp_path: Path, name: 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_layout_is_recognized_by_what_is_in_it_alone(tmp_path: Path, name: str) -> None:
     root = WRITERS[name](tmp_path)
-    assert [layout.name for layout in FORMATS if layout.fits(root)] == [name]
+    assert [each.name for each in TRAINING_FORMATS if each.matches(root)] == [name]
 
 
 def test_our_own_folders_are_no_layout(training_folder: Path) -> None:
     for folder in (training_folder, *training_folder.iterdir()):
-        assert not [layout.name for layout in FORMATS if layout.fits(folder)]
+        assert not [each.name for each in TRAINING_FORMATS if each.matches(folder)]
 
 
 def test_several_data_sets_and_our_own_stand_side_by_side(
@@ -577,4 +582,4 @@ def test_coco_objects_need_their_photograph_in_the_table(tmp_path: Path) -> None
     content["images"] = content["images"][:1]
     table.write_text(json.dumps(content))
     with pytest.raises(DataError, match="in image 25, which the table does not list"):
-        coco.read_training_set(tmp_path)
+        read_coco(tmp_path)

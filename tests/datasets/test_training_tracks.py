@@ -6,12 +6,15 @@ import json
 import pickle
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from siamtrack.datasets import training_tracks
 from siamtrack.datasets.annotations import read_boxes
 from siamtrack.datasets.training_tracks import FrameCache, decode_frames, read_tracks
 from siamtrack.errors import DataError
+from siamtrack.io.sources import open_source
 
 
 def test_boxes_are_read_from_every_separator_and_become_zero_based(tmp_path: Path) -> None:
@@ -101,6 +104,29 @@ def test_the_cache_is_made_once_and_anew_for_changed_data(training_folder: Path,
     FrameCache.build(folders, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == made
     FrameCache.build(folders[:1], tmp_path)
+    assert len(list(tmp_path.glob("*.bin"))) == 2
+
+
+def test_decode_frames_gives_the_same_pixels_as_tracking(tmp_path: Path) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    writer = cv2.VideoWriter(str(folder / "walk.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 30, (64, 48))
+    for index in range(6):
+        writer.write(np.full((48, 64, 3), (40 * index, 200, 255 - 30 * index), np.uint8))
+    writer.release()
+    with open_source(folder / "walk.mp4") as source:
+        tracked = [frame.image for frame in source]
+    assert len(tracked) == 6
+    np.testing.assert_array_equal(list(decode_frames(folder)), tracked)
+
+
+def test_frame_cache_of_another_decoder_is_not_used(
+    training_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = sorted((training_folder / "clips").iterdir())
+    FrameCache.build(folders, tmp_path)
+    monkeypatch.setattr(training_tracks, "DECODER", "another")
+    FrameCache.build(folders, tmp_path)
     assert len(list(tmp_path.glob("*.bin"))) == 2
 
 

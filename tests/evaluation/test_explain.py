@@ -23,19 +23,12 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError, UsageError
-from siamtrack.evaluation.explain import (
-    FAINT,
-    MARK,
-    Explanation,
-    Question,
-    describe,
-    draw,
-    make_figure,
-    write_explanation,
-)
+from siamtrack.evaluation.explain import Question, write_explanation
+from siamtrack.evaluation.explain_figure import FAINT, MARK, Explanation, describe, draw, make_figure
 from siamtrack.io.draw import COLORS
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.registry import build_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.factory import load
 from siamtrack.tracking.tracker import Tracker
@@ -311,7 +304,7 @@ def test_the_frame_is_the_one_asked_for(images: Path, tmp_path: Path, weights: C
     found = write_explanation(
         Question(str(images), FIRST, 4, str(model), precision="float32"),
         output,
-        lambda frames, fps: done.append(frames),
+        lambda progress: done.append(progress.done),
     )
     tracker = load(model, precision="float32")  # which one is the fastest may change from one load to the next
     assert (found.seen.result.box, found.seen.result.score) == expected_of(tracker, [1, 2, 3, 4])

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.registry import create_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.training.recipe import Recipe, parse_recipe
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siamtrack.evaluation.conventions import Average
-from siamtrack.evaluation.speed import measure_speed
+from siamtrack.evaluation.scoring import measure_speed
 
 
 def test_the_initialization_counts_in_the_mean_of_rates_alone() -> None:

@@ -12,8 +12,7 @@ from rendered_sets import Factory, evaluation_set
 from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.errors import DataError, OutputError, UsageError
 from siamtrack.evaluation.benchmark import BenchmarkJob, run_benchmark
-from siamtrack.evaluation.results import boxes_file
-from siamtrack.evaluation.submission import write_submission
+from siamtrack.evaluation.results import boxes_file, write_submission
 
 TEST_SET = evaluation_set(Kind.GOT10K, has_truth=False)
 

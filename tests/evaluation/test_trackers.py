@@ -12,11 +12,12 @@ from rendered_sets import HEIGHT, WIDTH, Orange, sequence, square_boxes
 
 from siamtrack.boxes import Box
 from siamtrack.errors import UsageError, WeightsError
-from siamtrack.evaluation.following import follow_once
+from siamtrack.evaluation.experiments import follow_once
 from siamtrack.evaluation.peers import Peer
 from siamtrack.evaluation.trackers import ClassFactory, ModelFactory, PeerFactory, parse_tracker, parse_trackers
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.registry import find_model, list_models
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 
 TOOLKIT = "rendered_sets:OrangeOfTheToolkit"
 

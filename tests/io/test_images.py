@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rendering import numbered
 
+from siamtrack.datasets.frames import read_picture
 from siamtrack.errors import UsageError
 from siamtrack.io.images import is_image_file, letterbox, natural_key, read_image, to_bgr8
 
@@ -150,3 +151,20 @@ class TestLetterbox:
     def test_the_same_size_is_untouched(self) -> None:
         image = numbered(1)
         assert letterbox(image, 96, 64) is image
+
+
+def test_read_image_accepts_a_truncated_jpeg_only_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "half.jpg"
+    image = cv2.GaussianBlur(RNG.integers(0, 256, (64, 64, 3), np.uint8), (0, 0), 3)
+    content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert read_image(path) is None
+    partial = read_image(path, allow_truncated=True)
+    assert partial is not None
+    assert np.abs(partial[:16].astype(int) - image[:16]).mean() < 3
+
+
+def test_read_picture_of_a_data_set_rounds_16_bits_as_tracking_does(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), np.array([[[0, 200, 65535]]], np.uint16))
+    assert read_picture(path).tolist() == [[[0, 1, 255]]]

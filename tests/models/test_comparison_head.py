@@ -11,8 +11,13 @@ import torch.nn.functional as F
 
 from siamtrack.config import DISTANCES, ComparisonName
 from siamtrack.models.backbones import Lite0
-from siamtrack.models.comparison_head import MATCH, ComparisonHead, make_comparison_head
-from siamtrack.models.comparisons import create_comparison, list_comparisons
+from siamtrack.models.comparisons import (
+    MATCH,
+    ComparisonHead,
+    create_comparison,
+    list_comparisons,
+    make_comparison_head,
+)
 from siamtrack.models.heads import CorrelationHead, cross_correlation
 from siamtrack.models.registry import Design, build_network, create_network
 

@@ -9,8 +9,9 @@ import torch
 
 from siamtrack.errors import UsageError
 from siamtrack.models import registry
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.registry import DEFAULT_MODEL, create_network, find_model, list_architectures, list_models
-from siamtrack.models.weights import ModelCard, load_network, save_network
+from siamtrack.models.weights import load_network, save_network
 
 
 @pytest.fixture

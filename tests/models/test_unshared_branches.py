@@ -11,9 +11,10 @@ import torch
 from siamtrack.config import OnlineFilterSettings, TemplateUpdateSettings, TrackingSettings
 from siamtrack.errors import UsageError, WeightsError
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, build_network, create_network, find_model
-from siamtrack.models.weights import ModelCard, load_network, read_card, save_network
+from siamtrack.models.weights import load_network, read_card, save_network
 from siamtrack.runtime.autotune import probe
 from siamtrack.runtime.fused import prepare_for_inference
 from siamtrack.runtime.pytorch import AT_ONCE, TorchBackend

@@ -14,16 +14,10 @@ from torch import Tensor, nn
 
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import UsageError, WeightsError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.weights import (
-    ModelCard,
-    from_efficientnet_lite0,
-    from_siamfc_pytorch,
-    load_network,
-    read_card,
-    save_network,
-)
+from siamtrack.models.weights import from_efficientnet_lite0, from_siamfc_pytorch, load_network, read_card, save_network
 from siamtrack.runtime.fused import prepare_for_inference
 
 ARCHITECTURES = {"AlexNetV1": "alexnet_v1", "AlexNetV2": "alexnet_v2", "AlexNetV3": "alexnet_v3", "Lite0": "lite0"}

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from siamtrack.errors import UsageError, WeightsError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.weights import ModelCard
 from siamtrack.runtime import exported
 from siamtrack.runtime.autotune import probe
 from siamtrack.runtime.base import Backend, Geometry

@@ -1,7 +1,11 @@
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import reference_loop
 import torch
@@ -13,10 +17,11 @@ from torch import nn
 from siamtrack.boxes import Box, iou
 from siamtrack.config import TrackingSettings
 from siamtrack.errors import BoxError, UsageError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.heads import CorrelationHead
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import create_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.runtime.base import Embedding
 from siamtrack.runtime.devices import find_device
 from siamtrack.tracking.confidence import Status
@@ -323,7 +328,7 @@ def test_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
             find_device(name)
 
 
-def test_load_takes_settings_from_the_card_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_takes_the_settings_of_the_card_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = ModelCard(
         name="small", architecture="alexnet_v1", tracking=TrackingSettings(scales=5, scale_search="exemplar")
     )
@@ -335,7 +340,7 @@ def test_load_takes_settings_from_the_card_unless_told(tmp_path: Path, monkeypat
     assert (tracker.settings, tracker.card, threads) == (card.tracking, card, [])
     assert tracker.start(texture(80, 80, 0), Box(20, 20, 30, 30)).template.exemplars.shape == (5, 256, 6, 6)
     assert load(path, device="cpu", settings=TrackingSettings(), threads=3).settings == TrackingSettings()
-    assert threads == [3]
+    assert (set(threads[::2]), set(threads[1::2])) == ({3}, {1})  # inside the calls only
     changed = load(path, device="cpu", settings={"scales": 3}).settings
     assert changed == TrackingSettings(scales=3, scale_search="exemplar")
     with pytest.raises(UsageError, match="0 threads"):
@@ -373,3 +378,55 @@ def test_pixel_network_takes_the_path_of_the_published_loop(network: TrackingNet
     results = follow(Tracker(network), sequence)
     np.testing.assert_allclose([r.box for r in results], reference[1:], atol=1e-6)
     assert overlaps(results, sequence.boxes[0]).mean() > 0.8
+
+
+def test_tracker_finds_the_same_boxes_in_every_color_order(network: TrackingNetwork) -> None:
+    sequence = render([growing_track(5)])
+    rgb = Sequence([np.ascontiguousarray(frame[..., ::-1]) for frame in sequence.frames], sequence.boxes)
+    expected = [result.box for result in follow(Tracker(network), sequence)]
+    assert [result.box for result in follow(Tracker(network, color="rgb"), rgb)] == expected
+    for color in ("bgr", "rgb"):
+        tracker = Tracker(network, color=color)
+        tracker.init(PIL.Image.fromarray(rgb.frames[0]), sequence.boxes[0][0])
+        assert [tracker.update(PIL.Image.fromarray(frame)).box for frame in rgb.frames[1:]] == expected
+
+
+def test_tracker_refuses_an_unknown_color_order(network: TrackingNetwork) -> None:
+    with pytest.raises(UsageError, match=r"unknown color order 'hsv' \(known: bgr, rgb\)"):
+        Tracker(network, color="hsv")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("status", "found"), [("tracked", True), ("uncertain", True), ("lost", False)])
+def test_result_is_found_unless_it_is_lost(network: TrackingNetwork, status: str, found: bool) -> None:
+    sequence = render([growing_track(2)])
+    (result,) = follow(Tracker(network), sequence)
+    assert replace(result, status=Status(status)).found is found
+
+
+USER_CODE = """
+import cv2
+import siamtrack
+
+capture = cv2.VideoCapture("clip.mp4")
+tracker, targets = siamtrack.load(), siamtrack.MultiTracker(siamtrack.load())
+_, frame = capture.read()
+tracker.init(frame, (120, 80, 64, 48))
+state = tracker.start(frame, (120, 80, 64, 48))
+targets.add(frame, (120, 80, 64, 48))
+with siamtrack.VideoWriter("out.mp4") as video:
+    while True:
+        _, frame = capture.read()
+        result = tracker.update(frame)
+        print(result.found, tracker.step(frame, [state]), targets.update(frame))
+        video.write(siamtrack.draw(frame, result))
+        video.write(frame)
+"""
+
+
+def test_tracker_takes_the_array_types_of_opencv(tmp_path: Path) -> None:
+    script = tmp_path / "user.py"
+    script.write_text(USER_CODE)
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(script)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

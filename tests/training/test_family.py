@@ -10,13 +10,15 @@ import torch
 
 from siamtrack.config import ComparisonName
 from siamtrack.errors import RecipeError
+from siamtrack.losses.contrastive import contrastive_map_loss
 from siamtrack.losses.labels import disc_labels, grid_offsets
-from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
+from siamtrack.losses.triplet import triplet_map_loss
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, create_network
-from siamtrack.models.weights import ModelCard, save_network
+from siamtrack.models.weights import save_network
 from siamtrack.training.dataset import Batch
-from siamtrack.training.loop import initial_network
+from siamtrack.training.model import initial_network
 from siamtrack.training.objective import objective
 from siamtrack.training.recipe import LossSettings, Recipe, list_recipes, parse_recipe, read_recipe
 

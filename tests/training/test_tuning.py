@@ -9,8 +9,9 @@ import torch
 
 from siamtrack.config import OnlineFilterSettings, TrackingSettings
 from siamtrack.errors import DataError, OutputError, UsageError
+from siamtrack.models.cards import ModelCard
 from siamtrack.models.registry import create_network
-from siamtrack.models.weights import ModelCard, load_network, save_network
+from siamtrack.models.weights import load_network, save_network
 from siamtrack.system.progress import Progress
 from siamtrack.training.tuning import (
     BOX_SPANS,

@@ -11,7 +11,7 @@ import pytest
 from siamtrack.boxes import Image, iou
 from siamtrack.errors import SourceError, UsageError
 from siamtrack.verification.matching import compare_pictures, draw_matches, find_matches, match_patch
-from siamtrack.verification.model import Verifier, load_verifier
+from siamtrack.verification.verifier import Verifier, load_verifier
 
 
 @pytest.fixture(scope="module")

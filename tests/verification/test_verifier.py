@@ -14,9 +14,9 @@ from siamtrack.errors import UsageError, WeightsError
 from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard, read_verification_card
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network, read_any_card, read_card
-from siamtrack.verification.branches import PatchBranch
 from siamtrack.verification.handwriting import HandwritingBranch
-from siamtrack.verification.model import (
+from siamtrack.verification.networks import PatchBranch
+from siamtrack.verification.verifier import (
     BranchVerifier,
     build_branch,
     load_verifier,
@@ -58,7 +58,7 @@ def test_a_verifier_survives_the_round_trip(branch: PatchBranch, saved: Path) ->
 
 
 def test_strokes_survive_the_round_trip(tmp_path: Path) -> None:
-    card = CARD.model_copy(update={"branch": BranchSettings(kind="strokes", dimension=8)})
+    card = CARD.model_copy(update={"branch": BranchSettings(kind="handwriting", dimension=8)})
     branch = HandwritingBranch(1, 12, 8).eval()
     save_verifier(tmp_path / "strokes.safetensors", branch, card)
     loaded = load_verifier(tmp_path / "strokes.safetensors")
@@ -70,8 +70,8 @@ def test_values_are_those_of_the_comparison(branch: PatchBranch) -> None:
     embedded = verifier.embed(PATCHES)
     values = verifier.compare(embedded, embedded[:2])
     assert values == pytest.approx(torch.cdist(embedded, embedded[:2]).double().numpy(), abs=1e-3)
-    assert verifier.says_same(np.array([0.4, 0.6])).tolist() == [True, False]
-    assert verifier.similarities(np.array([0.4]))[0] == -0.4
+    assert verifier.is_same(np.array([0.4, 0.6])).tolist() == [True, False]
+    assert verifier.to_similarities(np.array([0.4]))[0] == -0.4
 
 
 def test_the_calibration_is_a_logistic_curve() -> None:
@@ -112,7 +112,7 @@ def test_a_card_that_lacks_something_is_named(saved: Path) -> None:
 
 def test_a_trunk_sees_colors() -> None:
     with pytest.raises(UsageError, match="a trunk sees RGB: 1 channels"):
-        build_branch(BranchSettings(kind="trunk"), 32, 1)
+        build_branch(BranchSettings(kind="backbone"), 32, 1)
 
 
 def test_a_tracking_model_without_calibration_is_refused(tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_scanning_with_a_tracking_model_finds_the_patch() -> None:
     row, column = np.unravel_index(scan.values.argmax(), scan.values.shape)
     center = scan.first[0] + scan.stride * column, scan.first[1] + scan.stride * row
     assert center == pytest.approx((128 + verifier.size / 2, 64 + verifier.size / 2), abs=scan.stride / 2)
-    assert verifier.says_same(scan.values[row, column])
+    assert verifier.is_same(scan.values[row, column])

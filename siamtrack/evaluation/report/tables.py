@@ -1,25 +1,29 @@
-"""The figures as tables: which there are, and CSV files of them in full precision."""
+"""Figures as tables: columns, CSV files in full precision, and the GOT-10k toolkit's `performance.json`."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
+from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.evaluation.report.contents import Report
-from siamtrack.evaluation.report.palette import styles
+from siamtrack.evaluation.report.palette import make_styles
 from siamtrack.evaluation.report.plots import curve_plots
-from siamtrack.evaluation.scores import Figures, Speed
+from siamtrack.evaluation.scores import SequenceScore, Speed, TrackerScore, TrackingFigures
 
 
 class Scored(Protocol):
     """A tracker on a data set, or on one sequence."""
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> TrackingFigures:
         """Accuracy."""
         ...
 
@@ -122,7 +126,7 @@ def curves_csv(report: Report) -> str:
     """Return a line a point of the success, precision and normalized precision curves."""
     rows = [
         [plot.key, line.name, threshold, value]
-        for plot in curve_plots(report.scores, styles(report.trackers))
+        for plot in curve_plots(report.scores, make_styles(report.trackers))
         for line in plot.lines
         for threshold, value in zip(line.x.tolist(), line.y.tolist(), strict=True)
     ]
@@ -130,7 +134,7 @@ def curves_csv(report: Report) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Numbers in full precision, whole ones without a point; nothing where there is no figure."""
+    """Return CSV text: numbers in full precision, whole ones without a point; empty where there is no figure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -142,3 +146,54 @@ def _cell(value: object) -> object:
     if isinstance(value, float):
         return "" if math.isnan(value) else int(value) if value.is_integer() else value
     return value
+
+
+def performance_json(report: Report) -> str:
+    """Return the figures of all trackers, overall and by sequence, with the keys of the GOT-10k toolkit 0.1.3.
+
+    GOT-10k has the keys of `ExperimentGOT10k.report`; all others have those of `ExperimentOTB.report`. An unknown speed
+    is -1, as in the toolkit; any other unknown figure is null.
+    """
+    describe = _as_got10k if report.kind is Kind.GOT10K else _as_otb
+    return json.dumps({score.tracker: describe(score) for score in report.scores}, indent=4, allow_nan=False) + "\n"
+
+
+def _as_got10k(score: TrackerScore) -> dict[str, Any]:
+    def figures(scored: Scored) -> dict[str, Any]:
+        return {
+            "ao": _known(scored.figures.ao),
+            "sr": _known(scored.figures.sr50),
+            "speed_fps": _mean_inverse_fps(scored),
+        }
+
+    return {
+        "overall": figures(score) | {"succ_curve": _curve(score.success)},
+        # The first frame is given, the toolkit does not count it.
+        "seq_wise": {each.name: figures(each) | {"length": each.length - 1} for each in score.sequences},
+    }
+
+
+def _as_otb(score: TrackerScore) -> dict[str, Any]:
+    def figures(scored: TrackerScore | SequenceScore) -> dict[str, Any]:
+        return {
+            "success_curve": _curve(scored.success),
+            "precision_curve": _curve(scored.precision),
+            "success_score": _known(scored.figures.auc),
+            "precision_score": _known(scored.figures.precision),
+            "success_rate": _known(scored.figures.sr50),
+            "speed_fps": _mean_inverse_fps(scored),
+        }
+
+    return {"overall": figures(score), "seq_wise": {each.name: figures(each) for each in score.sequences}}
+
+
+def _mean_inverse_fps(scored: Scored) -> float:
+    return -1 if scored.speed is None else scored.speed.mean_inverse_fps
+
+
+def _curve(values: NDArray[Any]) -> list[float | None]:
+    return [_known(value) for value in values.tolist()]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,22 +15,107 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.datasets import open_dataset
-from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, parse_kind
+from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, parse_kind
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.benchmark import select_sequences
 from siamtrack.evaluation.conventions import convention as find_convention
-from siamtrack.evaluation.records import read_run
+from siamtrack.evaluation.records import RECORD_NAME, read_run
 from siamtrack.evaluation.report.collect import collect_report
 from siamtrack.evaluation.report.contents import Origin, Report, rank
-from siamtrack.evaluation.report.explanations import explain_failures
-from siamtrack.evaluation.report.inputs import Place, find_results, recorded_place
+from siamtrack.evaluation.report.failures import explain_failures
 from siamtrack.evaluation.report.output import write_report
-from siamtrack.evaluation.results import read_result
+from siamtrack.evaluation.results import find_trackers, read_result, tracker_folder
 from siamtrack.evaluation.scoring import score_tracker
 from siamtrack.evaluation.statistics import compare
 from siamtrack.system.machine import source_commit
 from siamtrack.system.progress import Progress, no_report
 from siamtrack.system.progress import Report as ReportProgress
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetLocation:
+    """A data set on disk, as `open_dataset` takes it."""
+
+    root: Path
+    kind: Kind | None
+    subset: str | None
+
+
+def recorded_dataset(folders: Sequence[Path]) -> DatasetLocation:
+    """Return the data set that the records of runs in some folders of results name.
+
+    Args:
+        folders: folders of all results, of those on a data set, or of a tracker.
+
+    Raises:
+        UsageError: when there is no record, they name several data sets, or the named one is not there.
+        DataError: when a record is damaged.
+    """
+    depths = (RECORD_NAME, f"*/{RECORD_NAME}", f"*/*/{RECORD_NAME}")
+    paths = sorted(path for folder in folders for depth in depths for path in folder.glob(depth))
+    records = [record for path in paths if (record := read_run(path.parent)) is not None]
+    places = {DatasetLocation(Path(record.root), record.kind, record.subset) for record in records}
+    if not places:
+        where = ", ".join(map(str, folders))
+        raise UsageError(f"no record of a run in {where} says which data set it is of: give --data")
+    if len(places) > 1:
+        names = ", ".join(sorted(str(place.root / (place.subset or "")) for place in places))
+        raise UsageError(f"the results are of several data sets ({names}): give --data, and --kind or --subset, of one")
+    place = places.pop()
+    if not place.root.is_dir():
+        raise UsageError(f"the data set of the results was in {place.root}, which is not there: give --data")
+    return place
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerResults:
+    """The results of a tracker on a data set."""
+
+    root: Path
+    """Folder that holds a folder for each data set."""
+    tracker: str
+
+    def folder(self, dataset: EvaluationSet) -> Path:
+        """Return the folder of the results."""
+        return tracker_folder(self.root, dataset, self.tracker)
+
+
+def find_results(folders: Sequence[Path], dataset: EvaluationSet) -> list[TrackerResults]:
+    """Return the trackers that have results on a data set.
+
+    Args:
+        folders: folders of all results, of those on a data set, or of a tracker.
+        dataset: decides the layout.
+
+    Raises:
+        UsageError: when there are none in a folder, or two are of one name.
+    """
+    found: list[TrackerResults] = []
+    for folder in folders:
+        here = _results_in(folder.absolute(), dataset)
+        if not here:
+            raise UsageError(
+                f"{folder} holds no results on {dataset.name}: give the folder that 'siamtrack benchmark --results' had"
+            )
+        found += here
+    times = Counter(each.tracker for each in set(found))
+    twice = next((name for name, count in times.items() if count > 1), None)
+    if twice is not None:
+        places = " and ".join(str(each.folder(dataset)) for each in found if each.tracker == twice)
+        raise UsageError(f"two trackers are called '{twice}', in {places}: rename the folder of one")
+    return list(dict.fromkeys(found))
+
+
+def _results_in(folder: Path, dataset: EvaluationSet) -> list[TrackerResults]:
+    all_here = [TrackerResults(folder, name) for name in find_trackers(folder, dataset)]
+    if all_here:
+        return all_here
+    if folder.name == dataset.name:
+        return [TrackerResults(folder.parent, name) for name in find_trackers(folder.parent, dataset)]
+    if folder.parent.name == dataset.name and folder.name in find_trackers(folder.parent.parent, dataset):
+        return [TrackerResults(folder.parent.parent, folder.name)]
+    return []
+
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +132,7 @@ class ReportJob:
     frames: int = 6
     """Pictures of each sequence."""
     explain: bool = False
-    """Add how our own models decided in the worst moments: they are tracked once more."""
+    """Add how our own models decided in the worst periods: they are tracked once more."""
     command: str = ""
     """The command line that makes the report again."""
 
@@ -117,7 +203,7 @@ def report(
         only: names of the sequences to take; none: all.
         convention: `got10k` or `pysot`: how the figures are computed.
         frames: pictures of each sequence; 0 for none.
-        explain: show how our own models decided in their worst moments. They are tracked once more.
+        explain: show how our own models decided in their worst periods. They are tracked once more.
         output: folder for the page; None writes nothing.
         command: command line that makes the report again.
         progress: called for every scored tracker, every sequence with pictures and every explained failure.
@@ -131,7 +217,11 @@ def report(
         raise UsageError("--kind and --subset say how to read --data: give that as well")
     several = [results] if isinstance(results, str | Path) else results
     folders = [Path(folder).expanduser() for folder in several]
-    place = recorded_place(folders) if data is None else Place(Path(data).expanduser(), parse_kind(kind), subset)
+    place = (
+        recorded_dataset(folders)
+        if data is None
+        else DatasetLocation(Path(data).expanduser(), parse_kind(kind), subset)
+    )
     dataset = open_dataset(place.root, place.kind, place.subset)
     if only:
         dataset = select_sequences(dataset, only)

@@ -1,4 +1,4 @@
-"""How our own models decided in the worst moments: the right frame of the right sequence, and only what can be had."""
+"""How our own models decided in the worst periods: the right frame of the right sequence, and only what can be had."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
-from siamtrack.evaluation.explain import Explanation
-from siamtrack.evaluation.report import explanations
-from siamtrack.evaluation.report.contents import Failure, Moment
-from siamtrack.evaluation.report.explanations import explain_failures
+from siamtrack.evaluation.explain_figure import Explanation
+from siamtrack.evaluation.report import failures
+from siamtrack.evaluation.report.contents import Failure, FailurePeriod
+from siamtrack.evaluation.report.failures import explain_failures
 from siamtrack.evaluation.trackers import ModelFactory
 from siamtrack.io.synthetic import SyntheticClip
 
@@ -49,7 +49,7 @@ def dataset() -> EvaluationSet:
 
 
 def failure(tracker: str, first: int = 5) -> Failure:
-    return Failure(Moment(tracker, "moving", first, 7, 3, 0.9))
+    return Failure(FailurePeriod(tracker, "moving", first, 7, 3, 0.9))
 
 
 def record_of(model: str) -> dict[str, object]:
@@ -77,13 +77,13 @@ def test_what_is_explained_is_what_the_tracker_did(
     """The observation of that frame, in which the usual search crop is due, has the box that a run gives."""
     del own_threads
     seen: list[Box] = []
-    draw = explanations.draw
+    draw = failures.draw
 
     def spy(explanation: Explanation) -> NDArray[np.uint8]:
         seen.append(explanation.seen.result.box)
         return draw(explanation)
 
-    monkeypatch.setattr(explanations, "draw", spy)
+    monkeypatch.setattr(failures, "draw", spy)
     records = {"ours": run_record("ours", device="cpu", **record_of("siamtrack-lite"))}
     explain_failures([failure("ours", 5)], dataset, records)
     tracker = ModelFactory("ours", "siamtrack-lite", "cpu", "float32").load()

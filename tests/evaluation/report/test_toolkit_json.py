@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.report.contents import Report
-from siamtrack.evaluation.report.performance import performance_json
+from siamtrack.evaluation.report.tables import performance_json
 from siamtrack.evaluation.results import read_result, write_result
 from siamtrack.evaluation.scoring import score_tracker
 

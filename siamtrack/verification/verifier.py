@@ -27,24 +27,23 @@ from siamtrack.models.cards import (
 from siamtrack.models.comparisons import Comparison, create_comparison
 from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import build_network, find_model
-from siamtrack.models.tensors import put_tensors, read_tensors, write_tensors
-from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network
+from siamtrack.models.weights import CHECKPOINT_SUFFIXES, load_network, load_tensors, read_tensors, write_tensors
 from siamtrack.system.progress import Progress, Report, no_report
-from siamtrack.verification.branches import PatchBranch, TrunkBranch
 from siamtrack.verification.handwriting import HandwritingBranch
+from siamtrack.verification.networks import BackboneBranch, PatchBranch
 
-Branch = PatchBranch | HandwritingBranch | TrunkBranch
+Branch = PatchBranch | HandwritingBranch | BackboneBranch
 """Networks that can be trained to tell same from different."""
 DEFAULT_VERIFIER = "siamtrack-lite"
 """The model that compares when none is named."""
 
-_CHUNK = 256
+_BATCH_SIZE = 256
 """Patches embedded at once."""
-_WINDOWS_A_SIDE = 8
+_STEPS_PER_WINDOW = 8
 """Steps in which a window of a patch model moves by its own side."""
 
 
-SHIPPED: dict[str, tuple[Calibration, float]] = {
+SHIPPED_CALIBRATIONS: dict[str, tuple[Calibration, float]] = {
     "siamtrack-box": (Calibration(intercept=-9.410, slope=30.585), 0.3119),
     "siamfc-alexnet": (Calibration(intercept=-5.576, slope=20.529), 0.2499),
     "siamtrack-lite": (Calibration(intercept=-11.148, slope=45.032), 0.2314),
@@ -107,15 +106,15 @@ class Verifier(ABC):
     @torch.no_grad()
     def compare(self, one: Tensor, other: Tensor) -> NDArray[np.float64]:
         """Values `(N, M)` of all pairs of embeddings `(N, D)` and `(M, D)`."""
-        parts = torch.split(one, _CHUNK)
+        parts = torch.split(one, _BATCH_SIZE)
         values = [self.comparison.matrix(part, other) for part in parts]
         return np.asarray(torch.cat(values).double().numpy())
 
-    def says_same(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def is_same(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return the decision for values of any shape."""
         return values >= self.threshold if self.comparison.similar_is == "high" else values <= self.threshold
 
-    def similarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_similarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values as something that is higher for the more similar."""
         return values if self.comparison.similar_is == "high" else -values
 
@@ -154,7 +153,7 @@ class BranchVerifier(Verifier):
 
     def scan(self, patch: NDArray[np.uint8], image: NDArray[np.uint8]) -> Scan:
         """Return every window is embedded by itself."""
-        stride = max(self.size // _WINDOWS_A_SIDE, 1)
+        stride = max(self.size // _STEPS_PER_WINDOW, 1)
         windows = np.lib.stride_tricks.sliding_window_view(image, (self.size, self.size), axis=(1, 2))
         windows = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
         own = self.embed(patch[None])
@@ -203,11 +202,11 @@ def build_branch(settings: BranchSettings, size: int, channels: int) -> Branch:
     """
     if settings.kind == "patch":
         return PatchBranch(channels, size, settings.dimension, settings.normalize)
-    if settings.kind == "strokes":
+    if settings.kind == "handwriting":
         return HandwritingBranch(channels, size, settings.dimension, settings.normalize)
     if channels != 3:
         raise UsageError(f"a trunk sees RGB: {channels} channels do not fit, set 3 or take kind = 'patch'")
-    return TrunkBranch(build_network(settings.architecture).backbone, settings.dimension, settings.normalize)
+    return BackboneBranch(build_network(settings.architecture).backbone, settings.dimension, settings.normalize)
 
 
 def save_verifier(path: str | Path, branch: nn.Module, card: VerificationCard) -> None:
@@ -236,16 +235,16 @@ def load_verifier(model: str | Path = DEFAULT_VERIFIER) -> Verifier:
         card = read_verification_card(path)
         with torch.device("meta"):
             branch = build_branch(card.branch, card.size, card.channels)
-        put_tensors(path, branch, read_tensors(path), f"its branch '{card.branch.kind}'")
+        load_tensors(path, branch, read_tensors(path), f"its branch '{card.branch.kind}'")
         return BranchVerifier(branch, card)
     network, tracking = load_network(path)
-    if tracking.name not in SHIPPED:
+    if tracking.name not in SHIPPED_CALIBRATIONS:
         raise UsageError(
-            f"{path} is a tracking model whose cosines are not calibrated: take {', '.join(SHIPPED)}, or a model of "
-            "'siamtrack train verify-...'"
+            f"{path} is a tracking model whose cosines are not calibrated: take "
+            f"{', '.join(SHIPPED_CALIBRATIONS)}, or a model of 'siamtrack train verify-...'"
         )
-    return ExemplarVerifier(network, tracking.name, *SHIPPED[tracking.name])
+    return ExemplarVerifier(network, tracking.name, *SHIPPED_CALIBRATIONS[tracking.name])
 
 
 def _chunks(patches: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    return [np.ascontiguousarray(patches[start : start + _CHUNK]) for start in range(0, len(patches), _CHUNK)]
+    return [np.ascontiguousarray(patches[start : start + _BATCH_SIZE]) for start in range(0, len(patches), _BATCH_SIZE)]

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from siamtrack.errors import DataError
-from siamtrack.verification.classes import (
-    ClassSet,
+from siamtrack.verification.dataset import (
+    PatchDataset,
     choose_held_out,
     compose_classes,
-    draw_class_batch,
-    draw_pairs,
     read_class_folders,
-    read_classes,
+    read_dataset,
     read_digits,
     read_still_classes,
+    sample_class_batch,
+    sample_pairs,
+    to_patch,
 )
 
 
@@ -40,11 +41,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def small_set(*sizes: int) -> ClassSet:
+def small_set(*sizes: int) -> PatchDataset:
     """Classes of these sizes; each patch is one pixel whose value is its index."""
     classes = np.repeat(np.arange(len(sizes)), sizes)
     patches = np.arange(len(classes), dtype=np.uint8).reshape(-1, 1, 1, 1)
-    return ClassSet(tuple("abcdefgh"[: len(sizes)]), patches, classes)
+    return PatchDataset(tuple("abcdefgh"[: len(sizes)]), patches, classes)
 
 
 def test_the_name_of_a_folder_is_the_class_and_pictures_become_rgb_patches(folder: Path) -> None:
@@ -77,9 +78,9 @@ def test_a_damaged_picture_is_named(folder: Path) -> None:
 
 def test_a_folder_that_is_missing_or_has_no_folders_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere is no folder: give a folder with one folder of pictures for each"):
-        read_classes(str(tmp_path / "nowhere"), 4, 3)
+        read_dataset(str(tmp_path / "nowhere"), 4, 3)
     with pytest.raises(DataError, match="holds no folders: put the pictures of each class"):
-        read_classes(str(tmp_path), 4, 3)
+        read_dataset(str(tmp_path), 4, 3)
 
 
 def test_two_classes_with_two_pictures_are_needed(folder: Path) -> None:
@@ -90,15 +91,15 @@ def test_two_classes_with_two_pictures_are_needed(folder: Path) -> None:
 
 def test_a_class_with_one_picture_is_only_ever_the_different_one() -> None:
     data = small_set(3, 1, 2)
-    pairs = draw_pairs(data, 400, np.random.default_rng(0))
+    pairs = sample_pairs(data, 400, np.random.default_rng(0))
     assert 3 not in np.concatenate([pairs.first[pairs.same], pairs.second[pairs.same]])
     assert 3 in np.concatenate([pairs.first[~pairs.same], pairs.second[~pairs.same]])
-    assert 3 not in draw_class_batch(data, 3, 2, np.random.default_rng(0))
+    assert 3 not in sample_class_batch(data, 3, 2, np.random.default_rng(0))
 
 
 def test_pairs_are_balanced_shuffled_and_true() -> None:
     data = small_set(50, 2, 5)
-    pairs = draw_pairs(data, 600, np.random.default_rng(1))
+    pairs = sample_pairs(data, 600, np.random.default_rng(1))
     assert pairs.same.sum() == 300
     assert 100 < pairs.same[:300].sum() < 200
     assert np.array_equal(data.classes[pairs.first] == data.classes[pairs.second], pairs.same)
@@ -110,7 +111,7 @@ def test_pairs_are_balanced_shuffled_and_true() -> None:
 
 def test_pairs_follow_from_the_generator() -> None:
     data = small_set(4, 4, 4)
-    one, two, other = (draw_pairs(data, 20, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    one, two, other = (sample_pairs(data, 20, np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert np.array_equal(one.first, two.first)
     assert np.array_equal(one.second, two.second)
     assert not np.array_equal(one.first, other.first)
@@ -118,26 +119,26 @@ def test_pairs_follow_from_the_generator() -> None:
 
 def test_a_batch_has_equally_many_of_each_class() -> None:
     data = small_set(9, 6, 7, 5)
-    batch = draw_class_batch(data, 3, 4, np.random.default_rng(0))
+    batch = sample_class_batch(data, 3, 4, np.random.default_rng(0))
     assert sorted(np.bincount(data.classes[batch], minlength=4).tolist()) == [0, 4, 4, 4]
     assert len(set(batch.tolist())) == 12
 
 
 def test_a_batch_is_smaller_where_there_is_less() -> None:
     data = small_set(2, 3, 1)
-    assert sorted(draw_class_batch(data, 5, 10, np.random.default_rng(0)).tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(sample_class_batch(data, 5, 10, np.random.default_rng(0)).tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_classes_are_split_by_name() -> None:
     data = small_set(3, 2, 2, 4)
-    kept, held = data.without(("b", "d")), data.only(("d", "b"))
+    kept, held = data.exclude(("b", "d")), data.select(("d", "b"))
     assert kept.names == ("a", "c")
     assert kept.patches.ravel().tolist() == [0, 1, 2, 5, 6]
     assert kept.classes.tolist() == [0, 0, 0, 1, 1]
     assert held.names == ("d", "b")
     assert held.classes.tolist() == [1, 1, 0, 0, 0, 0]
     with pytest.raises(DataError, match="there is no class 'x' among a, b, c, d"):
-        data.without(("x",))
+        data.exclude(("x",))
 
 
 def test_held_out_classes_have_pairs_and_leave_some_to_train_on() -> None:
@@ -173,7 +174,7 @@ def test_objects_without_a_label_or_found_automatically_are_left_out(training_fo
     named = [row.replace("disc", name) for name in ("disc", "ring") for row in rows[:2]]
     others = [rows[2].replace("disc", ""), rows[2].replace("polygon", "pseudo (x)")]
     (stills / "objects.csv").write_text("\n".join([header, *named, *others]) + "\n")
-    data = read_classes(str(tmp_path), 16, 3)
+    data = read_dataset(str(tmp_path), 16, 3)
     assert data.names == ("disc", "ring")
     assert data.classes.tolist() == [0, 0, 1, 1]
     assert data.patches.shape == (4, 3, 16, 16)
@@ -185,7 +186,7 @@ def test_composed_classes_are_halves_of_two_in_eight_positions() -> None:
     flat = np.zeros((5, 1, 4, 4), np.uint8)
     for number in range(5):
         flat[number, 0] = np.arange(16).reshape(4, 4) + 16 * number  # a patch says which one it is, and where
-    data = ClassSet(data.names, flat, data.classes)
+    data = PatchDataset(data.names, flat, data.classes)
     made = compose_classes(data, 6, np.random.default_rng(0))
     assert len(made.names) == len(set(made.names)) == 8 * 2 * 2
     assert [len(members) for members in made.members] == [6] * len(made.names)
@@ -202,3 +203,12 @@ def test_composed_classes_are_halves_of_two_in_eight_positions() -> None:
                 assert data.names[data.classes[half[0, 0]]] == of
             if upper == lower:
                 assert len(np.unique(sources)) == 1
+
+
+def test_a_picture_becomes_a_patch_in_rgb() -> None:
+    image = np.zeros((20, 40, 3), np.uint8)
+    image[:, :20] = (255, 0, 0)  # blue on the left
+    patch = to_patch(image, 4, 3)
+    assert patch.shape == (3, 4, 4)
+    assert patch[:, 0, 0].tolist() == [0, 0, 255]
+    assert patch[:, 0, 3].tolist() == [0, 0, 0]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.datasets.files import list_folders
-from siamtrack.datasets.stills import read_image, read_stills
+from siamtrack.datasets.frames import list_folders, read_picture
+from siamtrack.datasets.stills import read_stills
 from siamtrack.errors import DataError, UsageError
-from siamtrack.verification.patches import Patches, to_patch
+from siamtrack.verification.augmentation import Patches
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 """Files of a class folder with other endings are not looked at."""
@@ -24,7 +25,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class ClassSet:
+class PatchDataset:
     """Patches of several classes, in memory."""
 
     names: tuple[str, ...]
@@ -40,11 +41,11 @@ class ClassSet:
         return tuple(np.flatnonzero(self.classes == number) for number in range(len(self.names)))
 
     @cached_property
-    def paired(self) -> Indices:
+    def pairable(self) -> Indices:
         """The classes with two patches or more: those that can make a pair of the same."""
         return np.array([number for number, found in enumerate(self.members) if len(found) > 1], np.int64)
 
-    def only(self, names: Sequence[str]) -> ClassSet:
+    def select(self, names: Sequence[str]) -> PatchDataset:
         """Return the patches of these classes.
 
         Raises:
@@ -56,16 +57,16 @@ class ClassSet:
         kept = np.flatnonzero(np.isin(self.classes, wanted))
         renumbered = {old: new for new, old in enumerate(wanted)}
         classes = np.array([renumbered[int(old)] for old in self.classes[kept]], np.int64)
-        return ClassSet(tuple(names), self.patches[kept], classes)
+        return PatchDataset(tuple(names), self.patches[kept], classes)
 
-    def without(self, names: Sequence[str]) -> ClassSet:
+    def exclude(self, names: Sequence[str]) -> PatchDataset:
         """Return the patches of all other classes.
 
         Raises:
             DataError: when there is no class of such a name.
         """
-        self.only(names)
-        return self.only([name for name in self.names if name not in names])
+        self.select(names)
+        return self.select([name for name in self.names if name not in names])
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
@@ -74,7 +75,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
-def check_pairs_exist(data: ClassSet, what: str) -> None:
+def check_pairs_exist(data: PatchDataset, what: str) -> None:
     """Check that pairs of the same and of different classes can be drawn.
 
     A class with a single patch is no mistake: it is only ever the different one.
@@ -82,14 +83,32 @@ def check_pairs_exist(data: ClassSet, what: str) -> None:
     Raises:
         DataError: for fewer than two classes with two patches or more.
     """
-    if len(data.paired) < 2:
+    if len(data.pairable) < 2:
         raise DataError(
-            f"{what}: {len(data.paired)} of {len(data.names)} classes have two pictures or more; two such classes are "
-            "needed to tell same from different: add pictures or classes"
+            f"{what}: {len(data.pairable)} of {len(data.names)} classes have two pictures or more; two such classes "
+            "are needed to tell same from different: add pictures or classes"
         )
 
 
-def read_class_folders(root: Path, size: int, channels: int) -> ClassSet:
+def to_patch(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
+    """Bring a picture to the form that a network for patches takes; its aspect ratio is not kept.
+
+    Args:
+        image: `(H, W, 3)` uint8 BGR.
+        size: side of the patch in pixels.
+        channels: 1 for gray, 3 for RGB. A gray picture has three equal channels then, a colored one loses its color.
+
+    Returns:
+        `(channels, size, size)` uint8.
+    """
+    shrinks = min(image.shape[:2]) > size
+    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    if channels == 1:
+        return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY), np.uint8)[None]
+    return np.ascontiguousarray(resized[:, :, ::-1].transpose(2, 0, 1))
+
+
+def read_class_folders(root: Path, size: int, channels: int) -> PatchDataset:
     """Read `root/CLASS/*.png` (or .jpg, .bmp, .webp, .tif); the name of a folder is that of the class.
 
     Pictures may differ in size and number of channels; all become as `to_patch` says.
@@ -117,14 +136,16 @@ def read_class_folders(root: Path, size: int, channels: int) -> ClassSet:
             raise DataError(
                 f"class folder {folder} holds no picture: add some ({', '.join(IMAGE_ENDINGS)}) or remove it"
             )
-        patches += [to_patch(read_image(path), size, channels) for path in files]
+        patches += [to_patch(read_picture(path), size, channels) for path in files]
         classes += [number] * len(files)
-    data = ClassSet(tuple(folder.name for folder in folders), np.stack(patches), np.array(classes, np.int64))
+    data = PatchDataset(tuple(folder.name for folder in folders), np.stack(patches), np.array(classes, np.int64))
     check_pairs_exist(data, str(root))
     return data
 
 
-def read_still_classes(root: Path, size: int, channels: int, context: float = 0.1, min_side: float = 24.0) -> ClassSet:
+def read_still_classes(
+    root: Path, size: int, channels: int, context: float = 0.1, min_side: float = 24.0
+) -> PatchDataset:
     """Read the objects of `stills/` by their label: those that a person has outlined and named.
 
     Args:
@@ -143,17 +164,17 @@ def read_still_classes(root: Path, size: int, channels: int, context: float = 0.
     photo, image = None, np.empty((0, 0, 3), np.uint8)
     for item, patch in zip(objects, patches, strict=True):
         if item.photo != photo:  # the objects of a photograph follow each other
-            photo, image = item.photo, read_image(item.photo)
+            photo, image = item.photo, read_picture(item.photo)
         x, y, width, height = item.box
         left, top = max(round(x - context * width), 0), max(round(y - context * height), 0)
         right, bottom = round(x + (1 + context) * width), round(y + (1 + context) * height)
         patch[:] = to_patch(image[top:bottom, left:right], size, channels)
-    data = ClassSet(names, patches, np.array([names.index(item.label) for item in objects], np.int64))
+    data = PatchDataset(names, patches, np.array([names.index(item.label) for item in objects], np.int64))
     check_pairs_exist(data, str(root))
     return data
 
 
-def read_digits(size: int, channels: int) -> ClassSet:
+def read_digits(size: int, channels: int) -> PatchDataset:
     """Return the 1,797 handwritten digits of 8 x 8 pixels that scikit-learn brings along, `0` to `9`.
 
     Args:
@@ -170,10 +191,10 @@ def read_digits(size: int, channels: int) -> ClassSet:
     bunch = load_digits()
     levels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)  # 0..16 there
     patches = [to_patch(np.repeat(image[:, :, None], 3, axis=2), size, channels) for image in levels]
-    return ClassSet(tuple(map(str, bunch.target_names)), np.stack(patches), bunch.target.astype(np.int64))
+    return PatchDataset(tuple(map(str, bunch.target_names)), np.stack(patches), bunch.target.astype(np.int64))
 
 
-def read_classes(source: str, size: int, channels: int) -> ClassSet:
+def read_dataset(source: str, size: int, channels: int) -> PatchDataset:
     """Read `digits`, a folder with `objects.csv` (or with `stills/` in it), or a folder of class folders.
 
     Raises:
@@ -189,23 +210,23 @@ def read_classes(source: str, size: int, channels: int) -> ClassSet:
     return read_class_folders(root, size, channels)
 
 
-def choose_held_out(data: ClassSet, share: float, rng: np.random.Generator) -> tuple[str, ...]:
+def choose_held_out(data: PatchDataset, share: float, rng: np.random.Generator) -> tuple[str, ...]:
     """Names of classes to keep from training: about this share of those with two patches or more, two at least.
 
     Raises:
         DataError: when fewer than two such classes are left to train on.
     """
-    count = max(round(share * len(data.paired)), 2)
-    if len(data.paired) - count < 2:
+    count = max(round(share * len(data.pairable)), 2)
+    if len(data.pairable) - count < 2:
         raise DataError(
-            f"{len(data.paired)} classes with two pictures or more ({listed(data.names)}) cannot be split in two: "
+            f"{len(data.pairable)} classes with two pictures or more ({listed(data.names)}) cannot be split in two: "
             "four at least are needed, two of them to train on"
         )
-    chosen = rng.choice(data.paired, count, replace=False)
+    chosen = rng.choice(data.pairable, count, replace=False)
     return tuple(data.names[number] for number in sorted(chosen))
 
 
-def compose_classes(data: ClassSet, each: int, rng: np.random.Generator) -> ClassSet:
+def compose_classes(data: PatchDataset, each: int, rng: np.random.Generator) -> PatchDataset:
     """Many classes out of few: the upper half of one and the lower half of another, in the eight positions of a square.
 
     Of n classes come 8 n^2: every patch is turned by a right angle 0 to 3 times, and may be seen in a mirror. As
@@ -229,7 +250,7 @@ def compose_classes(data: ClassSet, each: int, rng: np.random.Generator) -> Clas
                     seen = glued[..., ::-1] if mirrored else glued
                     patches.append(np.rot90(seen, turns, axes=(2, 3)))
                     names.append(f"{upper} over {lower}, {'mirrored, ' if mirrored else ''}{90 * turns} degrees")
-    return ClassSet(tuple(names), np.concatenate(patches), np.repeat(np.arange(len(names)), each))
+    return PatchDataset(tuple(names), np.concatenate(patches), np.repeat(np.arange(len(names)), each))
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +265,7 @@ class Pairs:
     """`(N,)`: both are of one class."""
 
 
-def draw_pairs(data: ClassSet, count: int, rng: np.random.Generator) -> Pairs:
+def sample_pairs(data: PatchDataset, count: int, rng: np.random.Generator) -> Pairs:
     """Pairs in random order, as many of one class as of two, whatever the sizes of the classes.
 
     A pair of the same are two patches; classes with only one are drawn as the different ones alone.
@@ -259,14 +280,14 @@ def draw_pairs(data: ClassSet, count: int, rng: np.random.Generator) -> Pairs:
     first, second = np.empty(count, np.int64), np.empty(count, np.int64)
     for index, alike in enumerate(same):
         if alike:
-            first[index], second[index] = rng.choice(data.members[rng.choice(data.paired)], 2, replace=False)
+            first[index], second[index] = rng.choice(data.members[rng.choice(data.pairable)], 2, replace=False)
         else:
             one, other = rng.choice(len(data.names), 2, replace=False)
             first[index], second[index] = rng.choice(data.members[one]), rng.choice(data.members[other])
     return Pairs(first, second, same)
 
 
-def draw_class_batch(data: ClassSet, classes: int, each: int, rng: np.random.Generator) -> Indices:
+def sample_class_batch(data: PatchDataset, classes: int, each: int, rng: np.random.Generator) -> Indices:
     """Patches of some classes, equally many of each, as triplets are made from (Hermans et al. 2017, section 2).
 
     Args:
@@ -278,6 +299,6 @@ def draw_class_batch(data: ClassSet, classes: int, each: int, rng: np.random.Gen
     Returns:
         Indices, `(classes * each,)` or fewer.
     """
-    chosen = rng.choice(data.paired, min(classes, len(data.paired)), replace=False)
+    chosen = rng.choice(data.pairable, min(classes, len(data.pairable)), replace=False)
     members = [data.members[number] for number in chosen]
     return np.concatenate([rng.choice(each_of, min(each, len(each_of)), replace=False) for each_of in members])

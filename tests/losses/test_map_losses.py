@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from siamtrack.losses.maps import contrastive_map_loss, triplet_map_loss
+from siamtrack.losses.contrastive import contrastive_map_loss
+from siamtrack.losses.triplet import triplet_map_loss
 
 
 def example(share: float, seed: int = 0) -> tuple[Tensor, Tensor]:

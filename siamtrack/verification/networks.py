@@ -1,19 +1,124 @@
-"""Branches of a Siamese network: what turns a patch, a picture or a sequence into a vector."""
+"""Networks of two inputs: two branches and a comparison, or one network that sees both at once."""
 
 from __future__ import annotations
+
+import copy
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import UsageError
-from siamtrack.models.backbones import Backbone, check_images
-from siamtrack.models.initialization import draw_weights
+from siamtrack.models.backbones import Backbone, check_images, initialize_weights
+from siamtrack.models.comparisons import Comparison
 
 _WIDTHS = (32, 64, 128)
 """Channels of a `PatchBranch`, layer by layer."""
-_LEAST_SIDE = 4
+_MIN_SIDE = 4
 """Cells along a side that a `PatchBranch` keeps."""
+
+
+class SiameseNetwork(nn.Module):
+    """Two branches whose embeddings are compared (Chopra, Hadsell and LeCun 2005).
+
+    With one branch for both inputs it is Siamese: symmetric if the comparison is. With two it is pseudo-Siamese
+    (Zagoruyko and Komodakis 2015, section 3.1): each input, an exemplar and a search region or two modalities, has
+    weights of its own.
+
+    Args:
+        branch: any module that maps `(B, ...)` to `(B, D)`, or a pair of different ones, which share nothing.
+        comparison: of the two embeddings.
+        shared: whether a single branch serves both inputs; if not, the second one gets an independent copy, which
+            starts from the same weights.
+
+    Raises:
+        UsageError: when the pair of branches is not of two.
+    """
+
+    def __init__(
+        self, branch: nn.Module | tuple[nn.Module, nn.Module], comparison: Comparison, shared: bool = True
+    ) -> None:
+        super().__init__()
+        given = branch if isinstance(branch, tuple) else (branch, branch)
+        if len(given) != 2:
+            raise UsageError(f"a Siamese network has one branch or a pair of them, not {len(given)}")
+        first, second = given
+        if first is second and not shared:
+            second = copy.deepcopy(first)
+        # A shared branch is held once, so that it is saved once.
+        self.branches = nn.ModuleList([first] if first is second else [first, second])
+        self.comparison = comparison
+
+    @property
+    def shared(self) -> bool:
+        """Both inputs go through the same weights."""
+        return len(self.branches) == 1
+
+    def embed_first(self, x: Tensor) -> Tensor:
+        """Embed first inputs: `(B, ...)` to `(B, D)`."""
+        embedding: Tensor = self.branches[0](x)
+        return embedding
+
+    def embed_second(self, x: Tensor) -> Tensor:
+        """Embed second inputs: `(B, ...)` to `(B, D)`."""
+        embedding: Tensor = self.branches[-1](x)
+        return embedding
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Compare two batches pair by pair.
+
+        Args:
+            first: `(B, ...)`, what the first branch takes.
+            second: `(B, ...)`, what the second branch takes.
+
+        Returns:
+            `(B,)`, or what else the comparison gives.
+
+        Raises:
+            UsageError: when the embeddings are not `(B, D)` both.
+        """
+        compared: Tensor = self.comparison(self.embed_first(first), self.embed_second(second))
+        return compared
+
+
+class TwoChannelNetwork(nn.Module):
+    """One network that sees both patches, stacked along the channels (Zagoruyko and Komodakis 2015, section 3.1).
+
+    There is no embedding: every pair costs a pass of the whole network. The order of the two matters.
+
+    Args:
+        network: maps `(B, 2 C, H, W)` to `(B,)` or `(B, 1)`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Logits of being the same.
+
+        Args:
+            first: `(B, C, H, W)`.
+            second: `(B, C, H, W)`.
+
+        Returns:
+            `(B,)`.
+
+        Raises:
+            UsageError: when the shapes are others or differ, or the network gives more than one number a pair.
+        """
+        if first.ndim != 4 or first.shape != second.shape:
+            raise UsageError(
+                f"patches of shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be stacked: "
+                "both must be (B, C, H, W)"
+            )
+        logits: Tensor = self.network(torch.cat([first, second], dim=1))
+        if logits.numel() != len(first):
+            raise UsageError(
+                f"the network of a two-channel network gave {tuple(logits.shape)} for {len(first)} pairs: "
+                "it must give one number for each"
+            )
+        return logits.reshape(len(first))
 
 
 def check_patches(patches: Tensor, expected: tuple[int, int, int]) -> None:
@@ -44,8 +149,8 @@ class PatchBranch(nn.Module):
 
     def __init__(self, channels: int = 3, size: int = 32, dimension: int = 64, normalize: bool = True) -> None:
         super().__init__()
-        if size < _LEAST_SIDE:
-            raise UsageError(f"patches of {size} pixels are too small: give {_LEAST_SIDE} or more")
+        if size < _MIN_SIDE:
+            raise UsageError(f"patches of {size} pixels are too small: give {_MIN_SIDE} or more")
         self.channels = channels
         self.size = size
         self.dimension = dimension
@@ -54,7 +159,7 @@ class PatchBranch(nn.Module):
         side, cin = size, channels
         for width in _WIDTHS:
             layers += [nn.Conv2d(cin, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            if side // 2 >= _LEAST_SIDE:
+            if side // 2 >= _MIN_SIDE:
                 layers.append(nn.MaxPool2d(2))
                 side //= 2
             cin = width
@@ -62,12 +167,12 @@ class PatchBranch(nn.Module):
         self.embed = nn.Linear(cin * side**2, dimension)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches.
@@ -101,12 +206,12 @@ class SequenceBranch(nn.Module):
         self.lstm = nn.LSTM(features, dimension, batch_first=True)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
-        draw_weights(self, generator)
+        initialize_weights(self, generator)
 
     def forward(self, sequences: Tensor) -> Tensor:
         """Embed sequences of one length.
@@ -129,7 +234,7 @@ class SequenceBranch(nn.Module):
         return steps[:, -1]
 
 
-class TrunkBranch(nn.Module):
+class BackboneBranch(nn.Module):
     """A convolutional trunk, the mean of its cells, and a linear layer if a dimension is given.
 
     Args:
@@ -146,13 +251,13 @@ class TrunkBranch(nn.Module):
         self.embed = nn.Identity() if dimension is None else nn.Linear(backbone.out_channels, dimension)
 
     def initialize(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, in place (`siamtrack.models.initialization`).
+        """Draw all weights anew, in place (`siamtrack.models.backbones.initialize_weights`).
 
         Args:
             generator: source of randomness on the device of the weights; None takes PyTorch's default one.
         """
         self.backbone.initialize(generator)
-        draw_weights(self.embed, generator)
+        initialize_weights(self.embed, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed pictures.
