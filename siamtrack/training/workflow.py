@@ -19,7 +19,7 @@ from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
-from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
+from siamtrack.training.checkpoint import Checkpoint, open_run
 from siamtrack.training.curves import draw_curves
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.export import export_weights
@@ -86,7 +86,9 @@ def run_training(job: TrainingJob, report: Report = no_report, processes: Proces
     processes.share(job.recipe.run.batch_size)  # where this is impossible, say so before hours of reading data
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    start = processes.once(lambda: _starting_point(job))
+    start = processes.once(
+        lambda: open_run(job.out, job.resume, lambda: start_run(job.recipe), lambda path: resume_run(path, job.recipe))
+    )
     data = processes.in_order(lambda: read_training_data(job.data, job.recipe.mix.validation))
     try:
         job.out.mkdir(parents=True, exist_ok=True)
@@ -163,17 +165,6 @@ def _recorders(job: TrainingJob, step: int, stack: ExitStack) -> list[Recorder]:
     if job.tensorboard:
         recorders.append(stack.enter_context(tensorboard(job.out)))
     return recorders
-
-
-def _starting_point(job: TrainingJob) -> Checkpoint:
-    path = job.out / FILE_NAME
-    if not path.is_file():
-        return start_run(job.recipe)
-    if not job.resume:
-        raise UsageError(f"{job.out} holds a run already: go on with --resume auto, or choose another --out")
-    checkpoint = resume_run(path, job.recipe)
-    log.info("going on from step %d of %s", checkpoint.step, path)
-    return checkpoint
 
 
 def _overlaps(tracks: Sequence[Track], checkpoint: Checkpoint, data: TrainingData) -> Mapping[str, float]:
