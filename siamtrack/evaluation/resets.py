@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.errors import DataError
 from siamtrack.evaluation.metrics import has_target
-from siamtrack.evaluation.trajectories import Code, Trajectory
+from siamtrack.evaluation.trajectories import FrameCode, Trajectory
 
 BURN_IN = 10
 """Frames from one in which the tracker was set, itself included, that say little of its accuracy: as many as
@@ -79,14 +79,14 @@ def score_trajectory(trajectory: Trajectory, truth: Truth) -> ResetScore:
         trajectory: N frames.
         truth: N frames.
     """
-    counted = (trajectory.codes == Code.TRACKED) & _known(truth)
-    for start in np.flatnonzero(trajectory.codes == Code.INITIALISED):
+    counted = (trajectory.codes == FrameCode.TRACKED) & _known(truth)
+    for start in np.flatnonzero(trajectory.codes == FrameCode.INITIALISED):
         counted[start : start + BURN_IN] = False
     overlaps = _overlaps(trajectory.boxes[counted], _regions(truth)[counted], truth.size)
     return ResetScore(
         accuracy=float(overlaps.mean()) if len(overlaps) else float("nan"),
         scored=len(overlaps),
-        failures=int(np.count_nonzero(trajectory.codes == Code.FAILED)),
+        failures=int(np.count_nonzero(trajectory.codes == FrameCode.FAILED)),
         length=len(trajectory.codes),
     )
 

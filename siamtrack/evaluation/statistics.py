@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.errors import UsageError
-from siamtrack.evaluation.scores import Comparison, Figures, TrackerScore
+from siamtrack.evaluation.scores import Comparison, TrackerScore, TrackingFigures
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ RESAMPLES = 5000
 """Number of data sets that are drawn for an interval; its ends are then sure to about a hundredth of its width."""
 SEED = 0
 """Seed of the resampling: equal scores give equal intervals."""
-FIGURES = tuple(field.name for field in fields(Figures))
+FIGURES = tuple(field.name for field in fields(TrackingFigures))
 """Names of the figures."""
 EXACT_PAIRS = 50
 """Up to so many pairs the Wilcoxon test is exact; beyond, its sum of ranks is as good as normally distributed."""
@@ -86,7 +86,7 @@ def compare(first: TrackerScore, second: TrackerScore, figure: str = "ao") -> Co
     Args:
         first: scored on the same sequences as `second`, in the same convention.
         second: what it is compared with.
-        figure: name of a field of `Figures`.
+        figure: name of a field of `TrackingFigures`.
 
     Returns:
         The difference with its bootstrap interval, and the p-value of the Wilcoxon signed-rank test.

@@ -254,7 +254,7 @@ def parse_tracker(
         raise UsageError(f"{error}; a tracker is {FORMS}, with NAME@ before it to name its results") from error
     spec = spec if spec in list_models() else _whole(spec)
     factory = ModelFactory(name or _safe(path.name if path.is_dir() else path.stem), spec, device, precision)
-    _ = factory.card  # a damaged file is told here
+    _ = factory.card  # raises for a damaged file
     return factory
 
 

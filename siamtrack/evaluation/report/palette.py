@@ -40,7 +40,7 @@ class Style:
         return blue, green, red
 
 
-def styles(trackers: Iterable[str]) -> Mapping[str, Style]:
+def make_styles(trackers: Iterable[str]) -> Mapping[str, Style]:
     """Return a style a tracker. It depends on the names alone, so that it stays when figures change."""
     return {
         name: Style(number, COLORS[number % len(COLORS)], DASHES[number // FULL_LINES % len(DASHES)])
@@ -58,7 +58,7 @@ def heat(value: float) -> str:
     return "#{:02x}{:02x}{:02x}".format(*channels)
 
 
-def ink_on(color: str) -> str:
+def text_color_on(color: str) -> str:
     """Black or white: what is read better on a color; the page's own ink on `UNKNOWN`."""
     if color == UNKNOWN:
         return "inherit"

@@ -55,8 +55,8 @@ def draw_svg(plot: Plot, width: int = 540, height: int = 340) -> str:
         _curve(data, line)
     for dot in plot.dots:
         _dot(data, dot)
-    for dot, spot in zip(plot.dots, _label_spots(plot, inner_width, inner_height), strict=True):
-        _text(root, spot.x, spot.y, dot.name, spot.anchor, "name").set("data-name", dot.name)
+    for dot, position in zip(plot.dots, _label_positions(plot, inner_width, inner_height), strict=True):
+        _text(root, position.x, position.y, dot.name, position.anchor, "name").set("data-name", dot.name)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -118,7 +118,7 @@ def _text(parent: ET.Element, x: float, y: float, text: str, anchor: str, kind: 
     return element
 
 
-class _Spot(NamedTuple):
+class _LabelPosition(NamedTuple):
     """Return the place of a label: its base line, and which end of it is there."""
 
     x: float
@@ -138,23 +138,23 @@ class _Rect(NamedTuple):
         )
 
 
-def _label_spots(plot: Plot, width: float, height: float) -> list[_Spot]:
-    """Return a spot for the name of each dot: the first beside it that is inside the plot and free; else the last."""
+def _label_positions(plot: Plot, width: float, height: float) -> list[_LabelPosition]:
+    """Return a label position for each dot: the first free one beside it inside the plot, else the first one."""
     centers = [(LEFT + _share(plot.x, dot.x) * width, TOP + (1 - _share(plot.y, dot.y)) * height) for dot in plot.dots]
     taken = [_Rect(x - 6, y - 6, x + 6, y + 6) for x, y in centers]
     area = _Rect(LEFT, TOP, LEFT + width, TOP + height)
-    chosen: list[_Spot] = []
+    chosen: list[_LabelPosition] = []
     for dot, (x, y) in zip(plot.dots, centers, strict=True):
         shifts = (0.0, -LABEL_HEIGHT, LABEL_HEIGHT, -2 * LABEL_HEIGHT, 2 * LABEL_HEIGHT)
-        spots = [_Spot(x + side * 9, y + 4 + shift, anchor) for shift in shifts for side, anchor in SIDES]
-        rects = [_extent(spot, dot.name) for spot in spots]
+        positions = [_LabelPosition(x + side * 9, y + 4 + shift, anchor) for shift in shifts for side, anchor in SIDES]
+        rects = [_extent(position, dot.name) for position in positions]
         free = (
             index
             for index, rect in enumerate(rects)
             if _inside(rect, area) and not any(rect.meets(other) for other in taken)
         )
         index = next(free, 0)
-        chosen.append(spots[index])
+        chosen.append(positions[index])
         taken.append(rects[index])
     return chosen
 
@@ -162,10 +162,10 @@ def _label_spots(plot: Plot, width: float, height: float) -> list[_Spot]:
 SIDES = ((1, "start"), (-1, "end"))
 
 
-def _extent(spot: _Spot, text: str) -> _Rect:
+def _extent(position: _LabelPosition, text: str) -> _Rect:
     length = LETTER * len(text)
-    left = spot.x if spot.anchor == "start" else spot.x - length
-    return _Rect(left, spot.y - LABEL_HEIGHT + 3, left + length, spot.y + 3)
+    left = position.x if position.anchor == "start" else position.x - length
+    return _Rect(left, position.y - LABEL_HEIGHT + 3, left + length, position.y + 3)
 
 
 def _inside(rect: _Rect, area: _Rect) -> bool:
