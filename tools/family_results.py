@@ -28,8 +28,8 @@ from siamtrack.evaluation.benchmark import BenchmarkJob, average_overlap, run_be
 from siamtrack.evaluation.statistics import bootstrap_intervals
 from siamtrack.evaluation.trackers import ModelFactory
 from siamtrack.models.weights import read_card
-from siamtrack.training.export import export_weights
 from siamtrack.training.loop import start_run
+from siamtrack.training.model import export_weights
 from siamtrack.training.recipe import Recipe, read_recipe
 from siamtrack.training.workflow import TrainingJob, run_training
 

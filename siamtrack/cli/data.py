@@ -57,7 +57,7 @@ def stats(
 
     console.configure_logging(quiet=quiet, debug=debug)
 
-    from siamtrack.training.feed_stats import measure_feed
+    from siamtrack.training.preview import measure_feed
     from siamtrack.training.recipe import read_recipe
 
     with console.progress("pairs") as report:

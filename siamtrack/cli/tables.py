@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from siamtrack.evaluation.resets import ResetScore
     from siamtrack.evaluation.scores import TrackerScore
     from siamtrack.profiling.report import ProfileReport
-    from siamtrack.training.feed_stats import Holdings, Spread
+    from siamtrack.training.preview import Holdings, Spread
     from siamtrack.verification.matching import Match
     from siamtrack.verification.workflow import OneShotResult
 

@@ -21,7 +21,7 @@ from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Evaluati
 from siamtrack.errors import SiamTrackError, UsageError, did_you_mean
 from siamtrack.evaluation import metrics
 from siamtrack.evaluation.conventions import convention as find_convention
-from siamtrack.evaluation.experiments import Experiment, OnePass, Tick, WithResets
+from siamtrack.evaluation.experiments import Experiment, FrameCallback, OnePass, WithResets
 from siamtrack.evaluation.processes import in_processes, one_thread
 from siamtrack.evaluation.records import RunRecord, begin_run
 from siamtrack.evaluation.resets import ResetScore, score_with_resets
@@ -29,7 +29,7 @@ from siamtrack.evaluation.results import find_trackers, read_result, tracker_fol
 from siamtrack.evaluation.scores import TrackerScore, score_rows
 from siamtrack.evaluation.scoring import score_tracker
 from siamtrack.evaluation.trackers import BoxTracker, TrackerFactory, parse_trackers
-from siamtrack.evaluation.trajectories import Code, Trajectory, read_trajectory
+from siamtrack.evaluation.trajectories import FrameCode, Trajectory, read_trajectory
 from siamtrack.system.machine import describe_machine, source_commit
 from siamtrack.system.progress import Progress, Report, no_report
 
@@ -59,7 +59,7 @@ class BenchmarkJob:
 
 
 @dataclass(frozen=True)
-class Failure:
+class RunFailure:
     """A tracker that failed on a sequence."""
 
     tracker: str
@@ -117,7 +117,7 @@ class BenchmarkResult:
     """One pass; empty for a data set that keeps its boxes on a server, and with resets."""
     resets: Mapping[str, ResetScore] = field(default_factory=dict)
     """Scores with resets, by tracker."""
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[RunFailure, ...] = ()
 
     def table(self) -> str:
         """Return the scores as a table of text: figures with their 95 % intervals, the best tracker first."""
@@ -223,7 +223,7 @@ def benchmark(
     return BenchmarkResult(dataset, names, scores, failures=failures)
 
 
-def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[Failure, ...]:
+def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[RunFailure, ...]:
     """Run every tracker over every sequence that it has no result for yet.
 
     Each sequence is written when it is done: whatever ends the run, the next one goes on from there. With trackers
@@ -247,21 +247,21 @@ def run_benchmark(job: BenchmarkJob, report: Report = no_report) -> tuple[Failur
         raise UsageError(f"nothing to run: {len(job.trackers)} trackers on {len(job.dataset)} sequences")
     if job.workers < 1:
         raise UsageError(f"--workers {job.workers} can do nothing: give 1 or more")
-    standing = _Standing(job, report)
-    tasks = [task for factory in job.trackers for task in _missing(job, factory, standing)]
+    progress = _RunProgress(job, report)
+    tasks = [task for factory in job.trackers for task in _missing(job, factory, progress)]
     failures = []
-    for outcome in _outcomes(job, tasks, standing.tick):
+    for outcome in _outcomes(job, tasks, progress.add_frame):
         task = outcome.task
         if outcome.error is not None:
-            failures.append(Failure(task.factory.name, task.sequence.name, outcome.error))
+            failures.append(RunFailure(task.factory.name, task.sequence.name, outcome.error))
             _logger.debug("%s\n%s", failures[-1], outcome.trace)
         for number, run in enumerate(outcome.runs, task.done + 1):
             job.experiment.write(job.results, job.dataset, task.factory.name, task.sequence, run, number)
-        standing.add(task.factory.name, task.sequence, outcome.runs)
+        progress.add(task.factory.name, task.sequence, outcome.runs)
     return tuple(failures)
 
 
-def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) -> list[_Task]:
+def _missing(job: BenchmarkJob, factory: TrackerFactory, progress: _RunProgress) -> list[_Task]:
     """Return the missing runs of a tracker and begin its record; finished runs count from the start."""
     begin_run(tracker_folder(job.results, job.dataset, factory.name), _record(job, factory))
     wanted = job.experiment.wanted(job.dataset, deterministic=factory.deterministic)
@@ -271,7 +271,7 @@ def _missing(job: BenchmarkJob, factory: TrackerFactory, standing: _Standing) ->
         if len(runs) < wanted:
             tasks.append(_Task(job.experiment, factory, sequence, len(runs), wanted))
         else:
-            standing.add(factory.name, sequence, runs)
+            progress.add(factory.name, sequence, runs)
     return tasks
 
 
@@ -297,7 +297,7 @@ def _record(job: BenchmarkJob, factory: TrackerFactory) -> RunRecord:
     )
 
 
-def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], tick: Callable[[str], None]) -> Iterator[_Outcome]:
+def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], on_frame: Callable[[str], None]) -> Iterator[_Outcome]:
     if job.dask is not None:
         try:
             from siamtrack.evaluation.cluster import on_cluster  # noqa: PLC0415 - an extra
@@ -306,28 +306,28 @@ def _outcomes(job: BenchmarkJob, tasks: Sequence[_Task], tick: Callable[[str], N
         return on_cluster(_work_elsewhere, tasks, job.dask)
     if job.workers > 1 and len(tasks) > 1:
         return in_processes(_work_elsewhere, tasks, min(job.workers, len(tasks)))
-    return (_work(task, partial(tick, task.factory.name)) for task in tasks)
+    return (_work(task, partial(on_frame, task.factory.name)) for task in tasks)
 
 
 def _work_elsewhere(task: _Task) -> _Outcome:
     return _work(task, lambda: None)
 
 
-def _work(task: _Task, tick: Tick) -> _Outcome:
+def _work(task: _Task, on_frame: FrameCallback) -> _Outcome:
     """Do the runs that are missing."""
     runs: list[Trajectory] = []
     try:
-        tracker = _made.tracker(task.factory)
+        tracker = _cache.tracker(task.factory)
         with one_thread():
             for _ in range(task.done, task.wanted):
-                runs.append(task.experiment.follow(tracker, task.sequence, tick))
+                runs.append(task.experiment.follow(tracker, task.sequence, on_frame))
     except Exception as error:  # noqa: BLE001  # whatever a tracker raises: the other sequences go on
         message = str(error) if isinstance(error, SiamTrackError) else f"{type(error).__name__}: {error}"
         return _Outcome(task, tuple(runs), " ".join(message.split()), traceback.format_exc())
     return _Outcome(task, tuple(runs))
 
 
-class _Made(threading.local):
+class _TrackerCache(threading.local):
     """The tracker of this process, or of this thread where a cluster has threads; making one may take seconds."""
 
     def __init__(self) -> None:
@@ -343,10 +343,10 @@ class _Made(threading.local):
         return self._tracker
 
 
-_made = _Made()
+_cache = _TrackerCache()
 
 
-class _Standing:
+class _RunProgress:
     """Counts what is done and tells it."""
 
     def __init__(self, job: BenchmarkJob, report: Report) -> None:
@@ -355,40 +355,40 @@ class _Standing:
         self._overlaps: dict[str, list[float]] = {factory.name: [] for factory in job.trackers}
         self._lengths = {sequence.name: len(sequence.frames) for sequence in job.dataset.sequences}
         self._of_frames = sum(self._lengths.values()) * len(job.trackers)
-        self._sequences = self._frames = self._ticks = 0
+        self._sequences = self._frames = self._open_frames = 0
 
-    def tick(self, tracker: str) -> None:
-        """A frame of a sequence that is not done."""
-        self._ticks += 1
-        self._tell(tracker)
+    def add_frame(self, tracker: str) -> None:
+        """Count a frame of an unfinished sequence."""
+        self._open_frames += 1
+        self._report_progress(tracker)
 
     def add(self, tracker: str, sequence: EvaluationSequence, runs: Sequence[Trajectory]) -> None:
-        """A sequence that is done, or given up."""
+        """Count a sequence that is finished or has failed."""
         self._sequences += 1
         self._frames += self._lengths[sequence.name]
-        self._ticks = 0
+        self._open_frames = 0
         if runs and self._job.dataset.has_truth:
             overlap = average_overlap(runs, sequence.read_truth())
             if overlap is not None:
                 self._overlaps[tracker].append(overlap)
-        self._tell(tracker)
+        self._report_progress(tracker)
 
-    def _tell(self, tracker: str) -> None:
+    def _report_progress(self, tracker: str) -> None:
         overlaps, all_frames = self._overlaps[tracker], self._of_frames
-        # Repetitions tick more than once a frame.
-        frames = min(self._frames + self._ticks, all_frames)
+        # Repetitions count more than once a frame.
+        frames = min(self._frames + self._open_frames, all_frames)
         part = f"{self._sequences} of {len(self._lengths) * len(self._overlaps)} sequences"
         figures = f"{tracker} AO {np.mean(overlaps):.3f}" if overlaps else ""
         self._report(Progress(frames, all_frames, part=part, figures=figures))
 
 
 def average_overlap(runs: Sequence[Trajectory], truth: Truth) -> float | None:
-    """Mean IoU over the frames in which a tracker tracked and the target is there; None without any.
+    """Return the mean IoU over the frames in which a tracker tracked and the target is there; None without any.
 
     A quick figure to watch a run by: `siamtrack.evaluation.scoring` knows the conventions of benchmarks.
     """
     known = metrics.has_target(truth.boxes)
-    counted = [(run.codes == Code.TRACKED) & known for run in runs]
+    counted = [(run.codes == FrameCode.TRACKED) & known for run in runs]
     overlaps = [metrics.overlaps(run.boxes[each], truth.boxes[each]) for run, each in zip(runs, counted, strict=True)]
     joined = np.concatenate(overlaps)
     return metrics.average_overlap(joined) if len(joined) else None

@@ -31,7 +31,7 @@ def on_cluster(work: Callable[[Task], Result], tasks: Iterable[Task], address: s
 
     Args:
         work: see `siamtrack.evaluation.processes.in_processes`.
-        tasks: as of there.
+        tasks: values that can be pickled.
         address: of the scheduler, such as `tcp://127.0.0.1:8786`.
 
     Yields:

@@ -20,7 +20,7 @@ CONVENTIONS = ("got10k", "pysot")
 """Names that `convention` knows."""
 
 
-class FirstFrame(StrEnum):
+class FirstFramePolicy(StrEnum):
     """Treatment of the frame in which the tracker is given its box."""
 
     LEFT_OUT = "left out"
@@ -30,7 +30,7 @@ class FirstFrame(StrEnum):
     """It counts as any other."""
 
 
-class Untrue(StrEnum):
+class InvalidTruthPolicy(StrEnum):
     """Treatment of a frame without a valid box in the truth. It is never a hit."""
 
     LEFT_OUT = "left out"
@@ -50,8 +50,8 @@ class Convention:
 
     name: str
     """One of `CONVENTIONS`."""
-    first_frame: FirstFrame
-    untrue: Untrue
+    first_frame: FirstFramePolicy
+    invalid_truth: InvalidTruthPolicy
     skip_hidden: bool
     """Leaves out frames in which nothing of the target is visible (`Truth.cover` 0)."""
     cut_to_frame: bool
@@ -68,8 +68,8 @@ class Convention:
 
 _GOT10K = Convention(
     "got10k",
-    FirstFrame.LEFT_OUT,
-    Untrue.LEFT_OUT,
+    FirstFramePolicy.LEFT_OUT,
+    InvalidTruthPolicy.LEFT_OUT,
     skip_hidden=True,
     cut_to_frame=True,
     average=Average.FRAMES,
@@ -77,8 +77,8 @@ _GOT10K = Convention(
 )
 _OTB = Convention(
     "got10k",
-    FirstFrame.GIVEN,
-    Untrue.LEFT_OUT,
+    FirstFramePolicy.GIVEN,
+    InvalidTruthPolicy.LEFT_OUT,
     skip_hidden=False,
     cut_to_frame=False,
     average=Average.SEQUENCES,
@@ -86,8 +86,8 @@ _OTB = Convention(
 )
 _OTHER = Convention(
     "got10k",
-    FirstFrame.LEFT_OUT,
-    Untrue.LEFT_OUT,
+    FirstFramePolicy.LEFT_OUT,
+    InvalidTruthPolicy.LEFT_OUT,
     skip_hidden=False,
     cut_to_frame=False,
     average=Average.SEQUENCES,
@@ -95,8 +95,8 @@ _OTHER = Convention(
 )
 _PYSOT = Convention(
     "pysot",
-    FirstFrame.AS_FOUND,
-    Untrue.MISSED,
+    FirstFramePolicy.AS_FOUND,
+    InvalidTruthPolicy.MISSED,
     skip_hidden=False,
     cut_to_frame=False,
     average=Average.SEQUENCES,

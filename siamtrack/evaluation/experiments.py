@@ -19,7 +19,7 @@ from siamtrack.errors import DataError, SiamTrackError
 from siamtrack.evaluation.metrics import has_target
 from siamtrack.evaluation.results import boxes_file, read_boxes, read_times, repetitions, times_file, write_result
 from siamtrack.evaluation.trackers import BoxTracker
-from siamtrack.evaluation.trajectories import Code, Trajectory, read_trajectory, trajectory_file, write_trajectory
+from siamtrack.evaluation.trajectories import FrameCode, Trajectory, read_trajectory, trajectory_file, write_trajectory
 from siamtrack.tracking.loop import track
 
 _logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 FRAMES_AFTER_FAILURE = 5
 """Frames from a failure to the restart of the tracker (VOT challenges, supervised experiment)."""
 
-Tick = Callable[[], None]
+FrameCallback = Callable[[], None]
 """Called after every frame."""
 
 
@@ -44,7 +44,7 @@ class Experiment(Protocol):
         """Return the first complete runs that are on disk; a damaged one is reported and does not count."""
         ...
 
-    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback) -> Trajectory:
         """Run once over a sequence; raises what the tracker and the frames do."""
         ...
 
@@ -65,7 +65,7 @@ class OnePass:
     """One-pass evaluation, as OTB, GOT-10k and most others have it."""
 
     def wanted(self, dataset: EvaluationSet, *, deterministic: bool) -> int:
-        """Three in GOT-10k for a tracker that is not deterministic, else one."""
+        """Return 3 in GOT-10k for a tracker that is not deterministic, else 1."""
         return repetitions(dataset, deterministic=deterministic)
 
     def finished(
@@ -86,14 +86,14 @@ class OnePass:
             except (DataError, IndexError) as error:
                 _logger.warning("%s is run again: %s", sequence.name, error)
                 break
-            codes = np.full(length, Code.TRACKED, np.int8)
-            codes[0] = Code.INITIALISED
+            codes = np.full(length, FrameCode.TRACKED, np.int8)
+            codes[0] = FrameCode.INITIALISED
             runs.append(Trajectory(codes, boxes, seconds))
         return runs
 
-    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback) -> Trajectory:
         """See `follow_once`."""
-        return follow_once(tracker, sequence, tick)
+        return follow_once(tracker, sequence, on_frame)
 
     def write(
         self,
@@ -127,9 +127,9 @@ class WithResets:
             _logger.warning("%s is run again: %s", sequence.name, error)
             return []
 
-    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+    def follow(self, tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback) -> Trajectory:
         """See `follow_with_resets`."""
-        return follow_with_resets(tracker, sequence, tick)
+        return follow_with_resets(tracker, sequence, on_frame)
 
     def write(
         self,
@@ -144,18 +144,18 @@ class WithResets:
         write_trajectory(root, dataset, tracker, sequence, trajectory)
 
 
-def follow_once(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
+def follow_once(tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback) -> Trajectory:
     """Track in one pass: the tracker is set in the first frame and is never restarted.
 
     Raises:
         DataError: when the first frame has no box, frames are missing or cannot be decoded.
         SiamTrackError: when the tracker answers with something that is no box.
     """
-    return _run(tracker, sequence, tick, resets=False)
+    return _run(tracker, sequence, on_frame, resets=False)
 
 
-def follow_with_resets(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick) -> Trajectory:
-    """VOT's supervised experiment: the tracker is set anew some frames after its box leaves the truth altogether.
+def follow_with_resets(tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback) -> Trajectory:
+    """Run VOT's supervised experiment: restart the tracker some frames after its box leaves the truth altogether.
 
     Where that frame has no truth, the next one that has is taken. A frame without truth is no failure.
 
@@ -163,10 +163,10 @@ def follow_with_resets(tracker: BoxTracker, sequence: EvaluationSequence, tick: 
         DataError: see `follow_once`.
         SiamTrackError: see `follow_once`.
     """
-    return _run(tracker, sequence, tick, resets=True)
+    return _run(tracker, sequence, on_frame, resets=True)
 
 
-def _run(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick, *, resets: bool) -> Trajectory:
+def _run(tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback, *, resets: bool) -> Trajectory:
     """Record the result of every frame of a sequence."""
     truth = sequence.read_truth()
     if not has_target(truth.boxes[:1])[0]:
@@ -183,7 +183,7 @@ def _run(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick, *, reset
             run.boxes[index] = box
         run.codes[index], run.seconds[index] = code, seconds
         count += 1
-        tick()
+        on_frame()
     if count != length:
         raise DataError(f"sequence {sequence.name} has {count} frames instead of the {length} that were counted")
     return run
@@ -192,7 +192,7 @@ def _run(tracker: BoxTracker, sequence: EvaluationSequence, tick: Tick, *, reset
 class _Outcome(NamedTuple):
     """Result of one frame."""
 
-    code: Code
+    code: FrameCode
     box: Box | None
     seconds: float
 
@@ -220,9 +220,9 @@ class _Supervised:
             self._last, self._start = Box(*map(float, self._truth.boxes[index])), math.inf
             began = time.perf_counter()
             self._tracker.init(frame, self._last)
-            return _Outcome(Code.INITIALISED, self._last, time.perf_counter() - began)
+            return _Outcome(FrameCode.INITIALISED, self._last, time.perf_counter() - began)
         if self._start < math.inf:
-            return _Outcome(Code.SKIPPED, None, math.nan)
+            return _Outcome(FrameCode.SKIPPED, None, math.nan)
         began = time.perf_counter()
         found = self._tracker.update(frame)
         seconds = time.perf_counter() - began
@@ -231,12 +231,12 @@ class _Supervised:
             corners = _corners(self._truth, index)
             if not touches(self._last, corners, frame.shape[1], frame.shape[0]):
                 self._start = index + FRAMES_AFTER_FAILURE
-                return _Outcome(Code.FAILED, None, seconds)
-        return _Outcome(Code.TRACKED, self._last, seconds)
+                return _Outcome(FrameCode.FAILED, None, seconds)
+        return _Outcome(FrameCode.TRACKED, self._last, seconds)
 
 
 def _corners(truth: Truth, index: int) -> NDArray[np.float64]:
-    """`(4, 2)` corners of the truth in a frame: its polygon, or its box."""
+    """Return the `(4, 2)` corners of the truth in a frame: its polygon, or its box."""
     if truth.polygons is not None and np.isfinite(truth.polygons[index]).all():
         corners: NDArray[np.float64] = truth.polygons[index].reshape(4, 2)
         return corners

@@ -69,7 +69,7 @@ def write_explanation(question: Question, output: Path, report: Report = no_repo
         raise UsageError("in frame 0 there is nothing to decide, its box is given: explain frame 1 or a later one")
     check_picture_name(output)
     check_outputs({"--output": output})
-    model = find_model(question.model)  # an unknown name is told before anything slow happens
+    model = find_model(question.model)  # raises for an unknown name before anything slow happens
     stack = ExitStack()
     with stack, open_source(question.source, 0, question.frame + 1) as source:
         stack.callback(_tell, source.warnings)  # also when something ends the run
@@ -88,7 +88,7 @@ class MissingFrameError(SourceError):
     """The frames end before the one that is to be explained.
 
     Args:
-        message: as of every error.
+        message: what is wrong and what to do.
         frames: how many there are.
     """
 

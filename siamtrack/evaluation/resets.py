@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.errors import DataError
 from siamtrack.evaluation.metrics import has_target
-from siamtrack.evaluation.trajectories import Code, Trajectory
+from siamtrack.evaluation.trajectories import FrameCode, Trajectory
 
 BURN_IN = 10
 """Frames from one in which the tracker was set, itself included, that say little of its accuracy: as many as
@@ -79,14 +79,14 @@ def score_trajectory(trajectory: Trajectory, truth: Truth) -> ResetScore:
         trajectory: N frames.
         truth: N frames.
     """
-    counted = (trajectory.codes == Code.TRACKED) & _known(truth)
-    for start in np.flatnonzero(trajectory.codes == Code.INITIALISED):
+    counted = (trajectory.codes == FrameCode.TRACKED) & _known(truth)
+    for start in np.flatnonzero(trajectory.codes == FrameCode.INITIALISED):
         counted[start : start + BURN_IN] = False
     overlaps = _overlaps(trajectory.boxes[counted], _regions(truth)[counted], truth.size)
     return ResetScore(
         accuracy=float(overlaps.mean()) if len(overlaps) else float("nan"),
         scored=len(overlaps),
-        failures=int(np.count_nonzero(trajectory.codes == Code.FAILED)),
+        failures=int(np.count_nonzero(trajectory.codes == FrameCode.FAILED)),
         length=len(trajectory.codes),
     )
 
@@ -105,7 +105,7 @@ def pool(scores: Iterable[ResetScore]) -> ResetScore:
 
 
 def _regions(truth: Truth) -> NDArray[np.float64]:
-    """`(N, 8)` polygons, or `(N, 4)` boxes where there are none."""
+    """Return `(N, 8)` polygons, or `(N, 4)` boxes where there are none."""
     return truth.boxes if truth.polygons is None else truth.polygons
 
 
@@ -118,12 +118,12 @@ def _known(truth: Truth) -> NDArray[np.bool_]:
 def _overlaps(
     found: NDArray[np.float64], regions: NDArray[np.float64], size: tuple[int, int] | None
 ) -> NDArray[np.float64]:
-    """`(N,)` overlaps of boxes and regions inside the frame."""
+    """Return the `(N,)` overlaps of boxes and regions inside the frame."""
     if not len(found):
         return np.empty(0)
     return np.asarray(poly_iou(_one_based(found), _one_based(regions), size), np.float64)
 
 
 def _one_based(regions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Boxes or polygons as they stand in files: so the toolkit cuts them to the frame."""
+    """Return 1-based boxes or polygons, as in files: the toolkit cuts these to the frame."""
     return regions + (1.0 if regions.shape[1] == 8 else np.array([1.0, 1.0, 0.0, 0.0]))

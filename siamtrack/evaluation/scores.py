@@ -25,7 +25,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class TrackingFigures:
     """The accuracy figures of the field, of one sequence or the mean of many; NaN where nothing could be scored."""
 
     ao: float
@@ -51,7 +51,7 @@ class SequenceScore:
     """Frames of the sequence, the first included."""
     scored: int
     """Frames that count."""
-    figures: Figures
+    figures: TrackingFigures
     success: NDArray[np.float64]
     """Success curve: share of the scored frames with IoU above each threshold of `Convention.overlap_thresholds`."""
     precision: NDArray[np.float64]
@@ -74,7 +74,7 @@ class TrackerScore:
     dataset: str
     convention: str
     """`got10k` or `pysot`."""
-    figures: Figures
+    figures: TrackingFigures
     interval: Mapping[str, tuple[float, float]]
     """95 % bootstrap intervals over the sequences, by the name of the figure."""
     success: NDArray[np.float64]
@@ -83,7 +83,7 @@ class TrackerScore:
     overlap_thresholds: NDArray[np.float64]
     failures: int
     speed: Speed | None
-    attributes: Mapping[str, Figures]
+    attributes: Mapping[str, TrackingFigures]
     """Figures over the sequences with an attribute, by its name; empty where the data set has none."""
     sequences: tuple[SequenceScore, ...]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Truth
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation import metrics
-from siamtrack.evaluation.conventions import Average, Convention, FirstFrame, Untrue
+from siamtrack.evaluation.conventions import Average, Convention, FirstFramePolicy, InvalidTruthPolicy
 from siamtrack.evaluation.results import SequenceResult
-from siamtrack.evaluation.scores import Figures, SequenceScore, Speed, TrackerScore
+from siamtrack.evaluation.scores import SequenceScore, Speed, TrackerScore, TrackingFigures
 from siamtrack.evaluation.statistics import FIGURES, SEED, bootstrap_intervals, weighted_mean
 
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ def score_tracker(
     read_result: Callable[[EvaluationSequence], SequenceResult],
     convention: Convention,
 ) -> TrackerScore:
-    """Score what a tracker said about a data set.
+    """Score the results of a tracker on a data set.
 
     Boxes of one sequence are in memory at a time; of each sequence its curves, overlaps and times are kept.
 
@@ -46,14 +46,14 @@ def score_tracker(
     """
     if not dataset.has_truth:
         raise UsageError(f"{dataset.name} keeps its boxes on a server: hand the results in there to have them scored")
-    parts: list[_Part] = []
+    parts: list[_WeightedScore] = []
     for sequence in dataset.sequences:
         truth, result = sequence.read_truth(), read_result(sequence)
         _require_box_a_frame(tracker, sequence.name, truth, result)
         score = score_sequence(sequence.name, truth, result, convention)
         frames = score.scored * (1 + len(result.repeats))
         weight = frames if convention.average is Average.FRAMES else int(score.scored > 0)
-        parts.append(_Part(score, weight, result.seconds, sequence.attributes))
+        parts.append(_WeightedScore(score, weight, result.seconds, sequence.attributes))
     return _join(tracker, dataset.name, convention, parts)
 
 
@@ -86,7 +86,7 @@ def score_sequence(name: str, truth: Truth, result: SequenceResult, convention: 
         name=name,
         length=len(truth.boxes),
         scored=int(np.count_nonzero(counted)),
-        figures=Figures(
+        figures=TrackingFigures(
             ao=metrics.average_overlap(overlaps),
             sr50=metrics.success_rate(overlaps, 0.5),
             sr75=metrics.success_rate(overlaps, 0.75),
@@ -103,7 +103,7 @@ def score_sequence(name: str, truth: Truth, result: SequenceResult, convention: 
     )
 
 
-class _Part(NamedTuple):
+class _WeightedScore(NamedTuple):
     """Contribution of a sequence to the score of a tracker."""
 
     score: SequenceScore
@@ -113,7 +113,7 @@ class _Part(NamedTuple):
     attributes: frozenset[str]
 
 
-class _Run(NamedTuple):
+class _FrameFigures(NamedTuple):
     """`(N,)` figures of the frames of one run over a sequence."""
 
     overlaps: Array
@@ -139,12 +139,12 @@ def _require_box_a_frame(tracker: str, name: str, truth: Truth, result: Sequence
 
 
 def _counted_frames(truth: Truth, convention: Convention) -> NDArray[np.bool_]:
-    """`(N,)` frames that figures are averaged over."""
-    keeps_untrue = convention.untrue is Untrue.MISSED
-    counted = np.ones(len(truth.boxes), np.bool_) if keeps_untrue else metrics.has_target(truth.boxes)
+    """Return the `(N,)` mask of the frames that figures are averaged over."""
+    counts_invalid = convention.invalid_truth is InvalidTruthPolicy.MISSED
+    counted = np.ones(len(truth.boxes), np.bool_) if counts_invalid else metrics.has_target(truth.boxes)
     if convention.skip_hidden and truth.cover is not None:
         counted &= truth.cover > 0
-    if convention.first_frame is FirstFrame.LEFT_OUT:
+    if convention.first_frame is FirstFramePolicy.LEFT_OUT:
         counted[:1] = False
     return counted
 
@@ -157,19 +157,19 @@ def _size(name: str, truth: Truth) -> tuple[int, int]:
 
 def _measure(
     found: Array, truth: Array, known: NDArray[np.bool_], size: tuple[int, int] | None, convention: Convention
-) -> _Run:
-    """Figures of all frames; where the truth has no target, they are those of a miss."""
-    if convention.first_frame is FirstFrame.GIVEN:
+) -> _FrameFigures:
+    """Return the figures of all frames; a frame whose truth has no target is a miss."""
+    if convention.first_frame is FirstFramePolicy.GIVEN:
         found = np.concatenate([truth[:1], found[1:]])
     inside = (found, truth) if size is None else (metrics.cut_to_frame(found, size), metrics.cut_to_frame(truth, size))
-    return _Run(
+    return _FrameFigures(
         np.where(known, metrics.overlaps(*inside), 0.0),
         np.where(known, metrics.center_errors(found, truth), np.inf),
         np.where(known, metrics.normalized_center_errors(found, truth), np.inf),
     )
 
 
-def _join(tracker: str, dataset: str, convention: Convention, parts: Sequence[_Part]) -> TrackerScore:
+def _join(tracker: str, dataset: str, convention: Convention, parts: Sequence[_WeightedScore]) -> TrackerScore:
     weights = np.array([part.weight for part in parts], np.float64)
     scores = tuple(part.score for part in parts)
     thresholds = convention.overlap_thresholds
@@ -198,23 +198,23 @@ def _join(tracker: str, dataset: str, convention: Convention, parts: Sequence[_P
 
 
 def _table(rows: Sequence[Sequence[float] | Array], columns: int) -> Array:
-    """`(S, columns)`, also where there is no row."""
+    """Return `(S, columns)`, also where there is no row."""
     return np.array(rows, np.float64).reshape(len(rows), columns)
 
 
-def _figures(table: Array, weights: Array) -> Figures:
-    return Figures(*weighted_mean(table, weights).tolist())
+def _figures(table: Array, weights: Array) -> TrackingFigures:
+    return TrackingFigures(*weighted_mean(table, weights).tolist())
 
 
-def _attributes(table: Array, weights: Array, attributes: Sequence[frozenset[str]]) -> Mapping[str, Figures]:
-    """Figures over the sequences with each attribute, in the order of their names."""
+def _attributes(table: Array, weights: Array, attributes: Sequence[frozenset[str]]) -> Mapping[str, TrackingFigures]:
+    """Return the figures over the sequences with each attribute, in the order of their names."""
     names = sorted(frozenset().union(*attributes))
     having = {name: np.array([name in each for each in attributes], np.bool_) for name in names}
     return {name: _figures(table[rows], weights[rows]) for name, rows in having.items()}
 
 
 def measure_speed(seconds: Sequence[NDArray[np.float64]], average: Average) -> Speed | None:
-    """Speed over sequences; a time that is not above 0 was not measured and is left out, as in the GOT-10k toolkit.
+    """Return the speed over sequences; times not above 0 are left out as unmeasured, as in the GOT-10k toolkit.
 
     Args:
         seconds: `(N,)` times for each sequence, the first one that of the initialization.

@@ -254,7 +254,7 @@ def parse_tracker(
         raise UsageError(f"{error}; a tracker is {FORMS}, with NAME@ before it to name its results") from error
     spec = spec if spec in list_models() else _whole(spec)
     factory = ModelFactory(name or _safe(path.name if path.is_dir() else path.stem), spec, device, precision)
-    _ = factory.card  # a damaged file is told here
+    _ = factory.card  # raises for a damaged file
     return factory
 
 
@@ -286,7 +286,7 @@ def _safe(name: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and digests of the files in a folder."""
+    """Return the SHA-256 of a file, or of the names and digests of the files in a folder."""
     if path.is_dir():
         files = sorted(each for each in path.iterdir() if each.is_file())
         return hashlib.sha256("".join(f"{each.name} {_digest(each)}\n" for each in files).encode()).hexdigest()

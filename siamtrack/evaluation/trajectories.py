@@ -20,7 +20,7 @@ from siamtrack.errors import DataError
 from siamtrack.evaluation.results import REMEDY, read_lines, tracker_folder, write_text
 
 
-class Code(IntEnum):
+class FrameCode(IntEnum):
     """Event in a frame; the first three stand in VOT's files in place of a box."""
 
     SKIPPED = 0
@@ -34,7 +34,7 @@ class Trajectory:
     """Path of a tracker in one run over a sequence of N frames."""
 
     codes: NDArray[np.int8]
-    """`(N,)` values of `Code`."""
+    """`(N,)` values of `FrameCode`."""
     boxes: NDArray[np.float64]
     """`(N, 4)` boxes, 0-based and continuous: what the tracker was given or found; NaN where it failed or was
     skipped."""
@@ -63,13 +63,13 @@ def read_trajectory(root: Path, dataset: EvaluationSet, tracker: str, sequence: 
     codes, boxes = np.empty(length, np.int8), np.full((length, 4), np.nan)
     for index, row in enumerate(read_lines(path, length, (1, 4), WORDS)):
         if len(row) == 4 and all(map(math.isfinite, row)):
-            codes[index] = Code.TRACKED
+            codes[index] = FrameCode.TRACKED
             boxes[index] = row[0] - 1, row[1] - 1, row[2], row[3]
-        elif len(row) == 1 and row[0] in (Code.SKIPPED, Code.INITIALISED, Code.FAILED):
+        elif len(row) == 1 and row[0] in (FrameCode.SKIPPED, FrameCode.INITIALISED, FrameCode.FAILED):
             codes[index] = int(row[0])
         else:
             raise DataError(f"{path}, line {index + 1} is not {WORDS}; {REMEDY}")
-    if codes[0] != Code.INITIALISED:
+    if codes[0] != FrameCode.INITIALISED:
         raise DataError(f"{path} does not begin with 1, the tracker set in the first frame; {REMEDY}")
     times = path.with_name(f"{sequence.name}_time.txt")
     seconds = np.full(length, np.nan)
@@ -89,7 +89,7 @@ def write_trajectory(
     path = trajectory_file(root, dataset, tracker, sequence.name)
     one_based = trajectory.boxes + np.array([1.0, 1.0, 0.0, 0.0])
     lines = [
-        ",".join(f"{value:.4f}" for value in box) if code == Code.TRACKED else f"{code}"
+        ",".join(f"{value:.4f}" for value in box) if code == FrameCode.TRACKED else f"{code}"
         for code, box in zip(trajectory.codes, one_based, strict=True)
     ]
     times = ["NaN" if math.isnan(seconds) else f"{seconds:.4f}" for seconds in trajectory.seconds]

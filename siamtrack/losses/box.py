@@ -1,4 +1,4 @@
-"""Loss of boxes that are read at the cells of a response map."""
+"""Loss of the boxes that a network predicts at the cells of a response map."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class BoxLoss(NamedTuple):
-    """Loss of a batch, and how good its boxes are; scalars."""
+    """Loss of the boxes of a batch and their mean overlap, as scalars."""
 
     loss: Tensor
     overlap: Tensor
@@ -39,9 +39,9 @@ def generalized_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def box_loss(
     read: tuple[Tensor, Tensor, Tensor], exemplar_sizes: Tensor, cells: Tensor, sizes: Tensor, radius: float
 ) -> BoxLoss:
-    """Generalized IoU and logarithm of the size near the target, and the expected overlap everywhere.
+    """Return the loss of generalized IoU and log size near the target, and of the expected overlap everywhere.
 
-    The expected overlap is to be the IoU near the target and 0 elsewhere; both parts of a batch weigh the same.
+    The target of the expected overlap is the IoU near the target and 0 elsewhere; both parts have a weight of 1/2.
 
     Args:
         read: `(B, 2, R, R)` offsets from the cell to the target's center in pixels, `(B, 2, R, R)` logarithms of its
@@ -49,7 +49,7 @@ def box_loss(
         exemplar_sizes: `(B, 2)` width and height of the target in the exemplar crop, in pixels.
         cells: `(B, R, R, 2)` from the target's center to every cell, in pixels (`grid_offsets`); NaN without a target.
         sizes: `(B, 2)` width and height of the target in the search crop, in pixels.
-        radius: cells this near to the target, in pixels, are to read its box.
+        radius: cells within this distance of the target, in pixels, predict its box.
     """
     offsets, log_sizes, quality = read
     near = cells.square().sum(-1) <= radius**2

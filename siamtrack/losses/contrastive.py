@@ -62,14 +62,14 @@ def contrastive_loss(
     paper; many implementations leave it out. The paper's labels are `same=0`.
 
     Different embeddings at the distance 0 of `siamtrack.models.comparisons.Euclidean` have a loss and the gradient 0:
-    there is no direction to part them in.
+    no direction separates them.
 
     Args:
         distances: `(B,)` or any other shape, 0 or more, such as Euclidean ones.
         labels: of the same shape, 0 and 1.
         same: which label means "same".
-        margin: distance from which on different ones cost nothing.
-        half: whether the factor 1/2 is there.
+        margin: distance from which a different pair has no loss.
+        half: multiply by 1/2, as in the paper.
         reduction: "mean", "sum" or "none".
 
     Returns:
@@ -85,7 +85,7 @@ def contrastive_loss(
 
 
 def contrastive_map_loss(distances: Tensor, labels: Tensor, *, margin: float) -> Tensor:
-    """Mean over the maps of the class-balanced contrastive loss of every cell's pair with the exemplar.
+    """Return the mean over the maps of the class-balanced contrastive loss of every cell's pair with the exemplar.
 
     The loss of a pair is that of Hadsell et al. 2006, equation 4, without the factor 1/2; the balance is that of SiamFC
     (`balanced_weights`).
@@ -93,7 +93,7 @@ def contrastive_map_loss(distances: Tensor, labels: Tensor, *, margin: float) ->
     Args:
         distances: `(B, R, R)`, 0 or more.
         labels: `(B, R, R)`, 1 where the cell shows the exemplar's target, else 0.
-        margin: distance from which a cell off the target costs nothing.
+        margin: distance from which a cell off the target has no loss.
 
     Returns:
         A scalar.
@@ -138,8 +138,8 @@ class ContrastiveLoss(nn.Module):
 
     Args:
         same: which label means "same".
-        margin: distance from which on different ones cost nothing.
-        half: whether the factor 1/2 is there.
+        margin: distance from which a different pair has no loss.
+        half: multiply by 1/2, as in the paper.
         reduction: "mean", "sum" or "none".
 
     Raises:
@@ -155,7 +155,7 @@ class ContrastiveLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, distances: Tensor, labels: Tensor) -> Tensor:
-        """Loss of distances `(B,)` with labels `(B,)`."""
+        """Return the loss of distances `(B,)` with labels `(B,)`."""
         return contrastive_loss(
             distances, labels, same=self.same, margin=self.margin, half=self.halved, reduction=self.reduction
         )
@@ -181,5 +181,5 @@ class EnergyLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, energies: Tensor, labels: Tensor) -> Tensor:
-        """Loss of energies `(B,)` with labels `(B,)`."""
+        """Return the loss of energies `(B,)` with labels `(B,)`."""
         return energy_loss(energies, labels, same=self.same, bound=self.bound, reduction=self.reduction)

@@ -14,9 +14,9 @@ Same = Literal[0, 1]
 
 
 def grid_offsets(centers: Tensor, response_size: int, stride: int, search_size: int) -> Tensor:
-    """Distance of every response cell from the target, in pixels of the search crop.
+    """Return the offset of every response cell from the target, in pixels of the search crop.
 
-    Cell `(R - 1) / 2` is no displacement: the center of the search crop.
+    Cell `(R - 1) / 2` is the center of the search crop, at no displacement.
 
     Args:
         centers: `(B, 2)` target centers `x, y` in the search crop, pixels, continuous; NaN where there is none.
@@ -106,5 +106,5 @@ def same_mask(values: Tensor, labels: Tensor, same: Same) -> Tensor:
 
 
 def signs(chosen: Tensor, dtype: torch.dtype) -> Tensor:
-    """+1 where a pair is of the same, -1 elsewhere."""
+    """Return +1 for a pair of the same and -1 for a different one."""
     return torch.where(chosen, 1.0, -1.0).to(dtype)

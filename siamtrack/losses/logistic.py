@@ -10,9 +10,9 @@ from siamtrack.losses.labels import balanced_weights
 
 
 def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the maps of the class-balanced logistic loss (Bertinetto et al. 2016, section 2.2 and equation 3).
+    """Return the class-balanced logistic loss, its mean over the maps.
 
-    Cells count see `balanced_weights`.
+    See Bertinetto et al. 2016, section 2.2 and equation 3, and `balanced_weights` for the weights of the cells.
 
     Args:
         logits: `(B, R, R)`.
@@ -26,7 +26,7 @@ def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def hardest_negatives_loss(logits: Tensor, count: int) -> Tensor:
-    """Logistic loss of the highest cells of maps that hold no target, as online hard example mining does.
+    """Return the logistic loss of the highest cells of maps without a target (online hard example mining).
 
     Args:
         logits: `(N, R, R)`, negatives throughout; N may be 0.

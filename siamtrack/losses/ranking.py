@@ -1,4 +1,4 @@
-"""Localisation as a choice: the right position and scale against all others, near or in another picture."""
+"""Ranking loss: the position and scale of the target against all others, of its own and of other search crops."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ def scale_labels(scales: Tensor, count: int, sigma: float) -> Tensor:
     """Return a probability over the exemplar's scales: a Gaussian around the target's apparent size.
 
     Args:
-        scales: `(B,)` apparent size in scale steps, 0 for unchanged; NaN, not known, counts as unchanged for certain.
-        count: S, number of scales; the middle one is unchanged.
+        scales: `(B,)` apparent size in scale steps, 0 for unchanged; NaN (not known) counts as
+            unchanged, with probability 1.
+        count: S, number of scales; the middle one is the unchanged size.
         sigma: in scale steps.
 
     Returns:
@@ -23,7 +24,7 @@ def scale_labels(scales: Tensor, count: int, sigma: float) -> Tensor:
 
 
 def ranking_loss(logits: Tensor, targets: Tensor, others: Tensor | None = None) -> Tensor:
-    """Cross-entropy of one choice among all cells of all maps of a sample.
+    """Return the cross-entropy of one choice among all cells of all maps of a sample.
 
     Args:
         logits: `(B, S, R, R)` of S scales.

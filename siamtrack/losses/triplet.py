@@ -19,7 +19,7 @@ def triplet_loss(to_positive: Tensor, to_negative: Tensor, *, margin: float, red
     Args:
         to_positive: `(N,)` or any other shape, distances from anchors to their positives.
         to_negative: of the same shape, to their negatives.
-        margin: by which the negative is to be farther; 0 or more.
+        margin: least difference of the two distances, 0 or more.
         reduction: "mean", over all triplets, or "sum" or "none".
 
     Returns:
@@ -52,7 +52,7 @@ def soft_triplet_loss(to_positive: Tensor, to_negative: Tensor, *, reduction: Re
 
 
 def triplet_map_loss(similarities: Tensor, labels: Tensor, *, margin: float | None, hardest: int | None) -> Tensor:
-    """Mean over the maps of the loss of all triplets of the exemplar, a positive cell and a negative cell of a map.
+    """Return the mean loss of all triplets of the exemplar, a positive cell and a negative cell of a map.
 
     As Dong and Shen 2018 ("Triplet Loss in Siamese Network for Object Tracking", section 3.1) have it for all negatives
     and the soft margin; the hinge is that of Schroff et al. 2015, equation 3, and the choice of the hardest negatives
@@ -61,11 +61,11 @@ def triplet_map_loss(similarities: Tensor, labels: Tensor, *, margin: float | No
     Args:
         similarities: `(B, R, R)`, higher for more similar.
         labels: `(B, R, R)`, 1 at positive cells, 0 at negative ones.
-        margin: by how much the positive is to exceed the negative; None takes the soft margin.
+        margin: least difference of positive and negative similarity; None takes the soft margin.
         hardest: how many of the highest negative cells of each map; None takes all.
 
     Returns:
-        A scalar. Maps without a positive or without a negative cell do not count; without any other it is 0.
+        A scalar. Maps without a positive or a negative cell do not count; it is 0 if no map counts.
     """
     flat, positive = similarities.flatten(1), labels.flatten(1) > 0
     costs = []
@@ -76,7 +76,7 @@ def triplet_map_loss(similarities: Tensor, labels: Tensor, *, margin: float | No
         if hardest is not None:
             below = below.topk(min(hardest, len(below))).values
         pairs = torch.cartesian_prod(above, below)
-        # A distance that is low for the similar: the similarity, negative.
+        # The negative similarity serves as the distance.
         to_positive, to_negative = -pairs[:, 0], -pairs[:, 1]
         if margin is None:
             costs.append(soft_triplet_loss(to_positive, to_negative, reduction="mean"))
@@ -97,7 +97,7 @@ class TripletLoss(nn.Module):
     """`triplet_loss` with its settings.
 
     Args:
-        margin: by which the negative is to be farther; 0 or more.
+        margin: least difference of the two distances, 0 or more.
         reduction: "mean", "sum" or "none".
 
     Raises:
@@ -111,5 +111,5 @@ class TripletLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, to_positive: Tensor, to_negative: Tensor) -> Tensor:
-        """Loss of distances `(N,)` to positives and `(N,)` to negatives."""
+        """Return the loss of distances `(N,)` to positives and `(N,)` to negatives."""
         return triplet_loss(to_positive, to_negative, margin=self.margin, reduction=self.reduction)

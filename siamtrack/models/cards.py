@@ -36,14 +36,14 @@ class Calibration(Frozen):
     """Change of the logit with the value: below 0 for distances."""
 
     def probability(self, values: Values) -> Values:
-        """Probability of the same, in [0, 1]; of a number or of an array of any shape."""
+        """Return the probability of the same, in [0, 1]; of a number or of an array of any shape."""
         logits = np.clip(self.intercept + self.slope * np.asarray(values, np.float64), -500, 500)
         found = 1 / (1 + np.exp(-logits))
         return float(found) if isinstance(values, float) else found
 
 
 class BranchSettings(Frozen):
-    """The network that embeds a patch."""
+    """Settings of the network that embeds a patch."""
 
     kind: Literal["patch", "handwriting", "backbone"] = "patch"
     """A small network for patches, gradients of handwriting, or a tracking backbone with a linear layer."""

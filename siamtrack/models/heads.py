@@ -17,8 +17,8 @@ from siamtrack.models.backbones import initialize_weights
 def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
     """Correlate every sample's features with that sample's own kernels.
 
-    One batched matrix product compares every cell of a kernel with every cell of the features; what belongs to the
-    same displacement is then added up. A grouped convolution gives the same, more slowly on a CPU
+    One batched matrix product compares every cell of a kernel with every cell of the features; products of the
+    same displacement are then summed. A grouped convolution gives the same, more slowly on a CPU
     (tests/benchmarks/test_correlation_benchmark.py).
 
     Args:
@@ -29,7 +29,7 @@ def cross_correlation(kernels: Tensor, features: Tensor) -> Tensor:
         `(B, S, H - h + 1, W - w + 1)`.
     """
     products = torch.matmul(kernel_cells(kernels), features.flatten(2))
-    # What was multiplied with fewer bits is still added up with all of them.
+    # Products in half precision are summed in single precision.
     return add_cells(products.to(summable(features.dtype)), kernels, features)
 
 
@@ -91,23 +91,39 @@ class CorrelationHead(nn.Module):
         self.bias = nn.Parameter(torch.tensor(bias))
 
     def compare(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Similarity without scale and bias: `(B, S, C, h, w)` and `(B, C, H, W)` to `(B, S, H - h + 1, ...)`."""
+        """Return the similarity without scale and bias.
+
+        Args:
+            kernels: `(B, S, C, h, w)`, S kernels a sample.
+            features: `(B, C, H, W)`.
+
+        Returns:
+            `(B, S, H - h + 1, W - w + 1)`.
+        """
         return cross_correlation(kernels, features)
 
     def respond(self, compared: Tensor) -> Tensor:
-        """Logits of what `compare` gives."""
+        """Return the logits of the output of `compare`."""
         return self.log_scale.exp() * compared + self.bias
 
     def correlate(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Scaled similarity without the bias, of the same shapes as `compare`."""
+        """Return the scaled similarity without the bias, of the same shapes as `compare`."""
         return self.log_scale.exp() * self.compare(kernels, features)
 
     def cross(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Logits of every kernel in every sample: `(K, C, h, w)` and `(B, C, H, W)` to `(K, B, H - h + 1, ...)`."""
+        """Return the logits of every kernel in every sample.
+
+        Args:
+            kernels: `(K, C, h, w)`.
+            features: `(B, C, H, W)`.
+
+        Returns:
+            `(K, B, H - h + 1, W - w + 1)`.
+        """
         return (self.log_scale.exp() * F.conv2d(features, kernels) + self.bias).transpose(0, 1)
 
     def forward(self, kernels: Tensor, features: Tensor) -> Tensor:
-        """Logits of the same shapes as `compare`."""
+        """Return logits of the same shapes as `compare`."""
         return self.respond(self.compare(kernels, features))
 
 
@@ -127,11 +143,11 @@ class BoxMaps(NamedTuple):
 
 
 class BoxHead(nn.Module):
-    """Reads the target's box at every cell, from its depthwise correlation with the exemplar and from what lies there.
+    """Predictor of the target's box at every cell, from the depthwise correlation with the exemplar and local features.
 
     Depthwise correlation as in SiamRPN++ (Li et al. 2019, section 3.4); the overlap is predicted as in IoU-Net (Jiang
-    et al. 2018). Sizes are relative to the exemplar's own box, whose shape the head is told: a head without
-    training answers 'as before'.
+    et al. 2018). Sizes are relative to the exemplar's own box, whose shape is an input: an untrained
+    head predicts an unchanged size.
 
     Args:
         level_channels: channels of the feature levels that are compared.

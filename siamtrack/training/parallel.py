@@ -1,9 +1,9 @@
-"""Training in several processes: each embeds its share of every batch, and all of them compare all of it.
+"""Training in several processes. Each process embeds its share of a batch; all compute the whole loss.
 
-The loss couples the pairs of a batch: it takes means over those with a target, and looks for every exemplar in the
-other pairs' search crops. So the processes share out what costs most, the backbone, hand their embeddings around, and
-measure the whole batch each, as a single process does. Their losses are equal; the mean of their gradients is the
-gradient.
+The loss couples the pairs of a batch: it takes means over the pairs with a target, and it searches every exemplar in
+the search crops of the other pairs. Therefore the processes split the expensive part, the backbone, then gather all
+embeddings, and each computes the loss of the whole batch. Their losses are equal. The mean of their gradients is the
+gradient of a single process.
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONGEST_WAIT = timedelta(hours=12)
-"""The others wait while the first process reads data and validates. One that ends is noticed at once all the same."""
+"""Timeout of a collective call. It is long because the other processes wait while process 0 reads data and validates.
+A process that ends is noticed at once."""
 
 
 class LostProcessError(SiamTrackError):
-    """Another process of the run is gone, and did not say why."""
+    """Another process of the run ended without an error message."""
 
 
 class OtherProcessError(SiamTrackError):
-    """Another process of the run failed, and says why: nothing is left to be said."""
+    """Another process of the run failed and reports the error itself."""
 
 
 class Processes(Protocol):
-    """The processes that train a network together, as one of them sees them.
+    """Interface of one process to the group of processes that train a network together.
 
-    All of them must call the same methods in the same order.
+    All processes must call the same methods in the same order.
     """
 
     rank: int
-    """Number of this process, from 0; the first one writes, validates and speaks."""
+    """Number of this process, from 0. Process 0 writes files, validates and reports."""
     size: int
     """Number of processes."""
 
@@ -58,43 +59,45 @@ class Processes(Protocol):
         ...
 
     def share(self, batch: int) -> range:
-        """Numbers within a batch of so many pairs of those that this process embeds.
+        """Return the indices of the pairs that this process embeds.
+
+        Args:
+            batch: pairs in a batch of all processes together.
 
         Raises:
-            UsageError: when they cannot be shared out evenly.
+            UsageError: when the processes cannot share the batch evenly.
         """
         ...
 
-    def adapt(self, backbone: nn.Module) -> None:
-        """Make batch norm that is in training mode take its statistics from all shares, in place."""
+    def sync_batch_norm(self, backbone: nn.Module) -> None:
+        """Replace batch norm in training mode by one that takes its statistics over all processes, in place."""
         ...
 
     def gather(self, part: Tensor) -> Tensor:
-        """Return all processes' parts, `(n, ...)` each, as `(size * n, ...)` in the order of their ranks;
-        differentiable.
+        """Return the parts of all processes, `(n, ...)` each, as `(size * n, ...)` in the order of ranks.
 
-        A part's gradient is the sum of those that the processes have for it.
+        The call is differentiable: the gradient of a part is the sum of its gradients in all processes.
         """
         ...
 
-    def average(self, gradients: Sequence[Tensor]) -> None:
+    def average_gradients(self, gradients: Sequence[Tensor]) -> None:
         """Replace every gradient by its mean over the processes, in place."""
         ...
 
-    def largest(self, number: int) -> int:
-        """Return the largest of all processes' numbers."""
+    def maximum(self, number: int) -> int:
+        """Return the maximum of a number over all processes."""
         ...
 
-    def once(self, make: Callable[[], T]) -> T:
-        """Return the value that the first process makes, in all of them."""
+    def broadcast(self, make: Callable[[], T]) -> T:
+        """Call a function in the first process and return its value in all processes."""
         ...
 
-    def in_order(self, make: Callable[[], T]) -> T:
-        """Return the value that each process makes: the first one first, then the others, which find its caches."""
+    def first_process_first(self, make: Callable[[], T]) -> T:
+        """Call a function in every process, first in process 0, so that the others find its cache files."""
         ...
 
 
-class Alone:
+class SingleProcess:
     """A single process."""
 
     rank, size = 0, 1
@@ -107,34 +110,34 @@ class Alone:
         """See `Processes`."""
         return range(batch)
 
-    def adapt(self, backbone: nn.Module) -> None:
+    def sync_batch_norm(self, backbone: nn.Module) -> None:
         """See `Processes`."""
 
     def gather(self, part: Tensor) -> Tensor:
         """See `Processes`."""
         return part
 
-    def average(self, gradients: Sequence[Tensor]) -> None:
+    def average_gradients(self, gradients: Sequence[Tensor]) -> None:
         """See `Processes`."""
 
-    def largest(self, number: int) -> int:
+    def maximum(self, number: int) -> int:
         """See `Processes`."""
         return number
 
-    def once(self, make: Callable[[], T]) -> T:
+    def broadcast(self, make: Callable[[], T]) -> T:
         """See `Processes`."""
         return make()
 
-    def in_order(self, make: Callable[[], T]) -> T:
+    def first_process_first(self, make: Callable[[], T]) -> T:
         """See `Processes`."""
         return make()
 
 
-ALONE = Alone()
+SINGLE_PROCESS = SingleProcess()
 
 
-class Together:
-    """One of several processes that PyTorch has brought together (`torch.distributed`).
+class DistributedProcesses:
+    """One of several processes of `torch.distributed`.
 
     Every method raises `LostProcessError` when another process is gone.
     """
@@ -163,63 +166,63 @@ class Together:
         count = batch // self.size
         return range(self.rank * count, (self.rank + 1) * count)
 
-    def adapt(self, backbone: nn.Module) -> None:
+    def sync_batch_norm(self, backbone: nn.Module) -> None:
         """See `Processes`."""
         for module in list(backbone.modules()):
             for name, child in module.named_children():
                 if isinstance(child, nn.BatchNorm2d) and child.training:
-                    setattr(module, name, _SharedBatchNorm(child, self))
+                    setattr(module, name, _SyncBatchNorm(child, self))
 
     def gather(self, part: Tensor) -> Tensor:
         """See `Processes`."""
-        gathered: Tensor = _Gather.apply(part, self.rank, self.size)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _AllGather.apply(part, self.rank, self.size)  # type: ignore[no-untyped-call]
         return gathered
 
-    def average(self, gradients: Sequence[Tensor]) -> None:
+    def average_gradients(self, gradients: Sequence[Tensor]) -> None:
         """See `Processes`."""
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        _talk(lambda: dist.all_reduce(flat))
+        _communicate(lambda: dist.all_reduce(flat))
         parts = torch.split(flat / self.size, [gradient.numel() for gradient in gradients])
         for gradient, mean in zip(gradients, parts, strict=True):
             gradient.copy_(mean.view_as(gradient))
 
-    def largest(self, number: int) -> int:
+    def maximum(self, number: int) -> int:
         """See `Processes`."""
         value = torch.tensor(int(number))
-        _talk(lambda: dist.all_reduce(value, dist.ReduceOp.MAX))
+        _communicate(lambda: dist.all_reduce(value, dist.ReduceOp.MAX))
         return int(value)
 
-    def once(self, make: Callable[[], T]) -> T:
+    def broadcast(self, make: Callable[[], T]) -> T:
         """See `Processes`."""
         made: list[Any] = [make() if self.rank == 0 else None]
-        _talk(lambda: dist.broadcast_object_list(made, src=0, device=torch.device("cpu")))
+        _communicate(lambda: dist.broadcast_object_list(made, src=0, device=torch.device("cpu")))
         first: T = made[0]
         return first
 
-    def in_order(self, make: Callable[[], T]) -> T:
+    def first_process_first(self, make: Callable[[], T]) -> T:
         """See `Processes`."""
         if self.rank == 0:
             made = make()
-            self.largest(0)
+            self.maximum(0)
             return made
-        self.largest(0)
+        self.maximum(0)
         return make()
 
 
 @contextmanager
 def join_processes() -> Iterator[Processes]:
-    """Meet the other processes of this run: `torchrun` and `accelerate launch` say in the environment who they are.
+    """Join the other processes of this run, which `torchrun` or `accelerate launch` describe in the environment.
 
-    An exception that leaves this block ends all processes, and the first one to fail is the one that passes it on.
+    An exception that leaves this block ends all processes. Only the process that fails first passes its exception on.
 
     Raises:
-        UsageError: when the others cannot be met.
-        OtherProcessError: in place of an exception, when another process was first.
+        UsageError: when the other processes cannot be reached.
+        OtherProcessError: in place of the exception, when another process failed first.
     """
     if os.environ.get("WORLD_SIZE", "1") == "1":
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    # Decisions travel between CPUs, whatever computes.
+    # Small values such as decisions are exchanged between CPUs, also when the network is on GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         store, rank, size = next(rendezvous("env://"))
@@ -227,7 +230,7 @@ def join_processes() -> Iterator[Processes]:
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"the processes of this run cannot meet: {error}: start them with torchrun") from error
     try:
-        yield Together()
+        yield DistributedProcesses()
     except BaseException as error:
         if _is_first(store.add):
             raise
@@ -241,15 +244,15 @@ def _is_first(add: Callable[[str, int], int]) -> bool:
     """Return whether this process is the first to fail, by the count that the store of the run keeps."""
     try:
         return add("siamtrack/failed", 1) == 1
-    except RuntimeError:  # whoever kept the store is gone, and was the first therefore
+    except RuntimeError:  # the process that kept the store is gone, so it failed first
         return False
 
 
-def _talk(call: Callable[[], object]) -> None:
+def _communicate(call: Callable[[], object]) -> None:
     try:
         call()
     except RuntimeError as error:
-        # PyTorch raises it from a signal handler, anywhere: it is about a process of our own.
+        # PyTorch raises it from a signal handler, at any place; it concerns a data loader process of this process.
         if "DataLoader worker" in str(error):
             raise
         raise LostProcessError(
@@ -258,25 +261,25 @@ def _talk(call: Callable[[], object]) -> None:
         ) from error
 
 
-class _Gather(torch.autograd.Function):
-    """`Together.gather`."""
+class _AllGather(torch.autograd.Function):
+    """`DistributedProcesses.gather`."""
 
     @staticmethod
     def forward(ctx: Any, part: Tensor, rank: int, size: int) -> Tensor:
         ctx.rank, ctx.size = rank, size
         part = part.contiguous()
         parts = [torch.empty_like(part) for _ in range(size)]
-        _talk(lambda: dist.all_gather(parts, part))
+        _communicate(lambda: dist.all_gather(parts, part))
         return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         total = gradients[0].clone(memory_format=torch.contiguous_format)
-        _talk(lambda: dist.all_reduce(total))
+        _communicate(lambda: dist.all_reduce(total))
         return total.chunk(ctx.size)[ctx.rank], None, None
 
 
-class _SharedBatchNorm(nn.BatchNorm2d):
+class _SyncBatchNorm(nn.BatchNorm2d):
     """Batch norm over the shares of all processes, with the weights and running statistics of another one.
 
     `torch.nn.SyncBatchNorm` does the same on GPUs alone.
@@ -292,7 +295,7 @@ class _SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         values = x.to(torch.promote_types(x.dtype, torch.float32))
         variances, means = torch.var_mean(values, (0, 2, 3), correction=0)
-        # The shares are of one size. Their spread is that within each of them, and that of their means.
+        # All shares have one size: the variance is the mean variance within a share plus the variance of the means.
         means, variances = self._processes.gather(torch.stack([means, variances])[None]).unbind(1)
         mean = means.mean(0)
         variance = variances.mean(0) + (means - mean).square().mean(0)

@@ -22,9 +22,9 @@ from siamtrack.system.signals import StopSignal
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
 from siamtrack.training.curves import draw_curves
 from siamtrack.training.dataset import TrainingData, read_training_data
-from siamtrack.training.export import export_weights
-from siamtrack.training.loop import RunOptions, StepRecord, average_network, resume_run, start_run, train
-from siamtrack.training.parallel import ALONE, Processes
+from siamtrack.training.loop import RunOptions, StepRecord, resume_run, start_run, train
+from siamtrack.training.model import average_network, export_weights
+from siamtrack.training.parallel import SINGLE_PROCESS, Processes
 from siamtrack.training.recipe import Recipe
 from siamtrack.training.records import Overlap, Recorder, tables, tensorboard
 from siamtrack.training.validation import spread_sample, validate
@@ -68,7 +68,9 @@ class TrainingSummary:
     """The signal that ended the session early."""
 
 
-def run_training(job: TrainingJob, report: Report = no_report, processes: Processes = ALONE) -> TrainingSummary:
+def run_training(
+    job: TrainingJob, report: Report = no_report, processes: Processes = SINGLE_PROCESS
+) -> TrainingSummary:
     """Train, validate on the sequences that were kept from training, and write the model.
 
     Args:
@@ -86,8 +88,8 @@ def run_training(job: TrainingJob, report: Report = no_report, processes: Proces
     processes.share(job.recipe.run.batch_size)  # where this is impossible, say so before hours of reading data
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    start = processes.once(lambda: _starting_point(job))
-    data = processes.in_order(lambda: read_training_data(job.data, job.recipe.mix.validation))
+    start = processes.broadcast(lambda: _starting_point(job))
+    data = processes.first_process_first(lambda: read_training_data(job.data, job.recipe.mix.validation))
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -121,7 +123,7 @@ def run_training(job: TrainingJob, report: Report = no_report, processes: Proces
             if start.step == 0 and processes.rank == 0:
                 inspect(start)  # what the figures on the way are to be compared with
             final = train(start, data, options, report_step, should_stop, inspect, processes)
-    number = processes.largest(stop.received or 0)
+    number = processes.maximum(stop.received or 0)
     stopped_by = signal.Signals(number) if number else None
     if processes.rank > 0:
         return dataclasses.replace(_summary(final, None, job.out), stopped_by=stopped_by)

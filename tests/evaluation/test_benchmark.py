@@ -33,7 +33,7 @@ from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind
 from siamtrack.errors import DataError, SiamTrackError, UsageError
 from siamtrack.evaluation.benchmark import (
     BenchmarkJob,
-    Failure,
+    RunFailure,
     average_overlap,
     run_benchmark,
     select_sequences,
@@ -228,7 +228,7 @@ def test_the_other_sequences_go_on(tmp_path: Path, workers: int) -> None:
     failed = {each.sequence for each in failures}
     assert failed
     assert failed < set("abcd")
-    assert set(failures) == {Failure("broken", name, "RuntimeError: two lines") for name in failed}
+    assert set(failures) == {RunFailure("broken", name, "RuntimeError: two lines") for name in failed}
     assert str(failures[0]).startswith(f"tracker 'broken' failed on sequence {failures[0].sequence}: ")
     there = {name for name in "abcd" if boxes_file(tmp_path, job.dataset, "broken", name).is_file()}
     assert there == set("abcd") - failed
@@ -239,7 +239,7 @@ def test_a_set_that_cannot_be_read_fails_there_only(tmp_path: Path) -> None:
     dataset = evaluation_set()
     bad = replace(dataset.sequences[1], read_truth=unreadable)
     job = make(tmp_path, dataset=replace(dataset, sequences=(dataset.sequences[0], bad, dataset.sequences[2])))
-    assert run_benchmark(job) == (Failure("orange", "b", "b.txt is damaged"),)
+    assert run_benchmark(job) == (RunFailure("orange", "b", "b.txt is damaged"),)
 
 
 def unreadable() -> Any:

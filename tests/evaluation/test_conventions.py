@@ -5,12 +5,12 @@ import pytest
 
 from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.errors import UsageError
-from siamtrack.evaluation.conventions import Average, FirstFrame, Untrue, convention
+from siamtrack.evaluation.conventions import Average, FirstFramePolicy, InvalidTruthPolicy, convention
 
 
 def test_got10k_pools_the_frames_that_can_be_seen() -> None:
     how = convention("got10k", Kind.GOT10K)
-    assert (how.first_frame, how.average) == (FirstFrame.LEFT_OUT, Average.FRAMES)
+    assert (how.first_frame, how.average) == (FirstFramePolicy.LEFT_OUT, Average.FRAMES)
     assert how.skip_hidden
     assert how.cut_to_frame
     np.testing.assert_array_equal(how.overlap_thresholds, np.linspace(0, 1, 101))
@@ -19,7 +19,11 @@ def test_got10k_pools_the_frames_that_can_be_seen() -> None:
 @pytest.mark.parametrize("kind", [Kind.OTB2013, Kind.OTB2015, Kind.UAV123, Kind.NFS, Kind.VOT, Kind.TRACKINGNET])
 def test_the_toolkit_counts_the_first_frame_of_otb_and_its_like(kind: Kind) -> None:
     how = convention("got10k", kind)
-    assert (how.first_frame, how.untrue, how.average) == (FirstFrame.GIVEN, Untrue.LEFT_OUT, Average.SEQUENCES)
+    assert (how.first_frame, how.invalid_truth, how.average) == (
+        FirstFramePolicy.GIVEN,
+        InvalidTruthPolicy.LEFT_OUT,
+        Average.SEQUENCES,
+    )
     assert not how.cut_to_frame
     assert len(how.overlap_thresholds) == 21
 
@@ -27,14 +31,22 @@ def test_the_toolkit_counts_the_first_frame_of_otb_and_its_like(kind: Kind) -> N
 @pytest.mark.parametrize("kind", [Kind.LASOT, Kind.DAVIS, Kind.CUSTOM])
 def test_sets_that_the_toolkit_does_not_have_leave_the_first_frame_out(kind: Kind) -> None:
     how = convention("got10k", kind)
-    assert (how.first_frame, how.untrue, how.average) == (FirstFrame.LEFT_OUT, Untrue.LEFT_OUT, Average.SEQUENCES)
+    assert (how.first_frame, how.invalid_truth, how.average) == (
+        FirstFramePolicy.LEFT_OUT,
+        InvalidTruthPolicy.LEFT_OUT,
+        Average.SEQUENCES,
+    )
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_pysot_counts_every_frame_of_every_set(kind: Kind) -> None:
     how = convention("pysot", kind)
     assert how.name == "pysot"
-    assert (how.first_frame, how.untrue, how.average) == (FirstFrame.AS_FOUND, Untrue.MISSED, Average.SEQUENCES)
+    assert (how.first_frame, how.invalid_truth, how.average) == (
+        FirstFramePolicy.AS_FOUND,
+        InvalidTruthPolicy.MISSED,
+        Average.SEQUENCES,
+    )
     np.testing.assert_array_equal(how.overlap_thresholds, np.arange(0, 1.05, 0.05))
 
 

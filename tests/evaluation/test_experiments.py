@@ -20,9 +20,9 @@ from siamtrack.boxes import Box
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Kind, Truth
 from siamtrack.errors import DataError, SiamTrackError
 from siamtrack.evaluation.experiments import follow_once, follow_with_resets, touches
-from siamtrack.evaluation.trajectories import Code, read_trajectory, trajectory_file, write_trajectory
+from siamtrack.evaluation.trajectories import FrameCode, read_trajectory, trajectory_file, write_trajectory
 
-S, I, F, T = Code.SKIPPED, Code.INITIALISED, Code.FAILED, Code.TRACKED  # noqa: E741
+S, I, F, T = FrameCode.SKIPPED, FrameCode.INITIALISED, FrameCode.FAILED, FrameCode.TRACKED  # noqa: E741
 
 
 class Scripted:

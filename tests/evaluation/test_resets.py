@@ -11,13 +11,19 @@ from scored_sets import boxes, evaluation_set, moving
 from siamtrack.datasets.evaluation_sequences import Kind, Truth
 from siamtrack.errors import DataError
 from siamtrack.evaluation.resets import BURN_IN, ResetScore, pool, score_trajectory, score_with_resets
-from siamtrack.evaluation.trajectories import Code, Trajectory
+from siamtrack.evaluation.trajectories import FrameCode, Trajectory
 
 nan = float("nan")
 SIZE = (200, 150)
 BOX = (10.0, 20.0, 40.0, 30.0)
 HALF = (10.0, 20.0, 20.0, 30.0)
-LETTERS = {"I": Code.INITIALISED, "t": Code.TRACKED, "h": Code.TRACKED, "F": Code.FAILED, ".": Code.SKIPPED}
+LETTERS = {
+    "I": FrameCode.INITIALISED,
+    "t": FrameCode.TRACKED,
+    "h": FrameCode.TRACKED,
+    "F": FrameCode.FAILED,
+    ".": FrameCode.SKIPPED,
+}
 
 
 def trajectory(word: str) -> Trajectory:
@@ -71,8 +77,8 @@ def test_overlaps_are_those_of_the_toolkit(turned: bool, size: tuple[int, int] |
     found = truth + rng.normal(0, 4, truth.shape)
     found[:, 2:] = np.maximum(found[:, 2:], 1)
     polygons = corners(truth, rng) if turned else None
-    codes = np.full(40, Code.TRACKED, np.int8)
-    codes[0] = Code.INITIALISED
+    codes = np.full(40, FrameCode.TRACKED, np.int8)
+    codes[0] = FrameCode.INITIALISED
     ours = score_trajectory(Trajectory(codes, found, np.ones(40)), Truth(truth, polygons, size=size))
     regions = truth + [1, 1, 0, 0] if polygons is None else polygons + 1  # noqa: RUF005
     theirs = [

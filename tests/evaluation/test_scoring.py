@@ -17,7 +17,7 @@ from siamtrack.datasets.evaluation_sequences import EvaluationSet, Kind, Truth
 from siamtrack.errors import DataError, UsageError
 from siamtrack.evaluation.conventions import convention
 from siamtrack.evaluation.results import SequenceResult, write_result
-from siamtrack.evaluation.scores import Figures, TrackerScore
+from siamtrack.evaluation.scores import TrackerScore, TrackingFigures
 from siamtrack.evaluation.scoring import score_tracker
 
 nan, inf = float("nan"), float("inf")
@@ -331,7 +331,7 @@ def test_figures_of_attributes_are_over_the_sequences_that_have_them() -> None:
     assert list(ours.attributes) == ["IV", "OCC"]
     assert ours.attributes["OCC"].ao == 1
     assert ours.attributes["IV"].ao == 0.5
-    assert isinstance(ours.attributes["IV"], Figures)
+    assert isinstance(ours.attributes["IV"], TrackingFigures)
 
 
 def test_intervals_hold_their_figures() -> None:

@@ -18,7 +18,7 @@ from siamtrack.models.network import TrackingNetwork
 from siamtrack.models.registry import Design, create_network
 from siamtrack.models.weights import save_network
 from siamtrack.training.dataset import Batch
-from siamtrack.training.loop import initial_network
+from siamtrack.training.model import initial_network
 from siamtrack.training.objective import objective
 from siamtrack.training.recipe import LossSettings, Recipe, list_recipes, parse_recipe, read_recipe
 

@@ -19,11 +19,11 @@ from siamtrack.cli import main
 from siamtrack.models.registry import build_network
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint
 from siamtrack.training.dataset import read_training_data
-from siamtrack.training.feed import iterate_batches, make_pairs
+from siamtrack.training.loader import iterate_batches, make_pairs
 from siamtrack.training.loop import RunOptions, start_run, train
 from siamtrack.training.objective import objective
 from siamtrack.training.optimizer import freeze, training_mode
-from siamtrack.training.parallel import ALONE, OtherProcessError, Processes, join_processes
+from siamtrack.training.parallel import SINGLE_PROCESS, OtherProcessError, Processes, join_processes
 from siamtrack.training.recipe import Recipe, parse_recipe
 
 LOSS_OF_ALL = """
@@ -77,14 +77,14 @@ def measure(recipe: Recipe, folder: Path, processes: Processes) -> Measured:
     freeze(network, recipe.model)
     training_mode(network, recipe.model)
     network.double()
-    processes.adapt(network.backbone)
+    processes.sync_batch_norm(network.backbone)
     pairs = make_pairs(recipe, network, read_training_data(folder))
     batch = next(iterate_batches(pairs, recipe.run.batch_size, 0, 0, processes.share(recipe.run.batch_size)))
     floats = {name: value.double() for name, value in vars(batch).items() if value.is_floating_point()}
     found = objective(network, dataclasses.replace(batch, **floats), recipe.loss, processes)
     found.loss.backward()  # type: ignore[no-untyped-call]
     gradients = {name: value.grad for name, value in network.named_parameters() if value.grad is not None}
-    processes.average(list(gradients.values()))
+    processes.average_gradients(list(gradients.values()))
     return float(found.loss.detach()), gradients, dict(network.named_buffers())
 
 
@@ -97,7 +97,7 @@ def stop_in_the_second(folder: Path, out: Path, processes: Processes) -> int:
         asked += 1
         return processes.rank == 1 and asked == 2
 
-    start = processes.once(lambda: start_run(parse_recipe(FREE, "free")))
+    start = processes.broadcast(lambda: start_run(parse_recipe(FREE, "free")))
     options = RunOptions(out / str(processes.rank), workers=0)
     data = read_training_data(folder)
     return train(start, data, options, lambda progress: None, should_stop, processes=processes).step
@@ -126,7 +126,7 @@ def work(rank: int, port: int, folder: Path, out: Path) -> None:
             torch.save(stop_in_the_second(folder, out, processes), out / f"stopped{rank}.pt")
             if processes.rank == 0:
                 raise ValueError("of the first")
-            processes.largest(0)
+            processes.maximum(0)
     except (ValueError, OtherProcessError) as error:
         (out / f"error{rank}.txt").write_text(type(error).__name__)
 
@@ -147,7 +147,7 @@ def assert_close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], tole
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_processes_have_the_gradients_of_one(done: Path, training_folder: Path, name: str) -> None:
-    alone = measure(parse_recipe(RECIPES[name], name), training_folder, ALONE)
+    alone = measure(parse_recipe(RECIPES[name], name), training_folder, SINGLE_PROCESS)
     assert max(float(value.abs().max()) for value in alone[1].values()) > 0.01
     for rank in (0, 1):
         loss, gradients, buffers = torch.load(done / f"{name}{rank}.pt", weights_only=True)

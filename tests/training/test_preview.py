@@ -98,7 +98,7 @@ def recipe(tmp_path: Path) -> Recipe:
     path = tmp_path / "tiny.toml"
     path.write_text(
         '[model]\nname = "tiny"\narchitecture = "alexnet_v1"\n'
-        "[run]\nsteps = 2\nbatch = 2\nsearch_size = 143\n"
+        "[run]\nsteps = 2\nbatch_size = 2\nsearch_size = 143\n"
         '[mix]\nvideo = 1\nstills = 0\ncomposed = 0\nnegatives = 0\nvalidation = ["airplane"]\n'
     )
     return read_recipe(str(path))

@@ -19,16 +19,9 @@ from siamtrack.models.weights import load_network, read_card
 from siamtrack.training import loop
 from siamtrack.training.checkpoint import FILE_NAME, Checkpoint, load_checkpoint, save_checkpoint
 from siamtrack.training.dataset import read_training_data
-from siamtrack.training.feed import iterate_batches, make_pairs
-from siamtrack.training.loop import (
-    RunOptions,
-    StepRecord,
-    average_network,
-    initial_network,
-    resume_run,
-    start_run,
-    train,
-)
+from siamtrack.training.loader import iterate_batches, make_pairs
+from siamtrack.training.loop import RunOptions, StepRecord, resume_run, start_run, train
+from siamtrack.training.model import average_network, initial_network
 from siamtrack.training.recipe import Recipe, list_recipes, parse_recipe, read_recipe
 from siamtrack.training.records import Overlap, tables
 from siamtrack.training.workflow import TrainingJob, run_training

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet
 from siamtrack.evaluation.records import RunRecord
-from siamtrack.evaluation.report.contents import Failure, Moment, Origin, Picture, Report, rank
-from siamtrack.evaluation.report.failures import find_moments
-from siamtrack.evaluation.report.palette import Style, styles
-from siamtrack.evaluation.report.pictures import Drawn, read_frames, spread, take_picture
+from siamtrack.evaluation.report.contents import Failure, FailurePeriod, Origin, Picture, Report, rank
+from siamtrack.evaluation.report.failures import find_failure_periods
+from siamtrack.evaluation.report.palette import Style, make_styles
+from siamtrack.evaluation.report.pictures import FrameBoxes, read_frames, spread, take_picture
 from siamtrack.evaluation.scores import Comparison, TrackerScore
 from siamtrack.system.progress import Progress, no_report
 from siamtrack.system.progress import Report as ReportProgress
@@ -49,18 +49,18 @@ def collect_report(
         DataError: when frames, truth or boxes cannot be read.
     """
     ranked = rank(scores)
-    looks = styles(score.tracker for score in ranked)
-    moments = find_moments(ranked)
+    styles = make_styles(score.tracker for score in ranked)
+    periods = find_failure_periods(ranked)
     strips: dict[str, tuple[Picture, ...]] = {}
-    seen: dict[Moment, tuple[Picture, ...]] = {}
+    seen: dict[FailurePeriod, tuple[Picture, ...]] = {}
     if frames > 0:
         for number, sequence in enumerate(dataset.sequences, 1):
-            here = [moment for moment in moments if moment.sequence == sequence.name]
+            here = [period for period in periods if period.sequence == sequence.name]
             shown = spread(len(sequence.frames), frames)
-            wanted = {*shown, *(index for moment in here for index in moment.frames)}
-            pictures = _take_pictures(sequence, wanted, looks, read_boxes)
+            wanted = {*shown, *(index for period in here for index in period.frames)}
+            pictures = _take_pictures(sequence, wanted, styles, read_boxes)
             strips[sequence.name] = tuple(pictures[index] for index in shown)
-            seen |= {moment: tuple(pictures[index] for index in moment.frames) for moment in here}
+            seen |= {period: tuple(pictures[index] for index in period.frames) for period in here}
             progress(Progress(number, len(dataset), "sequences", part="pictures"))
     sizes = Counter(attribute for sequence in dataset.sequences for attribute in sorted(sequence.attributes))
     return Report(
@@ -71,20 +71,20 @@ def collect_report(
         comparisons=tuple(comparisons),
         attribute_sizes=sizes,
         strips=strips,
-        failures=tuple(Failure(moment, seen.get(moment, ())) for moment in moments),
+        failures=tuple(Failure(period, seen.get(period, ())) for period in periods),
         records=records or {},
         notes=dataset.notes,
     )
 
 
 def _take_pictures(
-    sequence: EvaluationSequence, wanted: set[int], looks: Mapping[str, Style], read_boxes: ReadBoxes
+    sequence: EvaluationSequence, wanted: set[int], styles: Mapping[str, Style], read_boxes: ReadBoxes
 ) -> dict[int, Picture]:
     truth = sequence.read_truth().boxes
-    boxes = {name: read_boxes(name, sequence) for name in looks}
+    boxes = {name: read_boxes(name, sequence) for name in styles}
     return {
         number: take_picture(
-            number, frame, Drawn(truth[number], {name: each[number] for name, each in boxes.items()}), looks
+            number, frame, FrameBoxes(truth[number], {name: each[number] for name, each in boxes.items()}), styles
         )
         for number, frame in read_frames(sequence, wanted)
     }

@@ -30,8 +30,8 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Failure of a tracker."""
+class FailurePeriod:
+    """Frames of a sequence in which a tracker fails."""
 
     tracker: str
     sequence: str
@@ -56,9 +56,9 @@ LOOK_BACK = 5
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A moment with what can be seen of it."""
+    """A failure period with its pictures and its explanation."""
 
-    moment: Moment
+    period: FailurePeriod
     pictures: tuple[Picture, ...] = ()
     explanation: Picture | None = None
     """Exemplar, search crop and response maps of the first bad frame, where its tracker is a model of siamtrack."""

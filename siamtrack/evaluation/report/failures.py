@@ -19,7 +19,7 @@ from siamtrack.errors import SiamTrackError
 from siamtrack.evaluation.explain import explain_frame
 from siamtrack.evaluation.explain_figure import draw
 from siamtrack.evaluation.records import RunRecord
-from siamtrack.evaluation.report.contents import Failure, Moment, Picture
+from siamtrack.evaluation.report.contents import Failure, FailurePeriod, Picture
 from siamtrack.evaluation.report.plots import true_runs
 from siamtrack.evaluation.scores import SequenceScore, TrackerScore
 from siamtrack.evaluation.trackers import ModelFactory
@@ -38,8 +38,8 @@ LEAST_DROP = 0.2
 """A smaller fall is no failure."""
 
 
-def find_moments(scores: Sequence[TrackerScore], count: int = 10) -> tuple[Moment, ...]:
-    """Return the worst moments of all trackers: the longest times without overlap, then the steepest falls of the
+def find_failure_periods(scores: Sequence[TrackerScore], count: int = 10) -> tuple[FailurePeriod, ...]:
+    """Return the worst periods of all trackers: the longest times without overlap, then the steepest falls of the
     overlap.
 
     Where several trackers fail at the same time in a sequence, the one that does worst is taken.
@@ -51,22 +51,22 @@ def find_moments(scores: Sequence[TrackerScore], count: int = 10) -> tuple[Momen
     Returns:
         At most so many, the worst first.
     """
-    found = [moment for score in scores for each in score.sequences for moment in _moments(score.tracker, each)]
-    found.sort(key=lambda moment: (-moment.lost, -moment.drop, moment.sequence, moment.first))
-    chosen: list[Moment] = []
-    for moment in found:
+    found = [period for score in scores for each in score.sequences for period in _failure_periods(score.tracker, each)]
+    found.sort(key=lambda period: (-period.lost, -period.drop, period.sequence, period.first))
+    chosen: list[FailurePeriod] = []
+    for period in found:
         if len(chosen) == count:
             break
-        if not any(_at_once(moment, other) for other in chosen):
-            chosen.append(moment)
+        if not any(_at_once(period, other) for other in chosen):
+            chosen.append(period)
     return tuple(chosen)
 
 
-def _at_once(a: Moment, b: Moment) -> bool:
+def _at_once(a: FailurePeriod, b: FailurePeriod) -> bool:
     return a.sequence == b.sequence and a.first <= b.last and b.first <= a.last
 
 
-def _moments(tracker: str, score: SequenceScore) -> Iterator[Moment]:
+def _failure_periods(tracker: str, score: SequenceScore) -> Iterator[FailurePeriod]:
     """Yield all losses of a sequence, and its steepest fall."""
     frames = np.flatnonzero(np.isfinite(score.overlaps))
     overlaps = score.overlaps[frames].astype(np.float64)
@@ -74,12 +74,12 @@ def _moments(tracker: str, score: SequenceScore) -> Iterator[Moment]:
     for begin, end in true_runs(overlaps == 0):
         if end - begin >= SHORTEST_LOSS:
             drop = float(falls[begin])
-            yield Moment(tracker, score.name, int(frames[begin]), int(frames[end - 1]), end - begin, drop)
+            yield FailurePeriod(tracker, score.name, int(frames[begin]), int(frames[end - 1]), end - begin, drop)
     if len(falls):
         steepest = int(falls.argmax())
         if falls[steepest] >= LEAST_DROP:
             last = int(frames[min(steepest + WINDOW, len(frames)) - 1])
-            yield Moment(tracker, score.name, int(frames[steepest]), last, 0, float(falls[steepest]))
+            yield FailurePeriod(tracker, score.name, int(frames[steepest]), last, 0, float(falls[steepest]))
 
 
 def _falls(overlaps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,18 +118,18 @@ def explain_failures(
         progress: called after every failure.
     """
     sequences = {sequence.name: sequence for sequence in dataset.sequences}
-    names = {failure.moment.tracker for failure in failures}
+    names = {failure.period.tracker for failure in failures}
     trackers = {name: tracker for name in sorted(names) if (tracker := _load(name, records.get(name))) is not None}
     explained = []
     for failure in failures:
-        moment = failure.moment
+        period = failure.period
         picture = None
-        if moment.tracker in trackers and moment.first > 0:
-            _logger.info("explaining %s in frame %d of %s", moment.tracker, moment.first, moment.sequence)
+        if period.tracker in trackers and period.first > 0:
+            _logger.info("explaining %s in frame %d of %s", period.tracker, period.first, period.sequence)
             try:
-                picture = _explain(trackers[moment.tracker], sequences[moment.sequence], moment.first)
+                picture = _explain(trackers[period.tracker], sequences[period.sequence], period.first)
             except SiamTrackError as error:
-                _logger.warning("%s in %s is not explained: %s", moment.tracker, moment.sequence, error)
+                _logger.warning("%s in %s is not explained: %s", period.tracker, period.sequence, error)
         explained.append(replace(failure, explanation=picture))
         progress(Progress(len(explained), len(failures), "failures", part="explaining"))
     return tuple(explained)

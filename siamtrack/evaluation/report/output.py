@@ -8,7 +8,7 @@ from pathlib import Path
 from siamtrack.errors import OutputError
 from siamtrack.evaluation.report.contents import Report
 from siamtrack.evaluation.report.page import render_page
-from siamtrack.evaluation.report.palette import styles
+from siamtrack.evaluation.report.palette import make_styles
 from siamtrack.evaluation.report.plots import curve_plots, speed_plot
 from siamtrack.evaluation.report.png import draw_png
 from siamtrack.evaluation.report.tables import curves_csv, performance_json, sequences_csv, summary_csv
@@ -52,7 +52,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
 def _files(report: Report) -> Iterator[tuple[str, bytes]]:
     for name, render in TEXTS.items():
         yield name, render(report).encode()
-    looks = styles(report.trackers)
-    speed = speed_plot(report.scores, looks)
-    for plot in (*curve_plots(report.scores, looks), *([] if speed is None else [speed])):
+    styles = make_styles(report.trackers)
+    speed = speed_plot(report.scores, styles)
+    for plot in (*curve_plots(report.scores, styles), *([] if speed is None else [speed])):
         yield f"{plot.key}.png", draw_png(plot)

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from siamtrack.evaluation.report.contents import Failure, Picture, Report
-from siamtrack.evaluation.report.palette import CIVIDIS, Style, heat, ink_on, styles
+from siamtrack.evaluation.report.palette import CIVIDIS, Style, heat, make_styles, text_color_on
 from siamtrack.evaluation.report.plots import Plot, curve_plots, figure_text, speed_plot, time_plot
 from siamtrack.evaluation.report.svg import draw_svg
 from siamtrack.evaluation.report.tables import COLUMNS, Column, Scored, best_value
@@ -24,7 +24,7 @@ TIME_SIZE = 900, 250
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A figure in a table."""
 
     value: float
@@ -44,15 +44,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A line of a table: a tracker, a sequence or an attribute, with its figures."""
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CaptionedPicture:
     """A picture with the overlap of every tracker in its frame."""
 
     picture: Picture
@@ -67,10 +67,10 @@ class Panel:
     name: str
     length: int
     scored: int
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     """A tracker each."""
     plot: Markup
-    strip: tuple[Shown, ...]
+    strip: tuple[CaptionedPicture, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,13 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class FailureCard:
     """A failure in the gallery."""
 
     failure: Failure
     panel: int
     """Number of the sequence."""
-    shown: tuple[Shown, ...]
+    pictures: tuple[CaptionedPicture, ...]
 
 
 PANEL_COLUMNS = tuple(
@@ -112,20 +112,20 @@ def figure_rows(
     columns: Sequence[Column],
     scored: Sequence[tuple[str, Scored]],
     intervals: Mapping[str, Mapping[str, tuple[float, float]]],
-) -> tuple[Row, ...]:
+) -> tuple[TableRow, ...]:
     """Return a row a tracker. Every cell that reads as the best of its column is marked."""
     nothing = (math.nan, math.nan)
     best = {
         column.key: figure_text(best_value(column, (each for _, each in scored)), column.digits) for column in columns
     }
 
-    def cell(name: str, each: Scored, column: Column) -> Cell:
+    def cell(name: str, each: Scored, column: Column) -> TableCell:
         value = column.value(each)
         text = figure_text(value, column.digits)
         low, high = intervals.get(name, {}).get(column.key, nothing)
-        return Cell(value, text, not math.isnan(value) and text == best[column.key], low, high)
+        return TableCell(value, text, not math.isnan(value) and text == best[column.key], low, high)
 
-    return tuple(Row(name, tuple(cell(name, each, column) for column in columns)) for name, each in scored)
+    return tuple(TableRow(name, tuple(cell(name, each, column) for column in columns)) for name, each in scored)
 
 
 def drawing_of(plot: Plot) -> Drawing:
@@ -133,21 +133,23 @@ def drawing_of(plot: Plot) -> Drawing:
     return Drawing(plot.title, Markup(draw_svg(plot)), tuple((line.name, line.figure) for line in plot.lines))
 
 
-def heat_row(name: str, values: Sequence[float]) -> Row:
-    """Figures from 0 to 1 on their colors."""
+def heat_row(name: str, values: Sequence[float]) -> TableRow:
+    """Return a row of figures from 0 to 1 on their colors."""
     texts = [figure_text(value, 2) for value in values]
     best = figure_text(max((value for value in values if not math.isnan(value)), default=math.nan), 2)
-    return Row(
+    return TableRow(
         name,
         tuple(
-            Cell(value, text, not math.isnan(value) and text == best, color=heat(value), ink=ink_on(heat(value)))
+            TableCell(
+                value, text, not math.isnan(value) and text == best, color=heat(value), ink=text_color_on(heat(value))
+            )
             for value, text in zip(values, texts, strict=True)
         ),
     )
 
 
-def attribute_rows(report: Report) -> list[Row]:
-    """Average overlap over the sequences with each attribute, a column a tracker."""
+def attribute_rows(report: Report) -> list[TableRow]:
+    """Return the average overlap over the sequences with each attribute, a column a tracker."""
     names = sorted({name for score in report.scores for name in score.attributes})
     found = []
     for name in names:
@@ -156,43 +158,47 @@ def attribute_rows(report: Report) -> list[Row]:
     return found
 
 
-def panel_of(report: Report, trackers: Sequence[tuple[str, SequenceScore]], looks: Mapping[str, Style]) -> Panel:
+def panel_of(report: Report, trackers: Sequence[tuple[str, SequenceScore]], styles: Mapping[str, Style]) -> Panel:
     """Return the details of a sequence, given every tracker on it."""
     score = trackers[0][1]
     strip = report.strips.get(score.name, ())
-    plot = time_plot(trackers, looks, [picture.frame for picture in strip])
+    plot = time_plot(trackers, styles, [picture.frame for picture in strip])
     return Panel(
         score.name,
         score.length,
         score.scored,
         figure_rows(PANEL_COLUMNS, trackers, {}),
         Markup(draw_svg(plot, *TIME_SIZE)),
-        shown_pictures(strip, trackers),
+        caption_pictures(strip, trackers),
     )
 
 
-def shown_pictures(pictures: Iterable[Picture], trackers: Sequence[tuple[str, SequenceScore]]) -> tuple[Shown, ...]:
-    """Pictures of a sequence, given every tracker on it."""
+def caption_pictures(
+    pictures: Iterable[Picture], trackers: Sequence[tuple[str, SequenceScore]]
+) -> tuple[CaptionedPicture, ...]:
+    """Return the pictures of a sequence with the overlap of every tracker."""
     return tuple(
-        Shown(picture, tuple((name, figure_text(float(each.overlaps[picture.frame]), 2)) for name, each in trackers))
+        CaptionedPicture(
+            picture, tuple((name, figure_text(float(each.overlaps[picture.frame]), 2)) for name, each in trackers)
+        )
         for picture in pictures
     )
 
 
-def comparison_cell(comparison: Comparison) -> Cell:
+def comparison_cell(comparison: Comparison) -> TableCell:
     """Return the difference of two trackers, marked where its interval leaves zero out."""
     low, high = comparison.interval
     text = figure_text(comparison.difference, sign="+")
-    return Cell(comparison.difference, text, low > 0 or high < 0, low, high)
+    return TableCell(comparison.difference, text, low > 0 or high < 0, low, high)
 
 
-def reach_of(comparisons: Iterable[Comparison]) -> float:
+def max_extent(comparisons: Iterable[Comparison]) -> float:
     """Return how far the intervals reach from zero, for a scale that they all fit on."""
     ends = [abs(end) for each in comparisons for end in each.interval if math.isfinite(end)]
     return max(ends, default=0.0) or 1.0
 
 
-def grouped(report: Report, describe: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, list[str]]]:
+def group_by_text(report: Report, describe: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, list[str]]]:
     """Return the statements about the runs, each with the trackers that it is true for."""
     groups: dict[str, list[str]] = {}
     for name in report.trackers:
@@ -202,7 +208,7 @@ def grouped(report: Report, describe: Callable[[Mapping[str, Any]], str]) -> lis
 
 
 def facts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names and texts of all values in a mapping of mappings; what is empty or None is left out."""
+    """Yield the name and the text of every value in nested mappings; empty values and None are left out."""
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
@@ -225,17 +231,17 @@ def render_page(report: Report) -> str:
     Returns:
         A document of HTML.
     """
-    looks = styles(report.trackers)
+    styles = make_styles(report.trackers)
     numbers = {name: number for number, name in enumerate(report.sequences)}
     by_sequence = [of_sequence(report, number) for number in range(len(numbers))]
-    speed = speed_plot(report.scores, looks)
+    speed = speed_plot(report.scores, styles)
     scored = dict(zip(report.sequences, by_sequence, strict=True))
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             report=report,
-            looks=looks,
+            styles=styles,
             css=_asset("report.css"),
             script=_asset("report.js"),
             figure_text=figure_text,
@@ -243,19 +249,21 @@ def render_page(report: Report) -> str:
             columns=COLUMNS,
             panel_columns=PANEL_COLUMNS,
             summary=figure_rows(COLUMNS, [(score.tracker, score) for score in report.scores], intervals_of(report)),
-            curves=[drawing_of(plot) for plot in curve_plots(report.scores, looks)],
+            curves=[drawing_of(plot) for plot in curve_plots(report.scores, styles)],
             speed=None if speed is None else drawing_of(speed),
             heat=[heat_row(name, [each.figures.ao for _, each in scored[name]]) for name in report.sequences],
-            panels=[panel_of(report, each, looks) for each in by_sequence],
+            panels=[panel_of(report, each, styles) for each in by_sequence],
             attributes=attribute_rows(report),
             cards=[
-                Card(each, numbers[each.moment.sequence], shown_pictures(each.pictures, scored[each.moment.sequence]))
+                FailureCard(
+                    each, numbers[each.period.sequence], caption_pictures(each.pictures, scored[each.period.sequence])
+                )
                 for each in report.failures
             ],
             comparisons=[(each, comparison_cell(each)) for each in report.comparisons],
-            reach=reach_of(report.comparisons),
-            commands=grouped(report, lambda record: str(record["command"])),
-            machines=grouped(
+            extent=max_extent(report.comparisons),
+            commands=group_by_text(report, lambda record: str(record["command"])),
+            machines=group_by_text(
                 report, lambda record: ", ".join(f"{key} {value}" for key, value in facts(record["machine"]))
             ),
             records={name: list(facts(record.model_dump(mode="json"))) for name, record in report.records.items()},

@@ -36,7 +36,7 @@ class Window(NamedTuple):
     height: int
 
 
-class Drawn(NamedTuple):
+class FrameBoxes(NamedTuple):
     """Picture with the boxes that are drawn into it."""
 
     truth: NDArray[np.float64]
@@ -75,14 +75,14 @@ def find_window(boxes: NDArray[np.float64], frame_width: int, frame_height: int)
     )
 
 
-def take_picture(number: int, frame: Image, drawn: Drawn, looks: Mapping[str, Style]) -> Picture:
+def take_picture(number: int, frame: Image, drawn: FrameBoxes, styles: Mapping[str, Style]) -> Picture:
     """Draw the boxes of a frame into a part of it: trackers in their colors, the truth in dashed white on top.
 
     Args:
         number: of the frame.
         frame: `(H, W, 3)` uint8 BGR; it is not changed.
         drawn: the boxes, 0-based, in pixels of the frame.
-        looks: styles by tracker.
+        styles: by tracker.
     """
     found = {name: box for name, box in drawn.boxes.items() if np.isfinite(box).all()}
     known = [drawn.truth] if np.isfinite(drawn.truth).all() else []
@@ -95,7 +95,7 @@ def take_picture(number: int, frame: Image, drawn: Drawn, looks: Mapping[str, St
         cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8
     )
     for name, box in found.items():
-        draw_box(canvas, _placed(box, window, scale), looks[name].bgr, 2)
+        draw_box(canvas, _placed(box, window, scale), styles[name].bgr, 2)
     for box in known:
         draw_box(canvas, _placed(box, window, scale), WHITE, 1, dashed=True)
     _, data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
@@ -108,7 +108,7 @@ def _placed(box: NDArray[np.float64], window: Window, scale: float) -> Box:
 
 
 def read_frames(sequence: EvaluationSequence, wanted: Collection[int]) -> Iterator[tuple[int, Image]]:
-    """Some frames of a sequence, rising; of pictures only those are decoded.
+    """Yield some frames of a sequence in rising order; of image files only these are decoded.
 
     Args:
         sequence: whose frames.
@@ -138,5 +138,5 @@ def read_frames(sequence: EvaluationSequence, wanted: Collection[int]) -> Iterat
 
 
 def spread(length: int, count: int) -> tuple[int, ...]:
-    """Numbers of up to `count` frames of a sequence, evenly spread from the first to the last."""
+    """Return the numbers of up to `count` frames of a sequence, evenly spread from the first to the last."""
     return tuple(np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int)).tolist())

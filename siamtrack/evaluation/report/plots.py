@@ -76,7 +76,7 @@ class Plot:
 SHARE = Axis("share of frames", 0, 1, tuple((tick / 5, f"{tick / 5:.1f}") for tick in range(6)))
 
 
-def curve_plots(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> tuple[Plot, ...]:
+def curve_plots(scores: Sequence[TrackerScore], styles: Mapping[str, Style]) -> tuple[Plot, ...]:
     """Return the success, precision and normalized precision curves of trackers; each legend has the best first."""
     overlap = Axis("overlap threshold", 0, 1, SHARE.ticks)
     pixels = Axis("center error threshold in pixels", 0, 50, tuple((tick, str(tick)) for tick in range(0, 51, 10)))
@@ -88,7 +88,7 @@ def curve_plots(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> t
             y = getattr(score, curve)
             x = np.linspace(low, high, len(y))
             value = float(getattr(score.figures, figure))
-            found.append((value, Line(score.tracker, looks[score.tracker], x, y, figure_text(value))))
+            found.append((value, Line(score.tracker, styles[score.tracker], x, y, figure_text(value))))
         return tuple(line for _, line in sorted(found, key=lambda pair: _worst_last(pair[0])))
 
     return (
@@ -116,8 +116,8 @@ def figure_text(value: float, digits: int = 3, sign: Literal["-", "+"] = "-") ->
     return NO_FIGURE if math.isnan(value) else f"{value:{sign}.{digits}f}".replace("-", MINUS)
 
 
-def speed_plot(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> Plot | None:
-    """Average overlap with its interval against frames a second; None where no tracker has both."""
+def speed_plot(scores: Sequence[TrackerScore], styles: Mapping[str, Style]) -> Plot | None:
+    """Return the plot of average overlap against frames a second; None where no tracker has both."""
     dots = []
     for score in scores:
         ao = score.figures.ao
@@ -125,7 +125,7 @@ def speed_plot(scores: Sequence[TrackerScore], looks: Mapping[str, Style]) -> Pl
             continue
         low, high = score.interval.get("ao", (ao, ao))
         words = f"AO {ao:.3f} ({low:.3f} to {high:.3f}), {score.speed.fps:.1f} frames a second"
-        dots.append(Dot(score.tracker, looks[score.tracker], math.log10(score.speed.fps), ao, low, high, words))
+        dots.append(Dot(score.tracker, styles[score.tracker], math.log10(score.speed.fps), ao, low, high, words))
     if not dots:
         return None
     x = _decades("frames a second", min(dot.x for dot in dots), max(dot.x for dot in dots))
@@ -154,13 +154,13 @@ def _tenths(label: str, low: float, high: float) -> Axis:
 
 
 def time_plot(
-    sequences: Sequence[tuple[str, SequenceScore]], looks: Mapping[str, Style], marks: Sequence[int] = ()
+    sequences: Sequence[tuple[str, SequenceScore]], styles: Mapping[str, Style], marks: Sequence[int] = ()
 ) -> Plot:
-    """Overlap over time on one sequence.
+    """Return the plot of overlap over time on one sequence.
 
     Args:
         sequences: trackers with their scores of it.
-        looks: styles by tracker.
+        styles: by tracker.
         marks: frames to mark.
     """
     name, length = sequences[0][1].name, sequences[0][1].length
@@ -170,7 +170,7 @@ def time_plot(
         lines.append(
             Line(
                 tracker,
-                looks[tracker],
+                styles[tracker],
                 kept.astype(np.float64),
                 score.overlaps[kept].astype(np.float64),
                 figure_text(score.figures.ao),
@@ -184,13 +184,13 @@ def time_plot(
 
 
 def _round_step(span: int) -> int:
-    """1, 2 or 5 times a power of ten, for at most ten steps."""
+    """Return 1, 2 or 5 times a power of ten, for at most ten steps."""
     steps = (digit * int(10.0**power) for power in range(9) for digit in (1, 2, 5))
     return next(step for step in steps if span / step <= 10)
 
 
 def thin(values: Array, most: int) -> NDArray[np.intp]:
-    """Which of `(N,)` values to draw where there are too many: the least and the greatest of each stretch.
+    """Select which of `(N,)` values to draw where there are too many: the minimum and the maximum of each stretch.
 
     A place without a value, NaN, is kept only where a whole stretch has no other.
 

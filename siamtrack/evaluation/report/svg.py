@@ -55,8 +55,8 @@ def draw_svg(plot: Plot, width: int = 540, height: int = 340) -> str:
         _curve(data, line)
     for dot in plot.dots:
         _dot(data, dot)
-    for dot, spot in zip(plot.dots, _label_spots(plot, inner_width, inner_height), strict=True):
-        _text(root, spot.x, spot.y, dot.name, spot.anchor, "name").set("data-name", dot.name)
+    for dot, position in zip(plot.dots, _label_positions(plot, inner_width, inner_height), strict=True):
+        _text(root, position.x, position.y, dot.name, position.anchor, "name").set("data-name", dot.name)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -73,7 +73,7 @@ def _transform(plot: Plot, width: float, height: float) -> str:
 
 
 def _number(value: float) -> str:
-    """As short as it can be, to five places."""
+    """Return the shortest text of a number, to five places."""
     return f"{value:.5f}".rstrip("0").rstrip(".")
 
 
@@ -96,7 +96,7 @@ def _curve(parent: ET.Element, line: Line) -> None:
 
 
 def _dot(parent: ET.Element, dot: Dot) -> None:
-    """An upright line for the interval, and a round end of a line of no length, which no scaling makes oval."""
+    """Draw the interval as an upright line, and the point as a round line cap, which scaling keeps round."""
     group = ET.SubElement(parent, "g", {"class": "dot", "data-name": dot.name, "stroke": dot.style.color})
     group.set("tabindex", "0")
     group.set("role", "img")
@@ -118,8 +118,8 @@ def _text(parent: ET.Element, x: float, y: float, text: str, anchor: str, kind: 
     return element
 
 
-class _Spot(NamedTuple):
-    """Return the place of a label: its base line, and which end of it is there."""
+class _LabelPosition(NamedTuple):
+    """Position of a label: its base line, and which end of it is there."""
 
     x: float
     y: float
@@ -138,23 +138,23 @@ class _Rect(NamedTuple):
         )
 
 
-def _label_spots(plot: Plot, width: float, height: float) -> list[_Spot]:
-    """Return a spot for the name of each dot: the first beside it that is inside the plot and free; else the last."""
+def _label_positions(plot: Plot, width: float, height: float) -> list[_LabelPosition]:
+    """Return a label position for each dot: the first free one beside it inside the plot, else the first one."""
     centers = [(LEFT + _share(plot.x, dot.x) * width, TOP + (1 - _share(plot.y, dot.y)) * height) for dot in plot.dots]
     taken = [_Rect(x - 6, y - 6, x + 6, y + 6) for x, y in centers]
     area = _Rect(LEFT, TOP, LEFT + width, TOP + height)
-    chosen: list[_Spot] = []
+    chosen: list[_LabelPosition] = []
     for dot, (x, y) in zip(plot.dots, centers, strict=True):
         shifts = (0.0, -LABEL_HEIGHT, LABEL_HEIGHT, -2 * LABEL_HEIGHT, 2 * LABEL_HEIGHT)
-        spots = [_Spot(x + side * 9, y + 4 + shift, anchor) for shift in shifts for side, anchor in SIDES]
-        rects = [_extent(spot, dot.name) for spot in spots]
+        positions = [_LabelPosition(x + side * 9, y + 4 + shift, anchor) for shift in shifts for side, anchor in SIDES]
+        rects = [_extent(position, dot.name) for position in positions]
         free = (
             index
             for index, rect in enumerate(rects)
             if _inside(rect, area) and not any(rect.meets(other) for other in taken)
         )
         index = next(free, 0)
-        chosen.append(spots[index])
+        chosen.append(positions[index])
         taken.append(rects[index])
     return chosen
 
@@ -162,10 +162,10 @@ def _label_spots(plot: Plot, width: float, height: float) -> list[_Spot]:
 SIDES = ((1, "start"), (-1, "end"))
 
 
-def _extent(spot: _Spot, text: str) -> _Rect:
+def _extent(position: _LabelPosition, text: str) -> _Rect:
     length = LETTER * len(text)
-    left = spot.x if spot.anchor == "start" else spot.x - length
-    return _Rect(left, spot.y - LABEL_HEIGHT + 3, left + length, spot.y + 3)
+    left = position.x if position.anchor == "start" else position.x - length
+    return _Rect(left, position.y - LABEL_HEIGHT + 3, left + length, position.y + 3)
 
 
 def _inside(rect: _Rect, area: _Rect) -> bool:

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.evaluation.report.contents import Report
-from siamtrack.evaluation.report.palette import styles
+from siamtrack.evaluation.report.palette import make_styles
 from siamtrack.evaluation.report.plots import curve_plots
-from siamtrack.evaluation.scores import Figures, SequenceScore, Speed, TrackerScore
+from siamtrack.evaluation.scores import SequenceScore, Speed, TrackerScore, TrackingFigures
 
 
 class Scored(Protocol):
     """A tracker on a data set, or on one sequence."""
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> TrackingFigures:
         """Accuracy."""
         ...
 
@@ -126,7 +126,7 @@ def curves_csv(report: Report) -> str:
     """Return a line a point of the success, precision and normalized precision curves."""
     rows = [
         [plot.key, line.name, threshold, value]
-        for plot in curve_plots(report.scores, styles(report.trackers))
+        for plot in curve_plots(report.scores, make_styles(report.trackers))
         for line in plot.lines
         for threshold, value in zip(line.x.tolist(), line.y.tolist(), strict=True)
     ]
@@ -134,7 +134,7 @@ def curves_csv(report: Report) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Numbers in full precision, whole ones without a point; nothing where there is no figure."""
+    """Return CSV text: numbers in full precision, whole ones without a point; empty where there is no figure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -33,7 +33,7 @@ from siamtrack.system.progress import Report as ReportProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatasetLocation:
     """A data set on disk, as `open_dataset` takes it."""
 
     root: Path
@@ -41,7 +41,7 @@ class Place:
     subset: str | None
 
 
-def recorded_place(folders: Sequence[Path]) -> Place:
+def recorded_dataset(folders: Sequence[Path]) -> DatasetLocation:
     """Return the data set that the records of runs in some folders of results name.
 
     Args:
@@ -54,7 +54,7 @@ def recorded_place(folders: Sequence[Path]) -> Place:
     depths = (RECORD_NAME, f"*/{RECORD_NAME}", f"*/*/{RECORD_NAME}")
     paths = sorted(path for folder in folders for depth in depths for path in folder.glob(depth))
     records = [record for path in paths if (record := read_run(path.parent)) is not None]
-    places = {Place(Path(record.root), record.kind, record.subset) for record in records}
+    places = {DatasetLocation(Path(record.root), record.kind, record.subset) for record in records}
     if not places:
         where = ", ".join(map(str, folders))
         raise UsageError(f"no record of a run in {where} says which data set it is of: give --data")
@@ -68,7 +68,7 @@ def recorded_place(folders: Sequence[Path]) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class TrackerResults:
     """The results of a tracker on a data set."""
 
     root: Path
@@ -76,11 +76,11 @@ class Results:
     tracker: str
 
     def folder(self, dataset: EvaluationSet) -> Path:
-        """Folder of the results."""
+        """Return the folder of the results."""
         return tracker_folder(self.root, dataset, self.tracker)
 
 
-def find_results(folders: Sequence[Path], dataset: EvaluationSet) -> list[Results]:
+def find_results(folders: Sequence[Path], dataset: EvaluationSet) -> list[TrackerResults]:
     """Return the trackers that have results on a data set.
 
     Args:
@@ -90,7 +90,7 @@ def find_results(folders: Sequence[Path], dataset: EvaluationSet) -> list[Result
     Raises:
         UsageError: when there are none in a folder, or two are of one name.
     """
-    found: list[Results] = []
+    found: list[TrackerResults] = []
     for folder in folders:
         here = _results_in(folder.absolute(), dataset)
         if not here:
@@ -106,14 +106,14 @@ def find_results(folders: Sequence[Path], dataset: EvaluationSet) -> list[Result
     return list(dict.fromkeys(found))
 
 
-def _results_in(folder: Path, dataset: EvaluationSet) -> list[Results]:
-    all_here = [Results(folder, name) for name in find_trackers(folder, dataset)]
+def _results_in(folder: Path, dataset: EvaluationSet) -> list[TrackerResults]:
+    all_here = [TrackerResults(folder, name) for name in find_trackers(folder, dataset)]
     if all_here:
         return all_here
     if folder.name == dataset.name:
-        return [Results(folder.parent, name) for name in find_trackers(folder.parent, dataset)]
+        return [TrackerResults(folder.parent, name) for name in find_trackers(folder.parent, dataset)]
     if folder.parent.name == dataset.name and folder.name in find_trackers(folder.parent.parent, dataset):
-        return [Results(folder.parent.parent, folder.name)]
+        return [TrackerResults(folder.parent.parent, folder.name)]
     return []
 
 
@@ -132,7 +132,7 @@ class ReportJob:
     frames: int = 6
     """Pictures of each sequence."""
     explain: bool = False
-    """Add how our own models decided in the worst moments: they are tracked once more."""
+    """Add how our own models decided in the worst periods: they are tracked once more."""
     command: str = ""
     """The command line that makes the report again."""
 
@@ -203,7 +203,7 @@ def report(
         only: names of the sequences to take; none: all.
         convention: `got10k` or `pysot`: how the figures are computed.
         frames: pictures of each sequence; 0 for none.
-        explain: show how our own models decided in their worst moments. They are tracked once more.
+        explain: show how our own models decided in their worst periods. They are tracked once more.
         output: folder for the page; None writes nothing.
         command: command line that makes the report again.
         progress: called for every scored tracker, every sequence with pictures and every explained failure.
@@ -217,7 +217,11 @@ def report(
         raise UsageError("--kind and --subset say how to read --data: give that as well")
     several = [results] if isinstance(results, str | Path) else results
     folders = [Path(folder).expanduser() for folder in several]
-    place = recorded_place(folders) if data is None else Place(Path(data).expanduser(), parse_kind(kind), subset)
+    place = (
+        recorded_dataset(folders)
+        if data is None
+        else DatasetLocation(Path(data).expanduser(), parse_kind(kind), subset)
+    )
     dataset = open_dataset(place.root, place.kind, place.subset)
     if only:
         dataset = select_sequences(dataset, only)

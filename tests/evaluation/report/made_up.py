@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from siamtrack.datasets.evaluation_sequences import Kind
 from siamtrack.evaluation.records import RunRecord
-from siamtrack.evaluation.report.contents import Failure, Moment, Origin, Picture, Report
-from siamtrack.evaluation.scores import Comparison, Figures, SequenceScore, Speed, TrackerScore
+from siamtrack.evaluation.report.contents import Failure, FailurePeriod, Origin, Picture, Report
+from siamtrack.evaluation.scores import Comparison, SequenceScore, Speed, TrackerScore, TrackingFigures
 
 THRESHOLDS = np.linspace(0, 1, 21)
 ORIGIN = Origin("siamtrack report results --out report", "abc123", "2026-01-02 03:04+00:00")
-NO_FIGURES = Figures(*[math.nan] * len(fields(Figures)))
+NO_FIGURES = TrackingFigures(*[math.nan] * len(fields(TrackingFigures)))
 SPEED = Speed(fps=25.0, mean_inverse_fps=30.0, p50_ms=40.0, p95_ms=60.5)
 
 
@@ -38,13 +38,13 @@ class Length:
         return None
 
 
-def figures_of(overlaps: Sequence[float]) -> Figures:
+def figures_of(overlaps: Sequence[float]) -> TrackingFigures:
     """Figures that fit some overlaps; those of center errors are as good as any."""
     known = np.array([each for each in overlaps if not math.isnan(each)])
     if not len(known):
         return NO_FIGURES
     ao, sr50, sr75 = float(known.mean()), float((known > 0.5).mean()), float((known > 0.75).mean())
-    return Figures(ao, sr50, sr75, float(success_of(overlaps).mean()), ao / 2, ao / 4)
+    return TrackingFigures(ao, sr50, sr75, float(success_of(overlaps).mean()), ao / 2, ao / 4)
 
 
 def success_of(overlaps: Sequence[float]) -> NDArray[np.float64]:
@@ -73,7 +73,7 @@ def tracker_score(
     tracker: str,
     sequences: Mapping[str, Sequence[float]],
     speed: Speed | None = SPEED,
-    attributes: Mapping[str, Figures] | None = None,
+    attributes: Mapping[str, TrackingFigures] | None = None,
     **changes: Any,
 ) -> TrackerScore:
     """A tracker by its overlaps on each sequence; all of them together give its figures."""
@@ -140,7 +140,7 @@ def report(
         for number, name in enumerate(trackers)
     )
     trackers, sequences = [each.tracker for each in scores], [each.name for each in scores[0].sequences]
-    moment = Moment(trackers[-1], sequences[0], 2, 3, lost=2, drop=0.7)
+    period = FailurePeriod(trackers[-1], sequences[0], 2, 3, lost=2, drop=0.7)
     values: dict[str, Any] = {
         "dataset": "OTB2015",
         "kind": Kind.OTB2015,
@@ -149,7 +149,7 @@ def report(
         "comparisons": tuple(Comparison(trackers[0], name, "ao", 0.5, (0.4, 0.6), 2, 0, 0.03) for name in trackers[1:]),
         "attribute_sizes": {"IV": len(sequences)},
         "strips": {name: (picture(0), picture(3)) for name in sequences},
-        "failures": (Failure(moment, (picture(0), picture(2))),),
+        "failures": (Failure(period, (picture(0), picture(2))),),
         "records": {trackers[0]: run_record(trackers[0])},
         "notes": ("sequence one: 3 frames without a box",),
     }

@@ -75,7 +75,7 @@ def test_pictures_of_sequences_and_of_failures() -> None:
         "two": [0, 4, 9],
     }
     (failure,) = made.failures
-    assert (failure.moment.tracker, failure.moment.sequence, failure.moment.lost) == ("bad", "two", 8)
+    assert (failure.period.tracker, failure.period.sequence, failure.period.lost) == ("bad", "two", 8)
     assert [each.frame for each in failure.pictures] == [0, 2, 5]
 
 

@@ -1,4 +1,4 @@
-"""How our own models decided in the worst moments: the right frame of the right sequence, and only what can be had."""
+"""How our own models decided in the worst periods: the right frame of the right sequence, and only what can be had."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from siamtrack.boxes import Box
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.evaluation.explain_figure import Explanation
 from siamtrack.evaluation.report import failures
-from siamtrack.evaluation.report.contents import Failure, Moment
+from siamtrack.evaluation.report.contents import Failure, FailurePeriod
 from siamtrack.evaluation.report.failures import explain_failures
 from siamtrack.evaluation.trackers import ModelFactory
 from siamtrack.io.synthetic import SyntheticClip
@@ -49,7 +49,7 @@ def dataset() -> EvaluationSet:
 
 
 def failure(tracker: str, first: int = 5) -> Failure:
-    return Failure(Moment(tracker, "moving", first, 7, 3, 0.9))
+    return Failure(FailurePeriod(tracker, "moving", first, 7, 3, 0.9))
 
 
 def record_of(model: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from made_up import GOOD, report, tracker_score
 
 from siamtrack.errors import OutputError
 from siamtrack.evaluation.report.output import write_report
-from siamtrack.evaluation.report.palette import styles
+from siamtrack.evaluation.report.palette import make_styles
 from siamtrack.evaluation.report.plots import curve_plots
 from siamtrack.evaluation.report.png import draw_png
 
@@ -59,10 +59,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_curves_of_a_png_are_in_the_colors_of_their_trackers() -> None:
     before = plt.get_fignums()
     names = ["good", r"a $formula$ that \is none"]
-    looks = styles(names)
+    styles = make_styles(names)
     scores = [tracker_score(name, {"one": [0.9 - 0.3 * number] * 5}) for number, name in enumerate(names)]
-    image = cv2.imdecode(np.frombuffer(draw_png(curve_plots(scores, looks)[0]), np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(draw_png(curve_plots(scores, styles)[0]), np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
-    for style in looks.values():
+    for style in styles.values():
         assert (image == style.bgr).all(axis=2).sum() > 100
     assert plt.get_fignums() == before  # pyplot would keep every figure

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from siamtrack.evaluation.report.palette import CIVIDIS, COLORS, UNKNOWN, contrast, heat, ink_on, styles
+from siamtrack.evaluation.report.palette import CIVIDIS, COLORS, UNKNOWN, contrast, heat, make_styles, text_color_on
 
 PAPERS = {"light": "#ffffff", "dark": "#191d24"}
 
@@ -24,16 +24,16 @@ def test_contrast() -> None:
 
 
 def test_a_tracker_keeps_its_style_when_others_are_better() -> None:
-    assert styles(["b", "a", "c"]) == styles(["c", "b", "a"])
+    assert make_styles(["b", "a", "c"]) == make_styles(["c", "b", "a"])
 
 
 def test_up_to_twenty_four_trackers_look_different() -> None:
-    looks = styles(f"tracker {number:02d}" for number in range(24))
-    assert len({(style.color, style.dash) for style in looks.values()}) == 24
+    styles = make_styles(f"tracker {number:02d}" for number in range(24))
+    assert len({(style.color, style.dash) for style in styles.values()}) == 24
 
 
 def test_bgr() -> None:
-    assert styles(["a"])["a"].bgr == (0xD6, 0x7F, 0x1F)
+    assert make_styles(["a"])["a"].bgr == (0xD6, 0x7F, 0x1F)
 
 
 def test_heat_grows_lighter() -> None:
@@ -46,10 +46,10 @@ def test_heat_grows_lighter() -> None:
 def test_heat_outside_and_without_a_figure() -> None:
     assert (heat(-1), heat(2)) == (CIVIDIS[0], CIVIDIS[-1])
     assert heat(math.nan) == UNKNOWN
-    assert ink_on(UNKNOWN) == "inherit"
+    assert text_color_on(UNKNOWN) == "inherit"
 
 
 @pytest.mark.parametrize("step", range(21))
 def test_figures_are_read_on_every_heat(step: int) -> None:
     color = heat(step / 20)
-    assert contrast(ink_on(color), color) >= 4.5
+    assert contrast(text_color_on(color), color) >= 4.5

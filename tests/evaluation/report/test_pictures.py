@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, Truth
 from siamtrack.errors import DataError
-from siamtrack.evaluation.report.palette import styles
-from siamtrack.evaluation.report.pictures import HEIGHT, WIDTH, Drawn, find_window, read_frames, spread, take_picture
+from siamtrack.evaluation.report.palette import make_styles
+from siamtrack.evaluation.report.pictures import (
+    HEIGHT,
+    WIDTH,
+    FrameBoxes,
+    find_window,
+    read_frames,
+    spread,
+    take_picture,
+)
 
-LOOKS = styles(["a", "b"])
+STYLES = make_styles(["a", "b"])
 sides = st.floats(1, 700)
 
 
@@ -59,10 +67,10 @@ def decode(jpeg: bytes) -> NDArray[np.uint8]:
 def test_boxes_are_drawn_where_they_are() -> None:
     frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     far, truth = np.array([10.0, 10, 300, 220]), np.array([100.0, 80, 120, 80])
-    picture = take_picture(7, frame, Drawn(truth, {"a": far}), LOOKS)
+    picture = take_picture(7, frame, FrameBoxes(truth, {"a": far}), STYLES)
     image = decode(picture.jpeg).astype(int)
     assert (picture.frame, picture.width, picture.height) == (7, WIDTH, HEIGHT)  # the boxes need the whole frame
-    assert np.abs(image[120, 8:12] - LOOKS["a"].bgr).sum(axis=1).min() < 90
+    assert np.abs(image[120, 8:12] - STYLES["a"].bgr).sum(axis=1).min() < 90
     assert image[80, 90:230].min(axis=1).max() > 170  # a white dash
     assert image[120, 160].max() < 40
     assert not frame.any()  # it is left alone
@@ -71,7 +79,7 @@ def test_boxes_are_drawn_where_they_are() -> None:
 def test_boxes_that_are_not_known_are_left_out() -> None:
     frame = np.full((90, 120, 3), 60, np.uint8)
     unknown = np.full(4, np.nan)
-    picture = take_picture(0, frame, Drawn(unknown, {"a": unknown}), LOOKS)
+    picture = take_picture(0, frame, FrameBoxes(unknown, {"a": unknown}), STYLES)
     assert np.abs(decode(picture.jpeg).astype(int) - 60).max() < 5
     assert (picture.width, picture.height) == (WIDTH, HEIGHT)
 
@@ -79,7 +87,7 @@ def test_boxes_that_are_not_known_are_left_out() -> None:
 @pytest.mark.parametrize("shape", [(3000, 20), (20, 3000), (2, 2)])
 def test_frames_of_any_shape(shape: tuple[int, int]) -> None:
     frame = np.zeros((*shape, 3), np.uint8)
-    picture = take_picture(0, frame, Drawn(np.array([0.0, 0, 2, 2]), {}), LOOKS)
+    picture = take_picture(0, frame, FrameBoxes(np.array([0.0, 0, 2, 2]), {}), STYLES)
     assert decode(picture.jpeg).shape == (picture.height, picture.width, 3)
     assert picture.width <= WIDTH
     assert picture.height <= HEIGHT

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import BAD, GOOD, NO_FIGURES, Speed, success_of, tracker_score
 
-from siamtrack.evaluation.report.palette import styles
+from siamtrack.evaluation.report.palette import make_styles
 from siamtrack.evaluation.report.plots import MOST_POINTS, curve_plots, figure_text, speed_plot, thin, time_plot
 
-LOOKS = styles(["good", "bad", "none"])
+STYLES = make_styles(["good", "bad", "none"])
 SCORES = [tracker_score("bad", {"one": BAD}), tracker_score("good", {"one": GOOD})]
 
 
@@ -23,7 +23,7 @@ def speed(fps: float) -> Speed:
 
 
 def test_curves_have_the_values_of_the_scores() -> None:
-    success, precision, norm_precision = curve_plots(SCORES, LOOKS)
+    success, precision, norm_precision = curve_plots(SCORES, STYLES)
     assert [line.name for line in success.lines] == ["good", "bad"]  # the best first
     np.testing.assert_array_equal(success.lines[0].y, success_of(GOOD))
     np.testing.assert_allclose(success.lines[0].x, np.arange(21) / 20)
@@ -35,13 +35,13 @@ def test_curves_have_the_values_of_the_scores() -> None:
 
 def test_a_tracker_without_figures_comes_last() -> None:
     nothing = tracker_score("none", {"one": [nan]}, figures=NO_FIGURES)
-    success, *_ = curve_plots([nothing, *SCORES], LOOKS)
+    success, *_ = curve_plots([nothing, *SCORES], STYLES)
     assert [(line.name, line.figure) for line in success.lines][-1] == ("none", "\N{EN DASH}")
 
 
 def test_speed_is_drawn_in_decades() -> None:
     scores = [tracker_score("good", {"one": GOOD}, speed(100)), tracker_score("bad", {"one": BAD}, speed(12))]
-    plot = speed_plot(scores, LOOKS)
+    plot = speed_plot(scores, STYLES)
     assert plot is not None
     assert [(dot.name, dot.x, dot.y) for dot in plot.dots] == [
         ("good", pytest.approx(2), pytest.approx(0.85)),
@@ -55,14 +55,14 @@ def test_speed_is_drawn_in_decades() -> None:
 
 
 def test_trackers_without_times_are_not_in_the_plot_of_speed() -> None:
-    assert speed_plot([tracker_score("good", {"one": GOOD}, None)], LOOKS) is None
+    assert speed_plot([tracker_score("good", {"one": GOOD}, None)], STYLES) is None
 
 
 @given(st.lists(st.floats(0.01, 1e5), min_size=1, max_size=4))
 def test_every_speed_is_inside_its_axis(fps: list[float]) -> None:
     names = [f"t{number}" for number in range(len(fps))]
     plot = speed_plot(
-        [tracker_score(n, {"one": GOOD}, speed(f)) for n, f in zip(names, fps, strict=True)], styles(names)
+        [tracker_score(n, {"one": GOOD}, speed(f)) for n, f in zip(names, fps, strict=True)], make_styles(names)
     )
     assert plot is not None
     assert 1 <= len(plot.x.ticks) <= 10
@@ -70,7 +70,7 @@ def test_every_speed_is_inside_its_axis(fps: list[float]) -> None:
 
 
 def test_overlap_over_time() -> None:
-    plot = time_plot([(score.tracker, score.sequences[0]) for score in SCORES], LOOKS, [0, 3])
+    plot = time_plot([(score.tracker, score.sequences[0]) for score in SCORES], STYLES, [0, 3])
     assert (plot.title, plot.x.low, plot.x.high, plot.marks) == ("one", 0, 3, (0, 3))
     np.testing.assert_allclose(plot.lines[0].y, BAD, atol=1e-7)
     np.testing.assert_array_equal(plot.lines[0].x, [0, 1, 2, 3])
@@ -79,7 +79,7 @@ def test_overlap_over_time() -> None:
 @pytest.mark.parametrize("length", [1, 2, 11, 99, 5000])
 def test_ticks_of_time_are_few_and_inside(length: int) -> None:
     score = tracker_score("good", {"one": [0.5] * length}).sequences[0]
-    plot = time_plot([("good", score)], LOOKS)
+    plot = time_plot([("good", score)], STYLES)
     assert plot.x.high > plot.x.low
     assert 1 <= len(plot.x.ticks) <= 11
     assert all(0 <= tick <= plot.x.high for tick, _ in plot.x.ticks)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from made_up import BAD, GOOD, SPEED, tracker_score
 
-from siamtrack.evaluation.report.palette import styles
+from siamtrack.evaluation.report.palette import make_styles
 from siamtrack.evaluation.report.plots import Axis, Dot, Line, Plot, curve_plots, speed_plot, time_plot
 from siamtrack.evaluation.report.svg import BOTTOM, LEFT, RIGHT, TOP, draw_svg, path_of
 
 NAMES = ["good", "bad", "<b>&\"'"]
-LOOKS = styles(NAMES)
-STYLE = LOOKS["good"]
+STYLES = make_styles(NAMES)
+STYLE = STYLES["good"]
 
 
 def parse(plot: Plot, width: int = 400, height: int = 300) -> ET.Element:
@@ -51,17 +51,17 @@ def test_the_corners_of_the_axes_are_the_corners_of_the_area() -> None:
 
 
 def test_the_numbers_of_a_path_are_the_values() -> None:
-    success, *_ = curve_plots([tracker_score("good", {"one": GOOD})], LOOKS)
+    success, *_ = curve_plots([tracker_score("good", {"one": GOOD})], STYLES)
     (line,) = named(parse(success), "line")
     numbers = np.array([float(number) for number in re.findall(r"[\d.]+", line.get("d", ""))]).reshape(-1, 2)
     np.testing.assert_allclose(numbers[:, 0], success.lines[0].x, atol=1e-5)
     np.testing.assert_allclose(numbers[:, 1], success.lines[0].y, atol=1e-5)
-    assert line.get("stroke") == LOOKS["good"].color
+    assert line.get("stroke") == STYLES["good"].color
 
 
 def test_the_best_is_on_top() -> None:
     scores = [tracker_score("good", {"one": GOOD}), tracker_score("bad", {"one": BAD})]
-    success, *_ = curve_plots(scores, LOOKS)
+    success, *_ = curve_plots(scores, STYLES)
     assert [line.get("data-name") for line in named(parse(success), "line")] == ["bad", "good"]
 
 
@@ -80,12 +80,12 @@ def test_ticks_are_at_their_places() -> None:
 
 def test_marks_are_upright() -> None:
     score = tracker_score("good", {"one": GOOD}).sequences[0]
-    root = parse(time_plot([("good", score)], LOOKS, [0, 2]))
+    root = parse(time_plot([("good", score)], STYLES, [0, 2]))
     assert [each.get("d") for each in named(root, "mark")] == ["M0 0V1", "M2 0V1"]
 
 
 def test_dots_have_points_intervals_and_names() -> None:
-    plot = speed_plot([tracker_score("good", {"one": GOOD}, SPEED)], LOOKS)
+    plot = speed_plot([tracker_score("good", {"one": GOOD}, SPEED)], STYLES)
     assert plot is not None
     root = parse(plot)
     (point,), (interval,), (name,) = named(root, "point"), named(root, "interval"), named(root, "name")
@@ -108,7 +108,7 @@ def test_names_of_near_dots_are_kept_apart() -> None:
 def test_odd_names_are_escaped() -> None:
     odd = NAMES[2]
     scores = [tracker_score(odd, {"one": GOOD}, SPEED)]
-    speed = speed_plot(scores, LOOKS)
+    speed = speed_plot(scores, STYLES)
     assert speed is not None
-    for plot in (*curve_plots(scores, LOOKS), speed, time_plot([(odd, scores[0].sequences[0])], LOOKS)):
+    for plot in (*curve_plots(scores, STYLES), speed, time_plot([(odd, scores[0].sequences[0])], STYLES)):
         assert any(each.get("data-name") == odd for each in parse(plot).iter())

@@ -11,7 +11,7 @@ from made_up import Length, run_record
 from siamtrack.datasets.evaluation_sequences import EvaluationSequence, EvaluationSet, Kind, Truth
 from siamtrack.errors import UsageError
 from siamtrack.evaluation.records import write_run
-from siamtrack.evaluation.report.workflow import Place, Results, find_results, recorded_place
+from siamtrack.evaluation.report.workflow import DatasetLocation, TrackerResults, find_results, recorded_dataset
 from siamtrack.evaluation.results import write_result
 
 SEQUENCE = EvaluationSequence("a", Length(2), lambda: Truth(np.ones((2, 4))))
@@ -25,7 +25,7 @@ def write(root: Path, *trackers: str) -> None:
 
 def test_all_results_those_on_a_data_set_or_of_a_tracker(tmp_path: Path) -> None:
     write(tmp_path, "x", "y")
-    both = [Results(tmp_path, "x"), Results(tmp_path, "y")]
+    both = [TrackerResults(tmp_path, "x"), TrackerResults(tmp_path, "y")]
     assert find_results([tmp_path], DATASET) == find_results([tmp_path / "OTB2015"], DATASET) == both
     assert find_results([tmp_path / "OTB2015" / "y"], DATASET) == both[1:]
     assert find_results([tmp_path / "OTB2015" / "y", tmp_path], DATASET) == both[::-1]
@@ -35,7 +35,7 @@ def test_all_results_those_on_a_data_set_or_of_a_tracker(tmp_path: Path) -> None
 def test_a_folder_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "x")
     monkeypatch.chdir(tmp_path / "OTB2015" / "x")
-    assert find_results([Path()], DATASET) == [Results(tmp_path, "x")]
+    assert find_results([Path()], DATASET) == [TrackerResults(tmp_path, "x")]
 
 
 def test_a_folder_without_results(tmp_path: Path) -> None:
@@ -55,15 +55,15 @@ def test_records_say_where_the_data_set_is(tmp_path: Path, given: str) -> None:
     data = tmp_path / "data"
     data.mkdir()
     write_run(tmp_path / "results" / "OTB2015" / "x", run_record("x", root=str(data), subset="tb50"))
-    assert recorded_place([tmp_path / "results" / given]) == Place(data, Kind.OTB2015, "tb50")
+    assert recorded_dataset([tmp_path / "results" / given]) == DatasetLocation(data, Kind.OTB2015, "tb50")
 
 
 def test_records_that_do_not_help(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no record of a run in .*: give --data"):
-        recorded_place([tmp_path])
+        recorded_dataset([tmp_path])
     write_run(tmp_path / "OTB2015" / "x", run_record("x", root="gone"))
     with pytest.raises(UsageError, match="was in gone, which is not there: give --data"):
-        recorded_place([tmp_path])
+        recorded_dataset([tmp_path])
     write_run(tmp_path / "VOT" / "x", run_record("x", root="elsewhere", kind=Kind.VOT))
     with pytest.raises(UsageError, match=r"several data sets \(elsewhere, gone\)"):
-        recorded_place([tmp_path])
+        recorded_dataset([tmp_path])

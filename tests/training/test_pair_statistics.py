@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from siamtrack.errors import UsageError
-from siamtrack.training.feed_stats import measure_pairs, spread
 from siamtrack.training.pairs import PairSample
+from siamtrack.training.preview import measure_pairs, spread
 
 SAMPLE = PairSample(
     exemplars=np.full((1, 24, 24, 3), 90, np.uint8),

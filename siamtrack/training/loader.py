@@ -22,7 +22,7 @@ PREFETCH = 8
 
 
 def make_pairs(recipe: Recipe, network: TrackingNetwork, data: TrainingData) -> PairDataset:
-    """Return all pairs of a run, each made when it is asked for.
+    """Return all pairs of a run; each is made when it is indexed.
 
     Raises:
         DataError: when the data is not what the recipe asks for.
@@ -45,20 +45,20 @@ def iterate_batches(
 ) -> Generator[Batch, None, None]:
     """Yield the batches of a run in order, or a share of each of them.
 
-    Raises:
-        SiamTrackError: what went wrong while a pair was made, in whichever process.
-        RuntimeError: PyTorch's `DataLoader worker ...` when a process is killed.
-
     Args:
         pairs: from `make_pairs`.
         size: pairs in a batch.
-        workers: processes that make them; 0 makes them in this one. The batches are the same.
+        workers: processes that make pairs; 0 makes them in this process. The batches do not depend on it.
         first: number of the first batch.
-        share: numbers within a batch of the pairs to make; None for all.
+        share: indices within a batch of the pairs to make; None for all.
+
+    Raises:
+        SiamTrackError: for a pair that cannot be made, in any process.
+        RuntimeError: PyTorch's `DataLoader worker ...` when a process is killed.
     """
     wanted = range(size) if share is None else share
     loader: DataLoader[Batch | SiamTrackError] = DataLoader(
-        _Guarded(pairs),  # type: ignore[arg-type]  # collate makes batches
+        _SafePairs(pairs),  # type: ignore[arg-type]  # collate makes batches
         batch_sampler=(
             list(range(start + wanted.start, start + wanted.stop)) for start in range(first * size, len(pairs), size)
         ),
@@ -77,12 +77,15 @@ def iterate_batches(
                 raise batch
             yield batch
     except (ConnectionError, EOFError) as error:
-        # What a killed process was sending breaks off before PyTorch notices, and says, that it is gone.
+        # The data of a killed process breaks off before PyTorch reports that the process has ended.
         raise RuntimeError(f"DataLoader worker broke off: {error}") from error
 
 
-class _Guarded(Dataset[PairSample | SiamTrackError]):
-    """Pairs, or what went wrong: an exception that left a worker process would arrive as the text of a traceback."""
+class _SafePairs(Dataset[PairSample | SiamTrackError]):
+    """Pairs, or the error in place of a pair.
+
+    An exception of a worker process would arrive as the text of a traceback.
+    """
 
     def __init__(self, pairs: PairDataset) -> None:
         self._pairs = pairs
@@ -101,10 +104,10 @@ def _collate(samples: Sequence[PairSample | SiamTrackError]) -> Batch | SiamTrac
 
 
 def _prepare_worker(worker: int) -> None:
-    """Leave Ctrl-C to the process that trains, and the cores to its network."""
+    """Ignore Ctrl-C, which the training process handles, and use one thread."""
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgrp"):
-        os.setpgrp()  # torchrun ends a run by a signal to the whole group, and the batch at hand is still needed
+        os.setpgrp()  # torchrun signals the whole process group, and the current batch is still needed
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
