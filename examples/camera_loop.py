@@ -1,8 +1,8 @@
-"""Your own loop: frames from wherever you like, and targets that come and go while it runs.
+"""A loop of your own: frames from OpenCV, and targets that are added and removed while it runs.
 
     python examples/camera_loop.py 0      # or a file, or a stream that OpenCV opens
 
-n: a new target, drawn with the mouse; d: drop the one that was followed longest; q: quit.
+Keys: n adds a target, drawn with the mouse; d removes the oldest target; q quits.
 """
 
 import sys
@@ -13,14 +13,14 @@ import siamtrack
 
 
 def main(source: str) -> None:
-    """All that the tracker needs of a frame is that it is `(height, width, 3)` uint8 BGR, as OpenCV gives it."""
+    """Track in a window. The tracker takes any frames `(height, width, 3)` uint8 BGR, as OpenCV gives them."""
     capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
     if not capture.isOpened():
         raise SystemExit(f"cannot open '{source}'")
     targets = siamtrack.MultiTracker(siamtrack.load())
     while True:
-        there, frame = capture.read()
-        if not there:
+        ok, frame = capture.read()
+        if not ok:
             break
         cv2.imshow("siamtrack", siamtrack.draw(frame, targets.update(frame)))
         key = chr(cv2.waitKey(1) & 0xFF)
@@ -31,7 +31,7 @@ def main(source: str) -> None:
         if key == "n":
             try:
                 targets.add(frame, cv2.selectROI("siamtrack", frame))
-            except siamtrack.SiamTrackError as error:  # a click, for example, is no box
+            except siamtrack.SiamTrackError as error:  # for example a click, which is no box
                 print(error)
 
 

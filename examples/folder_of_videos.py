@@ -1,9 +1,9 @@
-"""Track one target in every video of a folder and write a table a video.
+"""Track one target in every video of a folder, and write one CSV file for each video.
 
     python examples/folder_of_videos.py videos results
 
-Beside videos/NAME.mp4 lies videos/NAME.txt, whose first line is the target in the first frame: X,Y,W,H. The table is
-results/NAME.csv, with the columns of `siamtrack track --csv` and a row for every frame after the first.
+The first line of videos/NAME.txt is the target in the first frame of videos/NAME.mp4: X,Y,W,H. The file
+results/NAME.csv has the columns of `siamtrack track --csv`, and a row for every frame after the first.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from siamtrack.io import CsvWriter, Row
 
 
 def main(videos: Path, results: Path) -> None:
-    """One tracker serves all videos; one that cannot be read does not end the others."""
+    """Track all videos with one tracker. A video that cannot be read does not stop the others."""
     tracker = siamtrack.load()
     results.mkdir(parents=True, exist_ok=True)
     for text in sorted(videos.glob("*.txt")):
@@ -23,10 +23,9 @@ def main(videos: Path, results: Path) -> None:
         try:
             with siamtrack.open_source(text.with_suffix(".mp4")) as frames, CsvWriter(table) as rows:
                 tracker.init(next(frames).image, parse_box(line))
-                for frame in frames:
-                    if frame.image is not None:
-                        found = tracker.update(frame.image)
-                        rows.write(Row(frame.index, frame.time, 1, found.box, found.score, found.status))
+                for frame, result in siamtrack.track(frames, tracker):
+                    if result is not None:  # the frame could be decoded
+                        rows.write(Row(frame.index, frame.time, 1, result.box, result.score, result.status))
             print(f"wrote {table}")
         except siamtrack.SiamTrackError as error:
             print(f"left out {text.stem}: {error}")

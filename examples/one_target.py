@@ -1,9 +1,9 @@
-"""Follow one target through a video and write the video with its box in it.
+"""Track one target through a video, and write the video with the box drawn in it.
 
     python examples/one_target.py clip.mp4 120,80,64,48 out.mp4
 
 The source is a video, a folder of images or a glob in quotes. The box is the target in the first frame: X,Y,W,H in
-pixels, X,Y being its top left corner.
+pixels. X,Y is its top left corner.
 """
 
 import argparse
@@ -13,16 +13,15 @@ from siamtrack.boxes import parse_box
 
 
 def main(source: str, box: siamtrack.Box, output: str) -> None:
-    """Track and draw, frame by frame; memory does not grow with the length of the video."""
+    """Track and draw frame by frame. Memory does not grow with the length of the video."""
     tracker = siamtrack.load()
     with siamtrack.open_source(source) as frames, siamtrack.VideoWriter(output, like=frames) as video:
         first = next(frames)
         tracker.init(first.image, box)
         video.write(first.image)
-        for frame in frames:
-            if frame.image is None:  # it could not be decoded
+        for frame, result in siamtrack.track(frames, tracker):
+            if result is None:  # the frame could not be decoded
                 continue
-            result = tracker.update(frame.image)
             print(f"{frame.time:.3f} s: {result.status} with {result.score:.2f} at", *(f"{x:.1f}" for x in result.box))
             video.write(siamtrack.draw(frame.image, result))
 

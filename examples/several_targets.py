@@ -1,4 +1,4 @@
-"""Follow several targets through a video, all in one step a frame.
+"""Track several targets through a video, all in one forward pass a frame.
 
     python examples/several_targets.py clip.mp4 out.mp4 120,80,64,48 20,30,40,40
 
@@ -12,18 +12,17 @@ from siamtrack.boxes import parse_box
 
 
 def main(source: str, output: str, boxes: list[siamtrack.Box]) -> None:
-    """Every target has an id, the same in every frame; the first box is 1."""
+    """Track and draw all targets. Each has an id, the same in every frame; the id of the first box is 1."""
     targets = siamtrack.MultiTracker(siamtrack.load())
     with siamtrack.open_source(source) as frames, siamtrack.VideoWriter(output, like=frames) as video:
         first = next(frames)
         for box in boxes:
             print(*box, "is target", targets.add(first.image, box))
-        for frame in frames:
-            if frame.image is None:  # it could not be decoded
+        for frame, results in siamtrack.track(frames, targets):
+            if results is None:  # the frame could not be decoded
                 continue
-            results = targets.update(frame.image)
-            lost = [target for target, result in results.items() if result.status is siamtrack.Status.LOST]
-            print(f"frame {frame.index}: {len(results) - len(lost)} of {len(results)} in sight, lost:", *lost)
+            lost = [target for target, result in results.items() if not result.found]
+            print(f"frame {frame.index}: {len(results) - len(lost)} of {len(results)} found, lost:", *lost)
             video.write(siamtrack.draw(frame.image, results))
 
 

@@ -43,13 +43,13 @@ STAYING = 100
 FRAME = (426, 240)
 """Width and height of the frames in pixels."""
 BACKDROP = (600, 340)
-"""Least width and height of what the camera pans across."""
+"""Minimum width and height of the background that the camera pans across."""
 TARGET_SIZES = (36.0, 80.0)
-"""Least and greatest geometric mean of a target's sides in pixels."""
+"""Minimum and maximum geometric mean of a target's sides in pixels."""
 POSES = 60
 """Frames of a video that are used."""
 GROWN = 1.8
-"""Greatest change of an object's area in the video that it is cut out of."""
+"""Maximum change of an object's area in the video that it is cut out of."""
 SEGMENTS = "bsds"
 """Photographs whose segments are regions rather than things."""
 DISTRACTED = 3
@@ -64,7 +64,7 @@ KEPT = read_recipe("siamtrack-lite").mix.validation
 
 @dataclass(frozen=True)
 class Stock:
-    """What clips of one half are made of."""
+    """Objects, photographs and videos that the clips of one half are made of."""
 
     objects: tuple[StillObject, ...]
     photos: tuple[Path, ...]
@@ -75,7 +75,7 @@ class Stock:
 
 
 def read_stock(root: Path, half: int) -> Stock:
-    """What there is for half 0 (fitting) or 1 (judging).
+    """Return the stock of half 0 (fitting) or 1 (judging).
 
     Raises:
         DataError: when something is missing.
@@ -93,21 +93,21 @@ def read_stock(root: Path, half: int) -> Stock:
 
 
 def kept_tracks(root: Path) -> list[Track]:
-    """Tracks of the clips kept from training that have a box in every frame: one a clip."""
+    """Return the tracks of the clips kept from training that have a box in every frame: one a clip."""
     tracks = [track for track in read_tracks(root / "clips") if track.folder.name in KEPT]
     whole_ones = {track.folder: track for track in tracks if len(track.visible) == len(track.boxes)}
     return list(whole_ones.values())
 
 
 def pictures(track: Track) -> list[Image]:
-    """All frames of a short sequence."""
+    """Return all frames of a short sequence."""
     return list(decode_frames(track.folder))
 
 
 def make_clips(
     stock: Stock, count: int, endings: Sequence[Ending], seed: int
 ) -> Iterator[tuple[str, DisappearanceClip]]:
-    """So many clips, the endings in turn; the name of each says what is in it."""
+    """Yield `count` clips with their names, the endings in turn."""
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         ending = endings[number % len(endings)]
@@ -147,10 +147,10 @@ def _moving_cutouts(folder: Path) -> list[Image]:
         window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
         cutouts.append(np.dstack([frame, alpha])[window])
     height, width = (max(each.shape[axis] for each in cutouts) for axis in (0, 1))
-    return [_centerd(each, height, width) for each in cutouts]
+    return [_centered(each, height, width) for each in cutouts]
 
 
-def _centerd(cutout: Image, height: int, width: int) -> Image:
+def _centered(cutout: Image, height: int, width: int) -> Image:
     canvas = np.zeros((height, width, 4), np.uint8)
     top, left = (height - cutout.shape[0]) // 2, (width - cutout.shape[1]) // 2
     canvas[top : top + cutout.shape[0], left : left + cutout.shape[1]] = cutout
@@ -183,7 +183,7 @@ def _alike(stock: Stock, target: Image, rng: np.random.Generator) -> list[Image]
 
 
 def _colors(cutout: Image) -> NDArray[np.float64]:
-    """Shares of 4 x 4 x 4 colors in the opaque part."""
+    """Return the shares of 4 x 4 x 4 colors in the opaque part."""
     opaque = cutout[cutout[:, :, 3] > 127][:, :3] // 64
     counts = np.bincount(opaque @ np.array([16, 4, 1]), minlength=64)
     shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
@@ -192,7 +192,7 @@ def _colors(cutout: Image) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a tracker did in a clip of N + 1 frames, in those after the first."""
+    """Results of a tracker in a clip of N + 1 frames, for the frames after the first."""
 
     name: str
     shown: NDArray[np.float64]
@@ -201,7 +201,7 @@ class Run:
     """`(N,)` IoU of the box with that of the whole target; 0 where there is none."""
     said: tuple[Status, ...]
     logit: NDArray[np.float64]
-    """`(N,)` the network's own: of the overlap that its box head expects, else of the response."""
+    """`(N,)` logit of the network itself: of the overlap that its box head expects, else of the response."""
     score: NDArray[np.float64]
     """`(N,)` as reported."""
     signals: tuple[Signals, ...]
@@ -240,7 +240,7 @@ def follow(tracker: Tracker, name: str, moments: Iterable[Moment]) -> Run:
 
 
 def whole(track: Track) -> Iterator[Moment]:
-    """A sequence whose target has a box in every frame, as it is."""
+    """Yield the frames of a sequence whose target has a box in every frame."""
     for index, frame in enumerate(decode_frames(track.folder)):
         yield Moment(frame, track.box(index), 1.0)
 

@@ -1,4 +1,4 @@
-"""Clips in which the target disappears and comes back, and what to count in them: does a tracker know when it is lost?
+"""Clips in which the target disappears and returns, and the scores of a tracker in them.
 
 A target that is cut out of a photograph or a video moves over a background that a camera pans across. It leaves over
 the border and returns elsewhere, is covered by something and comes out again, or is simply gone for a while; or it
@@ -25,15 +25,15 @@ from siamtrack.tracking.confidence import Status
 Item = TypeVar("Item")
 
 GONE_BELOW = 0.2
-"""A target of which less is in view has disappeared: as little says nothing about where it is."""
+"""Visible share of a target below which it has disappeared."""
 BACK_ABOVE = 0.5
-"""A target of which as much is in view again has returned."""
+"""Visible share of a target from which it has returned."""
 FOUND_OVERLAP = 0.3
-"""A box that overlaps the truth by more is on the target."""
+"""Overlap with the truth above which a box is on the target."""
 SIGNAL_FRAMES = 15
-"""From the disappearance until a tracker should have said that it is lost."""
+"""Frames after the disappearance within which a tracker should report LOST."""
 RETURN_FRAMES = 30
-"""From the return until a tracker should be back on its target."""
+"""Frames after the return within which a tracker should be on its target again."""
 
 BEFORE = (50, 80)
 """Frames before the target begins to disappear, least and most."""
@@ -68,7 +68,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Cast:
-    """What a clip is made of."""
+    """Pictures that a clip is made of."""
 
     backdrop: Sequence[Image]
     """Pictures `(H, W, 3)` uint8 BGR of one size, larger than the frames: a photograph, or the frames of a video, which
@@ -94,7 +94,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class _Scene:
-    """Where everything is in a frame."""
+    """Positions of all objects in a frame."""
 
     target: Pose | None
     cover: Pose | None
@@ -128,7 +128,7 @@ class DisappearanceClip:
         return (self.render(index) for index in range(len(self)))
 
     def render(self, index: int) -> Moment:
-        """One frame; `index` counts from 0."""
+        """Render a frame; `index` counts from 0."""
         scene, cast = self._scenes[index], self._cast
         image = self._film(_to_and_fro(cast.backdrop, index), scene.camera)
         for patch, pose in zip(cast.distractors, scene.distractors, strict=True):
@@ -201,7 +201,7 @@ class _Walker:
 def _direct(
     ending: Ending, size: tuple[int, int], target_size: float, distractors: int, rng: np.random.Generator
 ) -> list[_Scene]:
-    """Where everything is in each frame."""
+    """Return the positions of all objects in each frame."""
     room = np.array(size, np.float64)
 
     def inside() -> NDArray[np.float64]:
@@ -286,7 +286,7 @@ def _within(place: NDArray[np.float64], room: NDArray[np.float64]) -> bool:
 def _beyond(
     place: NDArray[np.float64], room: NDArray[np.float64], size: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """A place clear of the frame, straight over one of its borders."""
+    """Return a place outside the frame, straight over one of its borders."""
     axis, far = int(rng.integers(2)), bool(rng.integers(2))
     goal = place.copy()
     goal[axis] = room[axis] + 1.2 * size if far else -1.2 * size
@@ -336,7 +336,7 @@ def pan_away(frames: Sequence[Image], boxes: Sequence[Box]) -> Iterator[Moment]:
 
 
 def _in_window(box: Box, corner: NDArray[np.int64], size: NDArray[np.int64]) -> float:
-    """Share of a box that is inside a window."""
+    """Return the share of a box that is inside a window."""
     width = min(box.x + box.width, corner[0] + size[0]) - max(box.x, corner[0])
     height = min(box.y + box.height, corner[1] + size[1]) - max(box.y, corner[1])
     return float(max(width, 0.0) * max(height, 0.0) / box.area)
@@ -344,7 +344,7 @@ def _in_window(box: Box, corner: NDArray[np.int64], size: NDArray[np.int64]) -> 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tracker said about one clip."""
+    """Scores of a tracker in one clip."""
 
     disappeared: int | None
     """First frame in which the target is gone; None where it stays."""
@@ -355,7 +355,7 @@ class Outcome:
     found: int | None
     """Frames from its return to the first in which it is tracked, and the box is on it; None where there is none."""
     followed: bool
-    """Whether the box was on the target in most of the last frames in which it was in view."""
+    """The box was on the target in most of the last frames in which it was in view."""
     certain: float
     """Share of the frames without a target, after those that there are for the signal, that are said to be tracked."""
     alarms: float
@@ -367,7 +367,7 @@ LAST_FRAMES = 8
 
 
 def judge(shown: NDArray[np.float64], overlap: NDArray[np.float64], said: Sequence[Status]) -> Outcome:
-    """Count what a tracker said about the frames of a clip after the first.
+    """Score the statuses of a tracker in the frames of a clip after the first.
 
     Args:
         shown: `(N,)` share of the target that is in view.

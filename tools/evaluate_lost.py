@@ -1,4 +1,4 @@
-"""Does a model know when it has lost its target, and find it again? `python tools/evaluate_lost.py DIR --model NAME`.
+"""Measure how well a model reports LOST and finds its target again: `python tools/evaluate_lost.py DIR --model NAME`.
 
 DIR is described in `disappearance_clips.py`. Tracked are rendered clips of the second half, in which the target
 disappears and returns or stays; the sequences in OTB/, VOT/ and UAV123_10fps/ as they are; and windows of these, and of
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def kinds(tracker: Tracker, folder: Path, clips: int, staying: int) -> Iterator[tuple[str, list[Run]]]:
-    """Every kind of clip, tracked."""
+    """Yield every kind of clip with the runs of the tracker."""
     stock = read_stock(folder, 1)
     rendered = make_clips(stock, clips, DISAPPEAR, JUDGE_SEED)
     yield "rendered, disappears", [follow(tracker, name, clip) for name, clip in rendered]
@@ -80,7 +80,7 @@ def kinds(tracker: Tracker, folder: Path, clips: int, staying: int) -> Iterator[
 
 
 def panned(tracker: Tracker, tracks: Sequence[Track]) -> Iterator[Run]:
-    """Videos in a window that looks away from the target and back."""
+    """Yield the runs in windows of videos that look away from the target and back."""
     for track in tracks:
         images = pictures(track)
         moments = list(pan_away(images, [track.box(index) for index in range(len(images))]))
@@ -89,7 +89,7 @@ def panned(tracker: Tracker, tracks: Sequence[Track]) -> Iterator[Run]:
 
 
 def describe(runs: Sequence[Run]) -> str:
-    """The figures of some runs, in a line."""
+    """Return the figures of some runs as one line."""
     outcomes = [judge(run.shown, run.overlap, run.said) for run in runs]
     parts = []
     gone = [each for each in outcomes if each.disappeared is not None]

@@ -1,6 +1,6 @@
 """Members of the Siamese family, trained alike and compared: `python tools/family_results.py DATA --out DIR`.
 
-DATA is a folder to train on, as of `siamtrack train`, that also holds the videos to judge by in OTB/, VOT/ and
+DATA is a folder to train on (see `siamtrack train --data`) that also holds the videos to judge by in OTB/, VOT/ and
 UAV123_10fps/. Each recipe family-* is trained once a seed, and every model tracks the first frames of every video. So
 do the networks that training starts with. DIR gets models, results, `family.json`, `family.md` and `family.png`.
 
@@ -36,7 +36,7 @@ from siamtrack.training.workflow import TrainingJob, run_training
 VIDEOS = "OTB,VOT,UAV123_10fps"
 RECIPES = ("family-logistic", "family-contrastive", "family-triplet", "family-unshared")
 REFERENCE = "family-logistic"
-"""What the others are compared with, video by video."""
+"""Recipe that the others are compared with, video by video."""
 STARTS = {"untrained, correlation": "family-logistic", "untrained, Euclidean": "family-contrastive"}
 """Networks that no recipe has trained yet, by the recipe that starts with them."""
 
@@ -47,7 +47,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """What one member of the family reached."""
+    """Overlaps of one member of the family."""
 
     name: str
     seeds: list[int]
@@ -76,7 +76,7 @@ class FirstFrames:
     count: int
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of frames."""
         return min(self.count, len(self.whole))
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
@@ -84,7 +84,7 @@ class FirstFrames:
         return (frame for frame, _ in zip(self.whole, range(len(self)), strict=False))
 
     def paths(self) -> list[Path] | None:
-        """The picture files."""
+        """Return the image files."""
         files = self.whole.paths()
         return None if files is None else files[: len(self)]
 
@@ -111,7 +111,7 @@ def main() -> int:
 
 
 def measure(data: Path, out: Path, seeds: Sequence[int], steps: int | None, frames: int) -> list[Row]:
-    """Everything that is not on disk yet is trained and tracked; what there is is written after every seed.
+    """Train and track everything that is not on disk yet; write the table after every seed.
 
     Raises:
         StoppedError: when a training run is stopped.
@@ -137,19 +137,19 @@ def measure(data: Path, out: Path, seeds: Sequence[int], steps: int | None, fram
 
 
 def by_video(results: Sequence[dict[str, float]]) -> dict[str, list[float]]:
-    """Overlaps by video from those of each seed."""
+    """Return the overlaps by video from those of each seed."""
     return {video: [each[video] for each in results] for video in results[0]}
 
 
 def seeded(recipe: Recipe, seed: int, steps: int | None) -> Recipe:
-    """The recipe with another seed, and with another number of steps if one is given."""
+    """Return the recipe with another seed, and with another number of steps if one is given."""
     run = recipe.run.model_copy(update={"seed": seed, "steps": steps or recipe.run.steps})
     model = recipe.model.model_copy(update={"name": f"{recipe.model.name}-{seed}"})
     return recipe.model_copy(update={"run": run, "model": model})
 
 
 def train(recipe: Recipe, data: Path, out: Path) -> Path:
-    """The weights of a recipe, which is trained unless it is already.
+    """Return the weights of a recipe; train it unless they exist.
 
     Raises:
         StoppedError: when that is stopped.
@@ -170,7 +170,7 @@ def train(recipe: Recipe, data: Path, out: Path) -> Path:
 
 
 def shorten(dataset: EvaluationSet, frames: int) -> EvaluationSet:
-    """The set with the first frames of each of its sequences only."""
+    """Return the set with only the first frames of each sequence."""
     parts = tuple(
         EvaluationSequence(
             each.name, FirstFrames(each.frames, frames), partial(_first, each.read_truth, frames), each.attributes
@@ -185,7 +185,7 @@ def _first(read: Callable[[], Truth], frames: int) -> Truth:
 
 
 def track(weights: Path, videos: EvaluationSet, out: Path) -> dict[str, float]:
-    """Average overlap of a model by video; it tracks those that it has no result for yet.
+    """Return the average overlap of a model by video; track the videos without a result.
 
     Raises:
         SiamTrackError: when it fails on one.
@@ -205,7 +205,7 @@ def track(weights: Path, videos: EvaluationSet, out: Path) -> dict[str, float]:
 
 
 def write(rows: Sequence[Row], out: Path) -> str:
-    """Write what there is as JSON, table and picture; returns the table."""
+    """Write the rows as JSON, table and picture; return the table."""
     text = table(rows)
     (out / "family.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
     (out / "family.md").write_text(text, encoding="utf-8")
@@ -214,7 +214,7 @@ def write(rows: Sequence[Row], out: Path) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown: AO with its standard deviation over seeds, and the difference to the reference over the videos."""
+    """Return a Markdown table of the AO, its deviation over seeds, and the difference to the reference over videos."""
     reference = next((row for row in rows if row.name == REFERENCE), None)
     lines = ["| | AO, mean ± sd over seeds | n | against `family-logistic` (95 % over videos) |", "|---|---|---|---|"]
     for row in rows:
@@ -227,14 +227,14 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def difference(row: Row, reference: Row) -> str:
-    """The mean difference over the videos and its bootstrap interval, in words."""
+    """Return the mean difference over the videos and its bootstrap interval, as text."""
     apart = row.videos - reference.videos
     low, high = bootstrap_intervals(apart[:, None], np.ones(len(apart)), np.random.default_rng(0))[0]
     return f"{apart.mean():+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """A dot for each seed, and the mean of each row with its standard deviation over seeds."""
+    """Draw a dot for each seed, and the mean of each row with its standard deviation over seeds."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - a second that nobody waits for before it is needed
 
     figure = Figure(figsize=(7, 3), layout="constrained")

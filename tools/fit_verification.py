@@ -32,11 +32,11 @@ from siamtrack.verification.verifier import ExemplarVerifier
 from siamtrack.verification.workflow import sample_pair_values
 
 VIEWS = PatchAugmentation(shift=0.1, rotation=10, scale=0.15, aspect_ratio=0.1, brightness=0.15, contrast=0.2)
-"""How far two views of an object differ."""
+"""Maximum difference between two views of an object."""
 EVERY = 5
-"""Of so many photographs, one serves."""
+"""Interval between the photographs that are used."""
 LARGER = 1.25
-"""Crops are so much larger than the box: half of the context that an exemplar has."""
+"""Size of a crop relative to the box: half of the context that an exemplar has."""
 SMALLEST_DOT = 6
 """Area in square points of the dot of a bin without pairs."""
 
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def fitted(name: str, folder: Path, objects: int, count: int) -> tuple[str, Reliability]:
-    """The line of a model, and what it is worth on other objects than those that it was fitted with."""
+    """Return the line of a model, and its reliability on objects that it was not fitted on."""
     network, _ = load_network(find_model(name))
     verifier = ExemplarVerifier(network, name, Calibration(intercept=0, slope=0), 0)
     views = two_views(folder, network.exemplar_size, objects)
@@ -85,7 +85,7 @@ def fitted(name: str, folder: Path, objects: int, count: int) -> tuple[str, Reli
 
 
 def two_views(folder: Path, size: int, objects: int) -> PatchDataset:
-    """Every object as a class of two patches."""
+    """Return every object as a class of two patches."""
     found = [item for item in read_stills(folder, 32.0).objects if item.trusted and item.mask]
     photos = sorted({item.photo for item in found})[::EVERY]
     chosen = [item for item in found if item.photo in photos]

@@ -1,4 +1,4 @@
-"""What a tracking setting does to the overlap: `python tools/overlap.py DIR [DIR ...] --model NAME --set NAME=JSON`.
+"""Measure the overlap with changed tracking settings: `python tools/overlap.py DIR [DIR ...] --set NAME=JSON`.
 
 DIR holds one folder a sequence, as `siamtrack train` reads them: img/*.jpg or NAME.mp4, and groundtruth_rect.txt.
 One pass, the first frame is not scored; overlap is IoU. The interval is a bootstrap over the sequences.
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def parsed(changes: Iterable[str]) -> dict[str, object]:
-    """`NAME=JSON` as settings.
+    """Parse `NAME=JSON` as settings.
 
     Raises:
         UsageError: when one is not of that form.
@@ -89,7 +89,7 @@ def table(tracker: Tracker, tracks: Iterable[Track]) -> None:
 
 
 def follow(tracker: Tracker, track: Track) -> NDArray[np.float64]:
-    """IoU with the truth in every frame after the first that has a box."""
+    """Return the IoU with the truth in every frame after the first that has a box."""
     visible = track.visible
     if len(visible) < 2:
         return np.empty(0)

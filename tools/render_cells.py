@@ -1,4 +1,4 @@
-"""Render sequences of a domain that no model was trained on: a cell among its likes, as under a microscope.
+"""Render sequences of a domain that no model was trained on: a cell among similar cells, as under a microscope.
 
     python tools/render_cells.py cells/clips --sequences 12
 
@@ -27,7 +27,7 @@ NOISE = 7.0
 
 @dataclass(frozen=True)
 class Cell:
-    """How a cell looks, and its way: `(frames,)` center, angle and half axes."""
+    """Appearance of a cell, and its path: `(frames,)` center, angle and half axes."""
 
     gray: NDArray[np.float32]
     alpha: NDArray[np.float32]
@@ -38,7 +38,7 @@ class Cell:
     short: NDArray[np.float64]
 
     def box(self, frame: int) -> tuple[float, float, float, float]:
-        """The upright box of its ellipse: x, y, width, height, 0-based."""
+        """Return the upright box of the ellipse: x, y, width, height, 0-based."""
         cos, sin = np.cos(self.angle[frame]), np.sin(self.angle[frame])
         half_width = float(np.hypot(self.long[frame] * cos, self.short[frame] * sin))
         half_height = float(np.hypot(self.long[frame] * sin, self.short[frame] * cos))
@@ -50,7 +50,7 @@ class Cell:
         )
 
     def draw(self, picture: NDArray[np.float32], frame: int) -> None:
-        """Blend it into a picture, in place."""
+        """Blend the cell into a picture, in place."""
         cos, sin = np.cos(self.angle[frame]), np.sin(self.angle[frame])
         unit = TEXTURE * FILLED / 2
         along, across = self.long[frame] / unit, self.short[frame] / unit
@@ -65,7 +65,7 @@ class Cell:
 def smooth_walk(
     frames: int, start: float, speed: float, low: float, high: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """A coordinate that drifts with a slowly changing velocity and turns at the borders."""
+    """Return a coordinate that drifts with a slowly changing velocity and turns at the borders."""
     velocity = np.cumsum(rng.normal(0, speed / 8, frames)) + rng.normal(0, speed)
     way = start + np.cumsum(np.clip(velocity, -2 * speed, 2 * speed))
     span = high - low
@@ -73,7 +73,7 @@ def smooth_walk(
 
 
 def make_cell(frames: int, rng: np.random.Generator) -> Cell:
-    """A cell with granules and a nucleus of its own."""
+    """Return a cell with granules and a nucleus of its own."""
     rows, columns = np.mgrid[:TEXTURE, :TEXTURE].astype(np.float32) - (TEXTURE - 1) / 2
     distance = np.hypot(rows, columns) / (TEXTURE * FILLED / 2)
     alpha = np.clip((1 - distance) * 8, 0, 1).astype(np.float32) * 0.9

@@ -57,7 +57,7 @@ LOSSES: dict[str, dict[str, dict[str, object]]] = {
     "triplet": {"loss": {"kind": "triplet", "margin": 0.5}, "run": {"classes_per_batch": 24}},
     "batch-hard": {"loss": {"kind": "batch-hard", "margin": 1.0}, "run": {"classes_per_batch": 12}},
 }
-"""What each row of the table changes in the recipe."""
+"""Changes of the recipe for each row of the table."""
 COLORS = ("#1f6fd1", "#d1581f", "#2c9c4b", "#8a3fb5", "#555555")
 DPI = 80
 
@@ -116,7 +116,7 @@ def train_row(name: str, recipe: VerificationRecipe, arguments: argparse.Namespa
 
 
 def changed(recipe: VerificationRecipe, loss: str, seed: int, steps: int | None) -> VerificationRecipe:
-    """The recipe with another loss, seed and length; the classes that are held out stay those of the first seed."""
+    """Return the recipe with another loss, seed and length; the held-out classes stay those of the first seed."""
     tables = recipe.model_dump()
     for section, values in LOSSES[loss].items():
         tables[section] |= values
@@ -136,7 +136,7 @@ def write_results(out: Path, rows: Sequence[Row], pixels: VerificationMetrics, h
 
 
 def table(rows: Sequence[Row], pixels: VerificationMetrics) -> str:
-    """Mean and standard deviation over the seeds, as Markdown."""
+    """Return the mean and standard deviation over the seeds, as Markdown."""
     episodes = pixels.few_shot
     lines = [
         f"| loss | AUC | {episodes.ways}-way {episodes.shots}-shot | recall at 1 | accuracy of the decision |",
@@ -156,13 +156,13 @@ def table(rows: Sequence[Row], pixels: VerificationMetrics) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """`mean ± standard deviation`; the mean alone of a single value."""
+    """Return `mean ± standard deviation`; for a single value, the mean alone."""
     mean = f"{np.mean(values):.3f}"
     return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
 
 
 def draw_roc(path: Path, rows: Sequence[Row], data: PatchDataset) -> None:
-    """The curve of the first seed of each loss, and of the pixels."""
+    """Draw the ROC curve of the first seed of each loss, and of the pixels."""
     first, second = np.triu_indices(len(data.classes), 1)
     same = data.classes[first] == data.classes[second]
     curves = {row.name: similarity_matrix(row.models[0], data) for row in rows} | {"pixels": pixel_similarities(data)}
@@ -178,7 +178,7 @@ def draw_roc(path: Path, rows: Sequence[Row], data: PatchDataset) -> None:
 
 
 def trust(model: BranchVerifier, data: PatchDataset) -> dict[str, Reliability]:
-    """What the model's probabilities are worth, beside those of an isotonic fit on the same pairs."""
+    """Return the reliability of the model's probabilities, and that of an isotonic fit on the same pairs."""
     recipe = model.card.training["recipe"]
     fitting, judging = split_patches(data, np.random.default_rng(recipe["run"]["seed"]))
     count, seed = recipe["run"]["evaluation_pairs"], recipe["run"]["seed"]
@@ -216,7 +216,7 @@ def project(embeddings: np.ndarray, method: Literal["pca", "tsne"], seed: int = 
 
 
 def draw_embedding(path: Path, model: BranchVerifier, data: PatchDataset, most: int = 10) -> None:
-    """The patches of some classes in the plane: principal components, and t-SNE."""
+    """Draw the patches of some classes in the plane: principal components, and t-SNE."""
     data = data.select(data.names[:most])
     embedded = model.embed(data.patches).double().numpy()
     figure = Figure(figsize=(9, 4.4), dpi=DPI, layout="constrained")

@@ -358,12 +358,12 @@ class _RunProgress:
         self._sequences = self._frames = self._open_frames = 0
 
     def add_frame(self, tracker: str) -> None:
-        """A frame of a sequence that is not done."""
+        """Count a frame of an unfinished sequence."""
         self._open_frames += 1
         self._report_progress(tracker)
 
     def add(self, tracker: str, sequence: EvaluationSequence, runs: Sequence[Trajectory]) -> None:
-        """A sequence that is done, or given up."""
+        """Count a sequence that is finished or has failed."""
         self._sequences += 1
         self._frames += self._lengths[sequence.name]
         self._open_frames = 0
@@ -383,7 +383,7 @@ class _RunProgress:
 
 
 def average_overlap(runs: Sequence[Trajectory], truth: Truth) -> float | None:
-    """Mean IoU over the frames in which a tracker tracked and the target is there; None without any.
+    """Return the mean IoU over the frames in which a tracker tracked and the target is there; None without any.
 
     A quick figure to watch a run by: `siamtrack.evaluation.scoring` knows the conventions of benchmarks.
     """

@@ -65,7 +65,7 @@ class OnePass:
     """One-pass evaluation, as OTB, GOT-10k and most others have it."""
 
     def wanted(self, dataset: EvaluationSet, *, deterministic: bool) -> int:
-        """Three in GOT-10k for a tracker that is not deterministic, else one."""
+        """Return 3 in GOT-10k for a tracker that is not deterministic, else 1."""
         return repetitions(dataset, deterministic=deterministic)
 
     def finished(
@@ -155,7 +155,7 @@ def follow_once(tracker: BoxTracker, sequence: EvaluationSequence, on_frame: Fra
 
 
 def follow_with_resets(tracker: BoxTracker, sequence: EvaluationSequence, on_frame: FrameCallback) -> Trajectory:
-    """VOT's supervised experiment: the tracker is set anew some frames after its box leaves the truth altogether.
+    """Run VOT's supervised experiment: restart the tracker some frames after its box leaves the truth altogether.
 
     Where that frame has no truth, the next one that has is taken. A frame without truth is no failure.
 
@@ -236,7 +236,7 @@ class _Supervised:
 
 
 def _corners(truth: Truth, index: int) -> NDArray[np.float64]:
-    """`(4, 2)` corners of the truth in a frame: its polygon, or its box."""
+    """Return the `(4, 2)` corners of the truth in a frame: its polygon, or its box."""
     if truth.polygons is not None and np.isfinite(truth.polygons[index]).all():
         corners: NDArray[np.float64] = truth.polygons[index].reshape(4, 2)
         return corners

@@ -160,7 +160,7 @@ def _show_picture(axes: Axes, image: Image) -> None:
 
 
 def _draw_scales(axes: Axes, seen: Observation) -> None:
-    """One bar a scale: the raw peak, and a line where the scale penalty puts it."""
+    """Draw one bar a scale: the raw peak, and a line at the peak after the scale penalty."""
     chosen = seen.result.peak.scale
     peaks = [float(each.max()) for each in seen.maps]
     colors = [MARK if scale == chosen else FAINT for scale in range(len(peaks))]

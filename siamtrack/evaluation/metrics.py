@@ -59,7 +59,7 @@ def is_finite(boxes: Array) -> NDArray[np.bool_]:
 
 @njit(cache=CACHE)
 def cut_to_frame(boxes: Array, size: tuple[int, int]) -> Array:
-    """Boxes as `got10k.utils.metrics.rect_iou` has them after it was given a bound.
+    """Cut boxes to the frame as `got10k.utils.metrics.rect_iou` does with a bound.
 
     The toolkit moves a left or upper edge that is outside the frame to its border and keeps width and height, so that
     a box does not lose the part that hangs out there; at the right and lower border it does. It works on the numbers
@@ -90,7 +90,7 @@ def _clip(value: float, upper: float) -> float:
 
 
 def overlaps(found: Array, truth: Array) -> Array:
-    """Intersection over union of what was found and the truth.
+    """Return the intersection over union of found boxes and the truth.
 
     Args:
         found: `(N, 4)` boxes.
@@ -107,7 +107,7 @@ def overlaps(found: Array, truth: Array) -> Array:
 
 
 def center_errors(found: Array, truth: Array) -> Array:
-    """Distances of the centers in pixels.
+    """Return the distances of the centers in pixels.
 
     Args:
         found: `(N, 4)` boxes.
@@ -120,7 +120,7 @@ def center_errors(found: Array, truth: Array) -> Array:
 
 
 def normalized_center_errors(found: Array, truth: Array) -> Array:
-    """Distances of the centers where the target's width and height are units (TrackingNet, Müller et al. 2018).
+    """Return the center distances in units of the target's width and height (TrackingNet, Müller et al. 2018).
 
     Args:
         found: `(N, 4)` boxes.
@@ -134,7 +134,7 @@ def normalized_center_errors(found: Array, truth: Array) -> Array:
 
 @njit(cache=CACHE)
 def _distances(found: Array, truth: Array, units: Array) -> Array:
-    """Distances of the centers where `(N, 2)` units of width and height are 1; infinite where one is not above 0."""
+    """Return the center distances in `(N, 2)` units of width and height; infinite where a unit is not above 0."""
     distances = np.empty(len(truth))
     seen, known = is_finite(found), is_finite(truth)
     for i in range(len(truth)):
@@ -152,7 +152,7 @@ def _distances(found: Array, truth: Array, units: Array) -> Array:
 
 
 def success_curve(values: Array, thresholds: Array) -> Array:
-    """Share of the frames with an overlap above each threshold.
+    """Return the share of the frames with an overlap above each threshold.
 
     An overlap has to be greater than a threshold, and none is greater than 1: a perfect tracker has 0 at the last of
     21 thresholds from 0 to 1, and so a mean of 20/21.
@@ -169,7 +169,7 @@ def success_curve(values: Array, thresholds: Array) -> Array:
 
 
 def precision_curve(errors: Array, thresholds: Array) -> Array:
-    """Share of the frames with a center error up to each threshold, the threshold included.
+    """Return the share of the frames with a center error up to each threshold, the threshold included.
 
     Args:
         errors: `(N,)` distances; NaN does not count.
@@ -184,7 +184,7 @@ def precision_curve(errors: Array, thresholds: Array) -> Array:
 
 @njit(cache=CACHE)
 def _count_above(values: Array, thresholds: Array) -> tuple[NDArray[np.int64], int]:
-    """`(T,)` how many values are above each threshold, and how many there are; NaN does not count."""
+    """Return how many values are above each threshold, `(T,)`, and their total; NaN does not count."""
     above = np.zeros(len(thresholds), np.int64)
     count = 0
     for value in values:
@@ -203,7 +203,7 @@ def _share(hits: NDArray[np.int64], count: int) -> Array:
 
 
 def average_overlap(values: Array) -> float:
-    """Mean overlap (AO) over the frames that count; NaN without any.
+    """Return the mean overlap (AO) over the frames that count; NaN without any.
 
     Args:
         values: `(N,)` overlaps; NaN does not count.
@@ -213,7 +213,7 @@ def average_overlap(values: Array) -> float:
 
 
 def success_rate(values: Array, threshold: float) -> float:
-    """Share of the frames that count with an overlap above a threshold (SR); NaN without any.
+    """Return the share of the frames that count with an overlap above a threshold (SR); NaN without any.
 
     Args:
         values: `(N,)` overlaps; NaN does not count.

@@ -25,7 +25,7 @@ _RANDOM = {"opencv:mil"}
 
 
 def list_peers() -> list[str]:
-    """Names that `Peer` knows, of trackers that need no files."""
+    """Return the names that `Peer` takes for trackers without files."""
     return list(_CLASSES)
 
 
@@ -112,7 +112,7 @@ def _find(kind: str, name: str) -> Callable[..., Any]:
 
 
 def _nano_files(name: str, folder: Path) -> Any:
-    """NanoTrack's backbone and head, as its parameters.
+    """Return NanoTrack's parameters with the files of its backbone and head.
 
     Raises:
         UsageError: when the folder does not hold one file of each.
@@ -127,7 +127,7 @@ def _nano_files(name: str, folder: Path) -> Any:
 
 
 def _vit_file(name: str, file: Path) -> Any:
-    """VitTrack's network, as its parameters.
+    """Return VitTrack's parameters with the file of its network.
 
     Raises:
         UsageError: when it is not there.

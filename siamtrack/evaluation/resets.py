@@ -105,7 +105,7 @@ def pool(scores: Iterable[ResetScore]) -> ResetScore:
 
 
 def _regions(truth: Truth) -> NDArray[np.float64]:
-    """`(N, 8)` polygons, or `(N, 4)` boxes where there are none."""
+    """Return `(N, 8)` polygons, or `(N, 4)` boxes where there are none."""
     return truth.boxes if truth.polygons is None else truth.polygons
 
 
@@ -118,12 +118,12 @@ def _known(truth: Truth) -> NDArray[np.bool_]:
 def _overlaps(
     found: NDArray[np.float64], regions: NDArray[np.float64], size: tuple[int, int] | None
 ) -> NDArray[np.float64]:
-    """`(N,)` overlaps of boxes and regions inside the frame."""
+    """Return the `(N,)` overlaps of boxes and regions inside the frame."""
     if not len(found):
         return np.empty(0)
     return np.asarray(poly_iou(_one_based(found), _one_based(regions), size), np.float64)
 
 
 def _one_based(regions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Boxes or polygons as they stand in files: so the toolkit cuts them to the frame."""
+    """Return 1-based boxes or polygons, as in files: the toolkit cuts these to the frame."""
     return regions + (1.0 if regions.shape[1] == 8 else np.array([1.0, 1.0, 0.0, 0.0]))

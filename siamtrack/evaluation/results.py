@@ -69,7 +69,7 @@ def times_file(root: Path, dataset: EvaluationSet, tracker: str, sequence: str) 
 
 
 def read_result(root: Path, dataset: EvaluationSet, tracker: str, sequence: EvaluationSequence) -> SequenceResult:
-    """Read what a tracker said about a sequence, all repetitions of it.
+    """Read all runs of a tracker on a sequence.
 
     Args:
         root: folder that holds a folder for each data set.
@@ -233,7 +233,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def find_trackers(root: Path, dataset: EvaluationSet) -> list[str]:
-    """Names of the trackers that have a result for a sequence of a data set, in order.
+    """Return the names of the trackers that have a result for a sequence of a data set, in order.
 
     Args:
         root: folder that holds a folder for each data set.

@@ -84,7 +84,7 @@ class TrackerScore:
     failures: int
     speed: Speed | None
     attributes: Mapping[str, TrackingFigures]
-    """TrackingFigures over the sequences with an attribute, by its name; empty where the data set has none."""
+    """Figures over the sequences with an attribute, by its name; empty where the data set has none."""
     sequences: tuple[SequenceScore, ...]
 
 

@@ -26,7 +26,7 @@ def score_tracker(
     read_result: Callable[[EvaluationSequence], SequenceResult],
     convention: Convention,
 ) -> TrackerScore:
-    """Score what a tracker said about a data set.
+    """Score the results of a tracker on a data set.
 
     Boxes of one sequence are in memory at a time; of each sequence its curves, overlaps and times are kept.
 
@@ -37,7 +37,7 @@ def score_tracker(
         convention: how figures are made of them.
 
     Returns:
-        TrackingFigures of the data set, averaged as the convention has it, and of each sequence.
+        Figures of the data set, averaged as the convention has it, and of each sequence.
 
     Raises:
         UsageError: for a data set whose truth is kept by a server.
@@ -67,7 +67,7 @@ def score_sequence(name: str, truth: Truth, result: SequenceResult, convention: 
         convention: how figures are made of them.
 
     Returns:
-        TrackingFigures and curves over the frames that count; overlaps and failures are those of the first run.
+        Figures and curves over the frames that count; overlaps and failures are those of the first run.
 
     Raises:
         DataError: when the truth lacks what the convention needs, naming the sequence.
@@ -139,7 +139,7 @@ def _require_box_a_frame(tracker: str, name: str, truth: Truth, result: Sequence
 
 
 def _counted_frames(truth: Truth, convention: Convention) -> NDArray[np.bool_]:
-    """`(N,)` frames that figures are averaged over."""
+    """Return the `(N,)` mask of the frames that figures are averaged over."""
     counts_invalid = convention.invalid_truth is InvalidTruthPolicy.MISSED
     counted = np.ones(len(truth.boxes), np.bool_) if counts_invalid else metrics.has_target(truth.boxes)
     if convention.skip_hidden and truth.cover is not None:
@@ -158,7 +158,7 @@ def _size(name: str, truth: Truth) -> tuple[int, int]:
 def _measure(
     found: Array, truth: Array, known: NDArray[np.bool_], size: tuple[int, int] | None, convention: Convention
 ) -> _FrameFigures:
-    """TrackingFigures of all frames; where the truth has no target, they are those of a miss."""
+    """Return the figures of all frames; a frame whose truth has no target is a miss."""
     if convention.first_frame is FirstFramePolicy.GIVEN:
         found = np.concatenate([truth[:1], found[1:]])
     inside = (found, truth) if size is None else (metrics.cut_to_frame(found, size), metrics.cut_to_frame(truth, size))
@@ -198,7 +198,7 @@ def _join(tracker: str, dataset: str, convention: Convention, parts: Sequence[_W
 
 
 def _table(rows: Sequence[Sequence[float] | Array], columns: int) -> Array:
-    """`(S, columns)`, also where there is no row."""
+    """Return `(S, columns)`, also where there is no row."""
     return np.array(rows, np.float64).reshape(len(rows), columns)
 
 
@@ -207,14 +207,14 @@ def _figures(table: Array, weights: Array) -> TrackingFigures:
 
 
 def _attributes(table: Array, weights: Array, attributes: Sequence[frozenset[str]]) -> Mapping[str, TrackingFigures]:
-    """TrackingFigures over the sequences with each attribute, in the order of their names."""
+    """Return the figures over the sequences with each attribute, in the order of their names."""
     names = sorted(frozenset().union(*attributes))
     having = {name: np.array([name in each for each in attributes], np.bool_) for name in names}
     return {name: _figures(table[rows], weights[rows]) for name, rows in having.items()}
 
 
 def measure_speed(seconds: Sequence[NDArray[np.float64]], average: Average) -> Speed | None:
-    """Speed over sequences; a time that is not above 0 was not measured and is left out, as in the GOT-10k toolkit.
+    """Return the speed over sequences; times not above 0 are left out as unmeasured, as in the GOT-10k toolkit.
 
     Args:
         seconds: `(N,)` times for each sequence, the first one that of the initialization.

@@ -28,7 +28,7 @@ _SHOWN = 5
 
 
 def weighted_mean(values: Array, weights: Array) -> Array:
-    """Mean over sequences.
+    """Return the weighted mean over sequences.
 
     Args:
         values: `(S, K)`, K figures of each sequence; NaN in sequences of weight 0.
@@ -45,7 +45,7 @@ def weighted_mean(values: Array, weights: Array) -> Array:
 
 
 def bootstrap_intervals(values: Array, weights: Array, rng: np.random.Generator) -> Array:
-    """95 % intervals of weighted means: sequences are drawn with replacement, percentiles taken (Efron 1979).
+    """Return 95 % intervals of weighted means: percentiles over sequences drawn with replacement (Efron 1979).
 
     Whole sequences are drawn, since the frames of one are alike.
 
@@ -70,7 +70,7 @@ def bootstrap_intervals(values: Array, weights: Array, rng: np.random.Generator)
 
 
 def _resample(table: Array, times: int, rng: np.random.Generator) -> Array:
-    """`(times, K)` sums of the rows of a table `(S, K)`, S of which are drawn each time."""
+    """Return `(times, K)` sums of the rows of a table `(S, K)`, S of which are drawn each time."""
     count = len(table)
     drawn = rng.integers(count, size=(times, count)) + count * np.arange(times)[:, None]
     often = np.bincount(drawn.ravel(), minlength=times * count).reshape(times, count)
@@ -79,7 +79,7 @@ def _resample(table: Array, times: int, rng: np.random.Generator) -> Array:
 
 
 def compare(first: TrackerScore, second: TrackerScore, figure: str = "ao") -> Comparison:
-    """Two trackers on the sequences of one data set, paired; every sequence has the same weight.
+    """Compare two trackers on the sequences of one data set, paired; every sequence has the same weight.
 
     Sequences without a frame that counts are left out.
 
@@ -127,7 +127,7 @@ def _require_alike(first: TrackerScore, second: TrackerScore) -> None:
 
 
 def signed_rank_p_value(differences: Array) -> float:
-    """Two-sided p-value of the Wilcoxon signed-rank test (Wilcoxon 1945); differences of 0 are left out, as there.
+    """Return the two-sided p-value of the Wilcoxon signed-rank test (Wilcoxon 1945); differences of 0 are left out.
 
     Up to `EXACT_PAIRS` differences all ways to set their signs are counted, equal ones sharing their mean rank; beyond,
     the sum of ranks is taken as normal, with its variance corrected for equal ones.
@@ -153,7 +153,7 @@ def signed_rank_p_value(differences: Array) -> float:
 
 
 def _signed_sums(ranks: NDArray[np.int64]) -> Array:
-    """Probability of every sum of those ranks that a fair coin chooses: `(sum of ranks + 1,)`."""
+    """Return the probability of every sum of those ranks that a fair coin chooses: `(sum of ranks + 1,)`."""
     chances = np.zeros(int(ranks.sum()) + 1)
     chances[0] = 1.0
     for rank in ranks.tolist():

@@ -286,7 +286,7 @@ def _safe(name: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and digests of the files in a folder."""
+    """Return the SHA-256 of a file, or of the names and digests of the files in a folder."""
     if path.is_dir():
         files = sorted(each for each in path.iterdir() if each.is_file())
         return hashlib.sha256("".join(f"{each.name} {_digest(each)}\n" for each in files).encode()).hexdigest()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, ResultWriter, Row, refuse_inputs
     from siamtrack.io.sources import open_source
     from siamtrack.io.synthetic import SyntheticClip
-    from siamtrack.io.video.sink import VideoEncoder
+    from siamtrack.io.video.encoder import VideoEncoder
     from siamtrack.io.video.writer import VideoWriter
 
 __all__ = [
@@ -48,7 +48,7 @@ _MODULES = {
     "results": ["CsvWriter", "JsonWriter", "OtbWriter", "Row", "ResultWriter", "refuse_inputs"],
     "sources": ["open_source"],
     "synthetic": ["SyntheticClip"],
-    "video.sink": ["VideoEncoder"],
+    "video.encoder": ["VideoEncoder"],
     "video.writer": ["VideoWriter"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,4 +1,4 @@
-"""Writers of rows: CSV, JSON or OTB text; and the checks that all outputs share. Writers are context managers."""
+"""Result files: writers of rows (CSV, JSON, OTB text), the fan-out to all of a run, and checks of outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, Image
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.tracking.confidence import Status
 
@@ -73,6 +73,45 @@ class ResultWriter(Protocol):
 
     def close(self) -> None:
         """Finish the file."""
+
+
+class PictureWriter(Protocol):
+    """Receiver of annotated pictures: `AnnotatedVideo`, or a video in parts."""
+
+    def put(self, draw: Callable[[], Image], places: int = 1) -> None:
+        """Append a picture, which `draw` returns as `(H, W, 3)` uint8 BGR, for a number of frames of the video."""
+
+
+class ResultFiles:
+    """All files of results of a run: final rows go to every table, pictures to the video.
+
+    Args:
+        tables: open writers of rows.
+        video: open writer of pictures; None: there is no video.
+    """
+
+    def __init__(self, tables: Sequence[ResultWriter], video: PictureWriter | None) -> None:
+        self._tables = tables
+        self._video = video
+
+    def write_rows(self, rows: Sequence[Row]) -> None:
+        """Append the rows of a frame to every table.
+
+        Raises:
+            OutputError: when one cannot be written.
+        """
+        for table in self._tables:
+            for row in rows:
+                table.write(row)
+
+    def show(self, draw: Callable[[], Image], places: int = 1) -> None:
+        """Append a picture to the video, if there is one; see `PictureWriter.put`.
+
+        Raises:
+            OutputError: when it, or an earlier one, cannot be written.
+        """
+        if self._video is not None:
+            self._video.put(draw, places)
 
 
 def check_outputs(outputs: Mapping[str, Path]) -> None:

@@ -17,7 +17,7 @@ from siamtrack.io.live.base import LiveFrame, LiveSource
 from siamtrack.io.results import Row, rows_of
 from siamtrack.live.meter import Meter
 from siamtrack.live.overlay import Figures, Scene
-from siamtrack.live.results import Results
+from siamtrack.live.results import LiveResults
 from siamtrack.live.session import (
     Add,
     Added,
@@ -117,7 +117,7 @@ class LiveLoop:
     """
 
     def __init__(
-        self, source: LiveSource, targets: MultiTracker, viewer: Viewer, results: Results, snapshots: Path = Path()
+        self, source: LiveSource, targets: MultiTracker, viewer: Viewer, results: LiveResults, snapshots: Path = Path()
     ) -> None:
         self._source, self._targets, self._viewer, self._results = source, targets, viewer, results
         self._snapshots = snapshots
@@ -167,7 +167,7 @@ class LiveLoop:
         if frame is None:
             return
         if taken is None and not self._source.is_file:
-            self._results.reach(frame.time + time.monotonic() - frame.captured)
+            self._results.wait(frame.time + time.monotonic() - frame.captured)
         self._show(frame)
         events = self._viewer.events(WAIT if self._session.frozen else GLANCE)
         now = time.monotonic()
@@ -211,7 +211,7 @@ class LiveLoop:
             fps=self._meter.fps,
             delay=self._meter.delay,
             dropped=self._source.dropped - self._dropped_before,
-            recording=self._results.records,
+            recording=self._results.is_recording,
             notice=self._source.notice,
         )
         self._viewer.show(frame.image, Scene(self._session, self._present(), figures))
@@ -244,7 +244,7 @@ class LiveLoop:
                 case Drop(target):
                     self._targets.remove(target)
                     self._rows.pop(target, None)
-                    self._results.amend(self._present())
+                    self._results.replace_rows(self._present())
                     return None
                 case TakePicture():
                     picture = draw_targets(frame.image, self._present(), None)
@@ -263,7 +263,7 @@ class LiveLoop:
     def _mark(self, frame: LiveFrame, target: int, box: Box) -> None:
         """Put down a box that was given, which is right."""
         self._rows[target] = Row(frame.index, frame.time, target, box, 1.0, Status.TRACKED)
-        self._results.amend(self._present())
+        self._results.replace_rows(self._present())
 
     def _present(self) -> tuple[Row, ...]:
         return tuple(self._rows.values())

@@ -1,35 +1,42 @@
-"""Results of a live run: a table and a video, both of the frames with their final rows."""
+"""Results of a live run: a table and a video of a constant rate, both of the frames with their final rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from siamtrack.boxes import Image
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import SourceInfo
-from siamtrack.io.results import CsvWriter, ResultWriter, Row
-from siamtrack.live.recording import Recording, record
+from siamtrack.io.results import CsvWriter, ResultFiles, Row
+from siamtrack.io.video.annotated import AnnotatedVideo, ConstantRateClock
+from siamtrack.io.video.encoder import VideoEncoder
 
 
-class Results:
-    """Takes frames and their rows; those of the last frame may still change. Made by `open_results`."""
+class LiveResults:
+    """Receiver of frames and their rows, where the rows of the last frame may still change; see `open_results`.
 
-    def __init__(self, recording: Recording | None, table: ResultWriter | None) -> None:
-        self._recording = recording
-        self._table = table
+    Args:
+        files: receive final rows and pictures.
+        clock: places of the frames in the video; None: there is no video.
+    """
+
+    def __init__(self, files: ResultFiles, clock: ConstantRateClock | None) -> None:
+        self._files = files
+        self._clock = clock
         self._image: Image | None = None
         self._rows: Sequence[Row] = ()
+        self._draw: Callable[[], Image] | None = None
 
     @property
-    def records(self) -> bool:
-        """Writes a video."""
-        return self._recording is not None
+    def is_recording(self) -> bool:
+        """True when a video is written."""
+        return self._clock is not None
 
     def begin(self, time: float, image: Image, rows: Sequence[Row]) -> None:
-        """Another frame: what is known about the one before it is final.
+        """Begin another frame; the rows of the one before it are final.
 
         Args:
             time: of the frame in the source, in seconds.
@@ -39,47 +46,54 @@ class Results:
         Raises:
             OutputError: when something cannot be written.
         """
-        self._settle()
+        self._write_rows()
         self._image, self._rows = image, rows
-        if self._recording is not None:
-            self._recording.show(time, partial(draw_targets, image, rows, None))
+        if self._clock is not None:
+            self._show(self._clock.begin(time))
+        self._draw = cache(partial(draw_targets, image, rows, None))  # shown in parts, it is drawn once
 
-    def amend(self, rows: Sequence[Row]) -> None:
-        """Say other things about the last frame."""
+    def replace_rows(self, rows: Sequence[Row]) -> None:
+        """Replace the rows of the last frame; the part of its picture that is written already stays."""
         self._rows = rows
-        if self._recording is not None and self._image is not None:
-            self._recording.amend(partial(draw_targets, self._image, rows, None))
+        if self._image is not None:
+            self._draw = cache(partial(draw_targets, self._image, rows, None))
 
-    def reach(self, time: float) -> None:
-        """Say that no frame came up to this time of the source, in seconds.
+    def wait(self, time: float) -> None:
+        """Keep the last picture, because no frame came up to this time of the source, in seconds.
 
         Raises:
             OutputError: when something cannot be written.
         """
-        if self._recording is not None:
-            self._recording.reach(time)
+        if self._clock is not None:
+            self._show(self._clock.wait(time))
 
     def end(self) -> None:
-        """Make what is known about the last frame final.
+        """Write the last frame.
 
         Raises:
             OutputError: when something cannot be written.
         """
-        self._settle()
+        try:
+            self._write_rows()
+        finally:
+            if self._clock is not None:
+                self._show(self._clock.end())
 
-    def _settle(self) -> None:
+    def _write_rows(self) -> None:
         rows, self._rows = self._rows, ()
-        if self._table is not None:
-            for row in rows:
-                self._table.write(row)
+        self._files.write_rows(rows)
+
+    def _show(self, places: int) -> None:
+        if self._draw is not None and places:
+            self._files.show(self._draw, places)
 
 
 @contextmanager
-def open_results(video: Path | None, table: Path | None, info: SourceInfo) -> Iterator[Results]:
+def open_results(video: Path | None, table: Path | None, info: SourceInfo) -> Iterator[LiveResults]:
     """Open the files that are wanted; whatever ends the block, they hold everything up to there.
 
     Args:
-        video: to record, see `record`; None: none.
+        video: to record, at the rate of the source; None: none.
         table: CSV to write; None: none.
         info: of the source.
 
@@ -88,9 +102,12 @@ def open_results(video: Path | None, table: Path | None, info: SourceInfo) -> It
         OutputError: when a file cannot be written.
     """
     with ExitStack() as stack:
-        # First: what is wrong with it is known before a table is emptied.
-        recording = None if video is None else stack.enter_context(record(video, info))
-        results = Results(recording, None if table is None else stack.enter_context(CsvWriter(table)))
+        pictures = None
+        if video is not None:  # first: an error in it is known before a table is emptied
+            encoder = stack.enter_context(VideoEncoder(video, info.width, info.height, info.rate))
+            pictures = stack.enter_context(AnnotatedVideo(encoder))
+        tables = () if table is None else (stack.enter_context(CsvWriter(table)),)
+        results = LiveResults(ResultFiles(tables, pictures), None if video is None else ConstantRateClock(info.rate))
         try:
             yield results
         finally:

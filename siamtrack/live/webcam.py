@@ -97,7 +97,7 @@ def _check(job: WebcamJob) -> None:
     """Tell what is wrong before a camera is opened."""
     check_outputs(job.outputs())
     if job.record is not None:
-        from siamtrack.io.video.sink import checked_video  # noqa: PLC0415 - PyAV: not before OpenCV
+        from siamtrack.io.video.encoder import checked_video  # noqa: PLC0415 - PyAV: not before OpenCV
 
         checked_video(job.record)
     find_model(job.model)

@@ -16,7 +16,7 @@ from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame, Source
 from siamtrack.io.results import Row
 from siamtrack.io.sources import open_source
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.system.stage_clock import StageClock
 from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import FrameTracker, track

@@ -20,7 +20,7 @@ from siamtrack.evaluation.peers import opencv_threads
 from siamtrack.io.results import check_outputs, refuse_inputs
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.io.window import require_display, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.profiling.limit import network_limit

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from siamtrack.config import Frozen
-from siamtrack.errors import OutputError, RecipeError, WeightsError
+from siamtrack.errors import OutputError, RecipeError, UsageError, WeightsError
 from siamtrack.system.atomic_files import replacing
+from siamtrack.system.machine import source_commit
 from siamtrack.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "checkpoint.pt"
 
@@ -102,6 +107,55 @@ def load_state(path: Path, kind: type[State], recipe: type[Frozen]) -> State:
         return kind(recipe=recipe.model_validate(json.loads(content.pop("recipe"))), **content)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise WeightsError(f"{path} is no checkpoint of a training run of this version") from error
+
+
+def first_state(
+    kind: type[State], recipe: Frozen, network: nn.Module, optimizer: torch.optim.Optimizer, base: dict[str, Any]
+) -> State:
+    """Return the state of a run before its first step.
+
+    Args:
+        kind: kind of state.
+        recipe: recipe of the run.
+        network: holds the initial weights.
+        optimizer: optimizer of `network`.
+        base: training of the initial weights, from their card; empty for random weights.
+    """
+    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    return kind(
+        recipe=recipe,
+        step=0,
+        seconds=0.0,
+        initial=weights,
+        weights=weights,
+        average={name: value.clone() for name, value in weights.items()},
+        optimizer=optimizer.state_dict(),
+        generator=torch.get_rng_state(),
+        commit=source_commit(),
+        base=base,
+    )
+
+
+def open_run(folder: Path, resume: bool, start: Callable[[], State], load: Callable[[Path], State]) -> State:
+    """Return the state that a session begins with: a new one, or that of the checkpoint in the folder.
+
+    Args:
+        folder: folder of the run.
+        resume: go on from the checkpoint, if there is one.
+        start: makes the state of a new run.
+        load: reads the state from a checkpoint file.
+
+    Raises:
+        UsageError: when the folder holds a run and `resume` is not set.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return start()
+    if not resume:
+        raise UsageError(f"{folder} holds a run already: go on with --resume auto, or choose another --out")
+    state = load(path)
+    log.info("going on from step %d of %s", state.step, path)
+    return state
 
 
 def check_same_recipe(path: Path, theirs: Frozen, ours: Frozen, free: tuple[str, ...] = ("card",)) -> None:

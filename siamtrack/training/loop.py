@@ -16,8 +16,7 @@ import torch
 
 from siamtrack.errors import SiamTrackError
 from siamtrack.models.registry import build_network
-from siamtrack.system.machine import source_commit
-from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, load_checkpoint, save_checkpoint
+from siamtrack.training.checkpoint import Checkpoint, check_same_recipe, first_state, load_checkpoint, save_checkpoint
 from siamtrack.training.dataset import Batch, TrainingData
 from siamtrack.training.loader import iterate_batches, make_pairs
 from siamtrack.training.model import initial_network
@@ -83,19 +82,7 @@ def start_run(recipe: Recipe) -> Checkpoint:
     """Return the state of a run before its first step."""
     network, base = initial_network(recipe)
     freeze(network, recipe.model)
-    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    return Checkpoint(
-        recipe=recipe,
-        step=0,
-        seconds=0.0,
-        initial=weights,
-        weights=weights,
-        average={name: value.clone() for name, value in weights.items()},
-        optimizer=make_optimizer(network, recipe.optimizer).state_dict(),
-        generator=torch.get_rng_state(),
-        commit=source_commit(),
-        base=base,
-    )
+    return first_state(Checkpoint, recipe, network, make_optimizer(network, recipe.optimizer), base)
 
 
 def resume_run(path: Path, recipe: Recipe) -> Checkpoint:

@@ -19,7 +19,7 @@ from siamtrack.datasets.training_tracks import Track
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
-from siamtrack.training.checkpoint import FILE_NAME, Checkpoint
+from siamtrack.training.checkpoint import Checkpoint, open_run
 from siamtrack.training.curves import draw_curves
 from siamtrack.training.dataset import TrainingData, read_training_data
 from siamtrack.training.loop import RunOptions, StepRecord, resume_run, start_run, train
@@ -88,7 +88,9 @@ def run_training(
     processes.share(job.recipe.run.batch_size)  # where this is impossible, say so before hours of reading data
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    start = processes.broadcast(lambda: _starting_point(job))
+    start = processes.broadcast(
+        lambda: open_run(job.out, job.resume, lambda: start_run(job.recipe), lambda path: resume_run(path, job.recipe))
+    )
     data = processes.first_process_first(lambda: read_training_data(job.data, job.recipe.mix.validation))
     try:
         job.out.mkdir(parents=True, exist_ok=True)
@@ -165,17 +167,6 @@ def _recorders(job: TrainingJob, step: int, stack: ExitStack) -> list[Recorder]:
     if job.tensorboard:
         recorders.append(stack.enter_context(tensorboard(job.out)))
     return recorders
-
-
-def _starting_point(job: TrainingJob) -> Checkpoint:
-    path = job.out / FILE_NAME
-    if not path.is_file():
-        return start_run(job.recipe)
-    if not job.resume:
-        raise UsageError(f"{job.out} holds a run already: go on with --resume auto, or choose another --out")
-    checkpoint = resume_run(path, job.recipe)
-    log.info("going on from step %d of %s", checkpoint.step, path)
-    return checkpoint
 
 
 def _overlaps(tracks: Sequence[Track], checkpoint: Checkpoint, data: TrainingData) -> Mapping[str, float]:

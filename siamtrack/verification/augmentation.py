@@ -16,7 +16,7 @@ Patches = NDArray[np.uint8]
 
 
 class PatchAugmentation(Frozen):
-    """Ranges of the changes of a patch that keep its class; all are drawn evenly from both directions."""
+    """Ranges of random changes that keep the class of a patch; values are uniform and symmetric about no change."""
 
     shift: float = Field(0.0, ge=0, le=0.5)
     """Largest shift along each axis, in sides of the patch."""
@@ -33,11 +33,11 @@ class PatchAugmentation(Frozen):
     contrast: float = Field(0.0, ge=0, lt=1)
     """Largest relative change of contrast."""
     flip: bool = False
-    """A mirrored patch is of the same class; every second patch is mirrored then."""
+    """Flip a patch horizontally with probability 1/2."""
 
 
 def augment_patches(patches: Patches, augmentation: PatchAugmentation, rng: np.random.Generator) -> Patches:
-    """Return each patch as it might have been seen as well; what moves in from outside repeats the rim.
+    """Return randomly changed patches; pixels from outside a patch repeat its border.
 
     Args:
         patches: `(N, C, S, S)` uint8, stays as it is.

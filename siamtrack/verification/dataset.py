@@ -1,4 +1,4 @@
-"""Patches with classes: where they come from, which classes are kept from training, and pairs and batches of them."""
+"""Data sets of labeled patches: reading, held-out classes, composed classes, and sampling of pairs and batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PatchDataset:
     """Patches of several classes, in memory."""
 
     names: tuple[str, ...]
-    """Indices of the classes."""
+    """Names of the classes."""
     patches: Patches
     """`(N, C, S, S)` uint8."""
     classes: Indices
@@ -37,12 +37,12 @@ class PatchDataset:
 
     @cached_property
     def members(self) -> tuple[Indices, ...]:
-        """The patches of each class."""
+        """Indices of the patches of each class."""
         return tuple(np.flatnonzero(self.classes == number) for number in range(len(self.names)))
 
     @cached_property
     def pairable(self) -> Indices:
-        """The classes with two patches or more: those that can make a pair of the same."""
+        """Indices of the classes with two patches or more, from which a pair of the same class can be drawn."""
         return np.array([number for number, found in enumerate(self.members) if len(found) > 1], np.int64)
 
     def select(self, names: Sequence[str]) -> PatchDataset:
@@ -211,7 +211,7 @@ def read_dataset(source: str, size: int, channels: int) -> PatchDataset:
 
 
 def choose_held_out(data: PatchDataset, share: float, rng: np.random.Generator) -> tuple[str, ...]:
-    """Names of classes to keep from training: about this share of those with two patches or more, two at least.
+    """Draw the held-out classes: about this share of the classes with two patches or more, at least two.
 
     Raises:
         DataError: when fewer than two such classes are left to train on.
@@ -227,15 +227,15 @@ def choose_held_out(data: PatchDataset, share: float, rng: np.random.Generator) 
 
 
 def compose_classes(data: PatchDataset, each: int, rng: np.random.Generator) -> PatchDataset:
-    """Many classes out of few: the upper half of one and the lower half of another, in the eight positions of a square.
+    """Compose new classes: the upper half of one and the lower half of another, in eight orientations.
 
-    Of n classes come 8 n^2: every patch is turned by a right angle 0 to 3 times, and may be seen in a mirror. As
+    n classes give 8 n^2 classes: every patch is turned by a right angle 0 to 3 times, and may be seen in a mirror. As
     whole classes are turned, what is in one position only ever differs from what is in another (Santoro et al. 2016,
     section 4.1, on turned characters as new classes).
 
     Args:
         data: square patches; those of a class are drawn with replacement.
-        each: patches of every new class.
+        each: number of patches of every new class.
         rng: the source of randomness.
     """
     middle = data.patches.shape[2] // 2
@@ -266,14 +266,14 @@ class Pairs:
 
 
 def sample_pairs(data: PatchDataset, count: int, rng: np.random.Generator) -> Pairs:
-    """Pairs in random order, as many of one class as of two, whatever the sizes of the classes.
+    """Sample balanced pairs in random order; every class has the same probability, independent of its size.
 
-    A pair of the same are two patches; classes with only one are drawn as the different ones alone.
+    A class with one patch occurs only in pairs of different classes.
 
     Args:
         data: with two classes at least, one of them with two patches or more.
-        count: of pairs; of an odd number, one more differs.
-        rng: the source of randomness.
+        count: number of pairs; if it is odd, one more pair is of different classes.
+        rng: source of randomness.
     """
     same = np.arange(count) < count // 2
     rng.shuffle(same)
@@ -288,7 +288,7 @@ def sample_pairs(data: PatchDataset, count: int, rng: np.random.Generator) -> Pa
 
 
 def sample_class_batch(data: PatchDataset, classes: int, each: int, rng: np.random.Generator) -> Indices:
-    """Patches of some classes, equally many of each, as triplets are made from (Hermans et al. 2017, section 2).
+    """Sample a batch for triplets: some classes, equally many patches of each (Hermans et al. 2017, section 2).
 
     Args:
         data: with two classes of two patches or more at least.

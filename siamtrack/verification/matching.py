@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 SCALE_STEP = 2**0.25
-"""Ratio of one size that is tried to the next."""
+"""Ratio of neighboring window sizes."""
 MAX_PIXELS = 8_000_000
-"""Most pixels of a picture that is scanned, after it has been resized: a gigabyte of features."""
+"""Maximum number of pixels of a resized picture; its features take about one gigabyte."""
 MAX_OVERLAP = 0.3
 """Overlap of two matches above which the less similar one is left out."""
 OPACITY = 0.6
@@ -52,7 +52,7 @@ class PictureComparison:
 
 @dataclass(frozen=True)
 class Match:
-    """A place that looks like the patch."""
+    """A window of a picture that is similar to the patch."""
 
     box: Box
     """Box in pixels of the picture."""
@@ -105,7 +105,7 @@ def find_matches(
     scales: int = 7,
     output: Path | None = None,
 ) -> Matches:
-    """Look for a patch in a picture, and draw where.
+    """Find a patch in a picture, and draw the matches.
 
     Args:
         patch: a picture file.

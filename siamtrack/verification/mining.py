@@ -1,4 +1,4 @@
-"""Which triplets of a batch to learn from.
+"""Mining: the choice of triplets from a batch.
 
 All miners give `(N, 3)` indices of anchor, positive and negative, without a gradient. N is 0 where a batch has no
 triplet, being of one class or without two of any; the losses on triplets are then 0.

@@ -35,11 +35,11 @@ class VerifierSettings(BranchSettings):
     init: str = "random"
     """Initial weights of a trunk: `random`, or a tracking model of the same architecture, shipped or a file."""
     freeze_backbone: bool = False
-    """Keep the trunk as it is, its batch norm included, and train the linear layer alone."""
+    """Keep the backbone as it is, its batch norm included, and train only the linear layer."""
 
 
 class PatchDataSettings(Frozen):
-    """Which patches are trained with."""
+    """Patches of the training run."""
 
     size: int = Field(32, ge=4)
     """Side of a patch in pixels."""

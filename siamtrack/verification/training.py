@@ -18,8 +18,7 @@ from siamtrack.losses.triplet import triplet_loss
 from siamtrack.models.comparisons import create_comparison
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
-from siamtrack.system.machine import source_commit
-from siamtrack.training.checkpoint import RunState, check_same_recipe, load_state, save_checkpoint
+from siamtrack.training.checkpoint import RunState, check_same_recipe, first_state, load_state, save_checkpoint
 from siamtrack.training.loop import NotFiniteError
 from siamtrack.training.optimizer import make_optimizer, rate_at, set_rate, update_average
 from siamtrack.verification.augmentation import augment_patches
@@ -42,7 +41,7 @@ class VerificationCheckpoint(RunState):
 
 @dataclass(frozen=True)
 class VerificationStepRecord:
-    """Record of a step; figures are means since the last record."""
+    """Record of a step; values are means since the last record."""
 
     step: int
     steps: int
@@ -60,7 +59,7 @@ class VerificationStepRecord:
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """Results of a batch, as scalars."""
+    """Loss of a batch and share of its pairs or triplets with a loss above 0, as scalars."""
 
     loss: Tensor
     active: Tensor
@@ -75,19 +74,7 @@ def start_verification(recipe: VerificationRecipe) -> VerificationCheckpoint:
         WeightsError: when the file of the initial weights cannot be read.
     """
     branch, base = _initial_branch(recipe)
-    weights = {name: value.detach().clone() for name, value in branch.state_dict().items()}
-    return VerificationCheckpoint(
-        recipe=recipe,
-        step=0,
-        seconds=0.0,
-        initial=weights,
-        weights=weights,
-        average={name: value.clone() for name, value in weights.items()},
-        optimizer=_optimizer(branch, recipe).state_dict(),
-        generator=torch.get_rng_state(),
-        commit=source_commit(),
-        base=base,
-    )
+    return first_state(VerificationCheckpoint, recipe, branch, _optimizer(branch, recipe), base)
 
 
 def _initial_branch(recipe: VerificationRecipe) -> tuple[Branch, dict[str, str]]:
@@ -138,7 +125,7 @@ def train_verification(
     should_stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[VerificationCheckpoint], None] = lambda checkpoint: None,
 ) -> VerificationCheckpoint:
-    """Train to the end of the recipe, or until told to stop; checkpoints are written on the way and at the end.
+    """Train to the end of the recipe, or until `should_stop`; checkpoints are written on the way and at the end.
 
     A batch follows from the seed and its number alone, so that a run which was broken off ends as one that was not.
 
@@ -278,7 +265,7 @@ def _optimizer(branch: Branch, recipe: VerificationRecipe) -> torch.optim.Optimi
 
 def _training_mode(branch: Branch, recipe: VerificationRecipe) -> None:
     branch.train()
-    # What a trunk's batch norm has learnt from many pictures is better than what small batches say.
+    # Pretrained batch norm statistics come from many images and are better than those of small batches.
     trunk: nn.Module | None = branch.backbone if isinstance(branch, BackboneBranch) else None
     if trunk is not None and recipe.model.init != "random":
         trunk.eval()

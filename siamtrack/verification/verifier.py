@@ -1,6 +1,6 @@
-"""Models that tell whether two patches show the same: an embedding, a comparison, and what its value means.
+"""Verifiers: an embedding, a comparison and its calibration decide whether two patches show the same thing.
 
-A model is a branch that was trained for it, or a tracking model, whose exemplars are compared by their cosine.
+A verifier is a trained branch, or a tracking model whose exemplars are compared by their cosine.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from siamtrack.verification.networks import BackboneBranch, PatchBranch
 Branch = PatchBranch | HandwritingBranch | BackboneBranch
 """Networks that can be trained to tell same from different."""
 DEFAULT_VERIFIER = "siamtrack-lite"
-"""The model that compares when none is named."""
+"""Default model of a comparison."""
 
 _BATCH_SIZE = 256
-"""Patches embedded at once."""
+"""Number of patches in one forward pass."""
 _STEPS_PER_WINDOW = 8
-"""Steps in which a window of a patch model moves by its own side."""
+"""Number of steps in which the sliding window moves by its own side length."""
 
 
 SHIPPED_CALIBRATIONS: dict[str, tuple[Calibration, float]] = {
@@ -52,10 +52,10 @@ SHIPPED_CALIBRATIONS: dict[str, tuple[Calibration, float]] = {
 
 
 class Scan(NamedTuple):
-    """A patch compared with every place of a picture."""
+    """Comparison of a patch with every window of a picture."""
 
     values: NDArray[np.float64]
-    """`(rows, columns)`: of the comparison."""
+    """Values of the comparison, `(rows, columns)`."""
     first: tuple[float, float]
     """Center x, y of the first window, in pixels of the picture."""
     stride: int
@@ -66,12 +66,12 @@ class Verifier(ABC):
     """Compares patches `(N, C, S, S)`, uint8 or float, 0..255, gray or RGB.
 
     Args:
-        name: of the model.
-        size: S.
-        channels: C, 1 or 3.
-        comparison: of two embeddings.
-        calibration: what its value means.
-        threshold: where the same begins.
+        name: name of the model.
+        size: S, side of a patch in pixels.
+        channels: C, 1 (gray) or 3 (RGB).
+        comparison: comparison of two embeddings.
+        calibration: maps a value of the comparison to a probability.
+        threshold: value on whose similar side a pair is decided to be the same.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Verifier(ABC):
 
     @torch.no_grad()
     def compare(self, one: Tensor, other: Tensor) -> NDArray[np.float64]:
-        """Values `(N, M)` of all pairs of embeddings `(N, D)` and `(M, D)`."""
+        """Return the values `(N, M)` of all pairs of embeddings `(N, D)` and `(M, D)`."""
         parts = torch.split(one, _BATCH_SIZE)
         values = [self.comparison.matrix(part, other) for part in parts]
         return np.asarray(torch.cat(values).double().numpy())
@@ -115,7 +115,7 @@ class Verifier(ABC):
         return values >= self.threshold if self.comparison.similar_is == "high" else values <= self.threshold
 
     def to_similarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values as something that is higher for the more similar."""
+        """Return similarities: the values, negated where the comparison is a distance."""
         return values if self.comparison.similar_is == "high" else -values
 
     @abstractmethod
@@ -128,11 +128,11 @@ class Verifier(ABC):
 
 
 class BranchVerifier(Verifier):
-    """A verifier that was trained as one.
+    """Verifier with a trained branch.
 
     Args:
         branch: takes float `(N, C, S, S)`.
-        card: says everything else.
+        card: card of the model.
     """
 
     def __init__(self, branch: nn.Module, card: VerificationCard) -> None:
@@ -152,7 +152,7 @@ class BranchVerifier(Verifier):
         return embedding
 
     def scan(self, patch: NDArray[np.uint8], image: NDArray[np.uint8]) -> Scan:
-        """Return every window is embedded by itself."""
+        """Compare the patch with every window; each window is embedded separately."""
         stride = max(self.size // _STEPS_PER_WINDOW, 1)
         windows = np.lib.stride_tricks.sliding_window_view(image, (self.size, self.size), axis=(1, 2))
         windows = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
@@ -162,13 +162,13 @@ class BranchVerifier(Verifier):
 
 
 class ExemplarVerifier(Verifier):
-    """A tracking network as a verifier: the cosine of two exemplars, which has a dense map.
+    """Tracking network as a verifier: it compares exemplars by their cosine, densely over a picture.
 
     Args:
-        network: of a tracking model.
-        name: of it.
-        calibration: what a cosine means.
-        threshold: where the same begins.
+        network: network of a tracking model.
+        name: name of the model.
+        calibration: maps a cosine to a probability.
+        threshold: lowest cosine of a pair that is decided to be the same.
     """
 
     def __init__(self, network: TrackingNetwork, name: str, calibration: Calibration, threshold: float) -> None:
@@ -180,7 +180,7 @@ class ExemplarVerifier(Verifier):
 
     @torch.no_grad()
     def scan(self, patch: NDArray[np.uint8], image: NDArray[np.uint8]) -> Scan:
-        """Return the picture is embedded once."""
+        """Compare the patch with every window; the picture is embedded once."""
         stride = self.network.stride
         height, width = image.shape[1:]
         picture = torch.from_numpy(image)[None].float()
@@ -195,7 +195,7 @@ class ExemplarVerifier(Verifier):
 
 
 def build_branch(settings: BranchSettings, size: int, channels: int) -> Branch:
-    """Return a branch whose weights are still to be set.
+    """Return a branch with uninitialized weights.
 
     Raises:
         UsageError: for an unknown architecture, or a trunk for gray patches.

@@ -19,7 +19,7 @@ from siamtrack.models.cards import BranchSettings, Calibration, VerificationCard
 from siamtrack.system.machine import describe_machine
 from siamtrack.system.progress import Progress, Report, no_report
 from siamtrack.system.signals import StopSignal
-from siamtrack.training.checkpoint import FILE_NAME
+from siamtrack.training.checkpoint import open_run
 from siamtrack.training.records import table
 from siamtrack.verification.dataset import (
     PatchDataset,
@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VerificationJob:
-    """One call of the command."""
+    """Settings of one training run."""
 
     recipe: VerificationRecipe
     source: str
@@ -96,16 +96,16 @@ class VerificationSummary:
 
 @dataclass(frozen=True, eq=False)
 class ClassSplit:
-    """Classes to train on, to watch and to measure with; none is in two of them, but for those to watch."""
+    """Split of the classes into training, held-out and validation classes."""
 
     training: PatchDataset
     held_out: PatchDataset
     validation: PatchDataset
-    """The validation classes; the held-out ones where there are none, which decide nothing then."""
+    """Validation classes; the held-out classes if the recipe names none."""
 
 
 def split_classes(data: PatchDataset, recipe: VerificationRecipe, source: str) -> ClassSplit:
-    """Return the classes as a recipe parts them.
+    """Split the classes of a data set as the recipe says.
 
     Raises:
         DataError: for a class that is not there, or too few that are left to train or to measure with.
@@ -124,7 +124,7 @@ def split_classes(data: PatchDataset, recipe: VerificationRecipe, source: str) -
 
 
 def training_classes(data: PatchDataset, recipe: VerificationRecipe) -> PatchDataset:
-    """Return the classes that batches are drawn from: those to train on, or those that are composed of them."""
+    """Return the classes that batches are sampled from: the training classes, or the classes composed of them."""
     if recipe.data.composed_per_class == 0:
         return data
     return compose_classes(data, recipe.data.composed_per_class, np.random.default_rng(recipe.run.seed))
@@ -146,7 +146,12 @@ def run_verification(job: VerificationJob, report: Report = no_report) -> Verifi
         raise UsageError(f"--minutes {job.minutes:g} is no time to train: give a positive number")
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    start = _starting_point(job)
+    start = open_run(
+        job.out,
+        job.resume,
+        lambda: start_verification(job.recipe),
+        lambda path: resume_verification(path, job.recipe),
+    )
     recipe = job.recipe
     parts = split_classes(read_dataset(job.source, recipe.data.size, recipe.data.channels), recipe, job.source)
     try:
@@ -228,9 +233,7 @@ def calibrate_and_evaluate(
 
 
 def split_patches(data: PatchDataset, rng: np.random.Generator) -> tuple[PatchDataset, PatchDataset]:
-    """Return the patches of every class in two halves, by chance; what cannot be parted so that both have pairs is in
-    both.
-    """
+    """Split the patches of every class into two random halves; a class of fewer than four patches is in both."""
     first = np.zeros(len(data.classes), bool)
     both = np.zeros(len(data.classes), bool)
     for members in data.members:
@@ -244,14 +247,14 @@ def split_patches(data: PatchDataset, rng: np.random.Generator) -> tuple[PatchDa
 
 
 def sample_pair_values(verifier: Verifier, data: PatchDataset, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values of balanced pairs `(N,)`, and which of them are the same `(N,)`."""
+    """Return the values of balanced pairs `(N,)`, and booleans `(N,)` that are true for pairs of one class."""
     pairs = sample_pairs(data, count, np.random.default_rng(seed))
     embedded = verifier.embed(data.patches)
     return verifier.compare(embedded, embedded)[pairs.first, pairs.second], pairs.same
 
 
 def _uncalibrated_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier:
-    """Return the branch so far, with a card whose calibration says nothing yet."""
+    """Return a verifier with the averaged weights of a run, before its calibration."""
     recipe = checkpoint.recipe
     training = {
         "data": list(recipe.card.data),
@@ -279,17 +282,6 @@ def _uncalibrated_verifier(checkpoint: VerificationCheckpoint) -> BranchVerifier
     return BranchVerifier(trained_branch(checkpoint), card)
 
 
-def _starting_point(job: VerificationJob) -> VerificationCheckpoint:
-    path = job.out / FILE_NAME
-    if not path.is_file():
-        return start_verification(job.recipe)
-    if not job.resume:
-        raise UsageError(f"{job.out} holds a run already: go on with --resume auto, or choose another --out")
-    checkpoint = resume_verification(path, job.recipe)
-    log.info("going on from step %d of %s", checkpoint.step, path)
-    return checkpoint
-
-
 @dataclass(frozen=True)
 class OneShotResult:
     """Result of `siamtrack oneshot`."""
@@ -312,7 +304,7 @@ def run_one_shot(
     seed: int,
     report: Report = no_report,
 ) -> OneShotResult:
-    """Measure a model on classes that it need not know.
+    """Measure N-way K-shot classification of a model; its classes may be new to the model.
 
     Args:
         source: see `siamtrack.verification.dataset.read_dataset`.

@@ -18,19 +18,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
-
 import siamtrack
 from siamtrack.boxes import Box, Image, validate_box
 from siamtrack.config import Precision, RuntimeName
 from siamtrack.errors import SourceError, UsageError
-from siamtrack.io.background_writer import BackgroundWriter
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame, Source
 from siamtrack.io.prefetch import Prefetcher
-from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, check_outputs, refuse_inputs, rows_of
+from siamtrack.io.results import (
+    CsvWriter,
+    JsonWriter,
+    OtbWriter,
+    ResultFiles,
+    ResultWriter,
+    Row,
+    check_outputs,
+    refuse_inputs,
+    rows_of,
+)
 from siamtrack.io.sources import name_of_source, open_source
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.annotated import AnnotatedVideo
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.io.window import Window, select_boxes
 from siamtrack.models.registry import DEFAULT_MODEL, find_model
 from siamtrack.system.machine import describe_machine, spare_cores
@@ -41,8 +49,6 @@ from siamtrack.tracking.confidence import Status
 from siamtrack.tracking.loop import track
 
 if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
-
     from siamtrack.tracking.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
@@ -56,8 +62,6 @@ Each counts how long its thread was busy with it. Decoding has a thread of its o
 and conversion to its colors a third, which draws as well unless a window is drawn for; the rest shares one: stages
 overlap, so that they may add up to more than the run took.
 """
-DRAWN_BEHIND = 1
-"""Converted frames that wait for the encoder: enough for the next one to be drawn meanwhile."""
 FPS_SPAN = 20
 """Frames that the drawn frame rate is averaged over."""
 
@@ -199,7 +203,7 @@ def run(job: Job, report: Report = no_report) -> Summary:
             # Around the results, so that Ctrl-C does not reach into the closing of the files.
             StopSignal() as stop,
             Prefetcher(source) as frames,
-            _Results(job, source, boxes=boxes, tracker=tracker, summary=summary) as results,
+            _TrackResults(job, source, boxes=boxes, tracker=tracker, summary=summary) as results,
         ):
             for frame, rows in _follow(tracker, first, image, boxes, frames):
                 watching = results.write(frame.image, rows)
@@ -261,11 +265,10 @@ def _follow(
         yield frame, rows_of(frame, results, targets.ids)
 
 
-class _Results:
-    """Everything that a frame's rows go to: tables, the video and the window. A context manager.
+class _TrackResults:
+    """Files of results, the window and the summary of a run. A context manager.
 
-    The video is drawn on one thread and encoded on another, for which the first one converts it too.
-    The window is not: OpenCV shows it in the main thread only.
+    OpenCV shows the window in the main thread only, so its pictures are drawn there.
     """
 
     def __init__(self, job: Job, source: Source, *, boxes: Sequence[Box], tracker: Tracker, summary: Summary) -> None:
@@ -276,34 +279,31 @@ class _Results:
         self._summary = summary
         self._clock = StageClock()
         self._stack = ExitStack()
-        self._tables: list[CsvWriter | JsonWriter | OtbWriter] = []
         self._json: JsonWriter | None = None
-        self._video: BackgroundWriter[Callable[[], Image]] | None = None
         self._window: Window | None = None
-        self._picture: Image = np.zeros((source.info.height, source.info.width, 3), np.uint8)
+        self._picture: Image | None = None
         self._tracked_at: deque[float] = deque(maxlen=FPS_SPAN + 1)
         self._began = 0.0
 
     def __enter__(self) -> Self:
         outputs = self._job.outputs
         with self._stack as stack:
-            sink = None
-            if outputs.video is not None:  # first: what is wrong with it is known before a table is emptied
+            encoder = video = None
+            if outputs.video is not None:  # first: an error in it is known before a table is emptied
                 info = self._source.info
-                sink = stack.enter_context(VideoEncoder(outputs.video, info.width, info.height, info.rate))
+                encoder = stack.enter_context(VideoEncoder(outputs.video, info.width, info.height, info.rate))
+            tables: list[ResultWriter] = []
             if outputs.csv is not None:
-                self._tables.append(stack.enter_context(CsvWriter(outputs.csv)))
+                tables.append(stack.enter_context(CsvWriter(outputs.csv)))
             if outputs.otb is not None:
-                self._tables.append(stack.enter_context(OtbWriter(outputs.otb)))
+                tables.append(stack.enter_context(OtbWriter(outputs.otb)))
             if outputs.json is not None:
                 self._json = stack.enter_context(JsonWriter(outputs.json, self._header()))
-                self._tables.append(self._json)
+                tables.append(self._json)
             stack.callback(self._conclude)
-            if sink is not None:  # last: their threads end before anything is summed up or closed
-                encoder = stack.enter_context(BackgroundWriter(partial(self._encode, sink), DRAWN_BEHIND))
-                self._video = stack.enter_context(
-                    BackgroundWriter(lambda draw: encoder.put(self._convert(sink, draw())))
-                )
+            if encoder is not None:  # last: its threads end before anything is summed up or closed
+                video = stack.enter_context(AnnotatedVideo(encoder, self._clock))
+            self._files = ResultFiles(tables, video)
             if self._job.show:
                 self._window = stack.enter_context(Window(f"siamtrack: {self._job.source}"))
             self._stack = stack.pop_all()
@@ -319,41 +319,29 @@ class _Results:
             rows: one a target.
         """
         with self._clock.measure("tables"):
-            for table in self._tables:
-                for row in rows:
-                    table.write(row)
+            self._files.write_rows(rows)
         self._tracked_at.append(sum(self._tracker.stage_seconds.values()))
         if image is not None:
             self._picture = image
-        watching = self._show(partial(self._draw, self._picture, rows, self._fps()))
+        watching = self._picture is None or self._show(partial(self._draw, self._picture, rows, self._fps()))
         self._summary.frames += 1
         self._summary.skipped += image is None
         self._summary.seconds = time.perf_counter() - self._began
         return watching
 
     def _show(self, draw: Callable[[], Image]) -> bool:
-        """Bring a picture to where it is seen; false when the user closed the window."""
+        """Pass a picture to the video and the window; return False when the user closed the window."""
         if self._window is None:
-            if self._video is not None:
-                self._video.put(draw)
+            self._files.show(draw)
             return True
         drawn = draw()
-        if self._video is not None:
-            self._video.put(lambda: drawn)
+        self._files.show(lambda: drawn)
         with self._clock.measure("show"):
             return self._window.show(drawn)
 
     def _draw(self, image: Image, rows: Sequence[Row], fps: float | None) -> Image:
         with self._clock.measure("draw"):
             return draw_targets(image, rows, fps)
-
-    def _convert(self, sink: VideoEncoder, drawn: Image) -> VideoFrame:
-        with self._clock.measure("convert"):
-            return sink.convert(drawn)
-
-    def _encode(self, sink: VideoEncoder, converted: VideoFrame) -> None:
-        with self._clock.measure("encode"):
-            sink.encode(converted)
 
     def _conclude(self) -> None:
         """Sum up the run when its last frame is written."""

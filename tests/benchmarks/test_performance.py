@@ -28,7 +28,7 @@ from siamtrack.io.draw import draw_targets
 from siamtrack.io.results import Row
 from siamtrack.io.sources import open_source
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.models.registry import find_model
 from siamtrack.models.weights import load_network
 from siamtrack.profiling.report import ProfileReport

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from siamtrack.boxes import Box
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.profiling.workflow import profile
 from siamtrack.tracking.factory import RUNTIME_VARIABLE
 

@@ -7,6 +7,7 @@ import csv
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ def test_one_target(run: RunExample, tmp_path: Path) -> None:
 def test_several_targets(run: RunExample, tmp_path: Path) -> None:
     lines = run("several_targets", "clip.mp4", "out.mp4", ONE, OTHER).splitlines()
     assert lines[1].endswith("is target 2")
-    assert lines[-1] == f"frame {shown_clip.FRAMES - 1}: 2 of 2 in sight, lost:"
+    assert lines[-1] == f"frame {shown_clip.FRAMES - 1}: 2 of 2 found, lost:"
     pictures = frames_of(tmp_path / "out.mp4")
     assert drawn_around(pictures[-1], shown_clip.FRAMES - 1, shown_clip.FIRST)
     assert drawn_around(pictures[-1], shown_clip.FRAMES - 1, shown_clip.SECOND)
@@ -142,12 +143,14 @@ def test_detections_for_supervision(run: RunExample, tmp_path: Path) -> None:
 
 def test_boxes_ids_and_scores_reach_supervision_and_lost_targets_do_not() -> None:
     pytest.importorskip("supervision", reason='pip install "supervision>=0.31" to run this example')
-    from siamtrack.io.results import Row
     from siamtrack.tracking.confidence import Status
+    from siamtrack.tracking.state import TrackResult
 
     to_detections = runpy.run_path(str(EXAMPLES / "supervision_detections.py"))["to_detections"]
-    sure, lost = Row(0, 0.0, 7, Box(10, 20, 30, 40), 0.75, Status.TRACKED), Row(0, 0.0, 8, None, 0.1, Status.LOST)
-    found = to_detections({7: sure, 8: lost})
+    unused: Any = None
+    tracked = TrackResult(Box(10, 20, 30, 40), 0.75, Status.TRACKED, peak=unused, state=unused)
+    lost = TrackResult(Box(10, 20, 30, 40), 0.1, Status.LOST, peak=unused, state=unused)
+    found = to_detections({7: tracked, 8: lost})
     assert found.xyxy.tolist() == [[10, 20, 40, 60]]
     assert (found.confidence.tolist(), found.tracker_id.tolist()) == ([0.75], [7])
     assert len(to_detections({8: lost})) == len(to_detections({})) == 0

@@ -1,4 +1,4 @@
-"""TrackingFigures of frames: worked out by hand, and against the functions of the installed GOT-10k toolkit."""
+"""Figures of frames: worked out by hand, and against the functions of the installed GOT-10k toolkit."""
 
 from __future__ import annotations
 

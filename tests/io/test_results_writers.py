@@ -16,7 +16,7 @@ import pytest
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.results import CsvWriter, JsonWriter, OtbWriter, Row, refuse_inputs
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.tracking.confidence import Status
 
 ROWS = [

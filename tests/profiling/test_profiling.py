@@ -21,7 +21,7 @@ from siamtrack.errors import SourceError, UsageError
 from siamtrack.evaluation.peers import Peer, list_peers, opencv_threads
 from siamtrack.io.results import Row
 from siamtrack.io.synthetic import SyntheticClip
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.models.registry import build_network, list_architectures
 from siamtrack.profiling.limit import NetworkLimit, count_flops, network_flops
 from siamtrack.profiling.measurement import WARM_UP, FrameTimes, measure

@@ -1,5 +1,5 @@
-"""The report of a benchmark: scores as a page to look at, as plots, as tables and as the toolkit's `performance.json`.
+"""Report of a benchmark: scores as a page, as plots, as tables and as the toolkit's `performance.json`.
 
-`contents` holds what a report shows, as values; `collecting` brings it together, `writing` puts it on disk. In between
-`plots` says what is plotted, and `svg` and `png` draw the same.
+`contents` has the values of a report, `collect` puts them together, `output` writes them to disk. `plots` holds the
+values of the plots; `svg` and `png` draw them.
 """

@@ -134,7 +134,7 @@ def drawing_of(plot: Plot) -> Drawing:
 
 
 def heat_row(name: str, values: Sequence[float]) -> TableRow:
-    """TrackingFigures from 0 to 1 on their colors."""
+    """Return a row of figures from 0 to 1 on their colors."""
     texts = [figure_text(value, 2) for value in values]
     best = figure_text(max((value for value in values if not math.isnan(value)), default=math.nan), 2)
     return TableRow(
@@ -149,7 +149,7 @@ def heat_row(name: str, values: Sequence[float]) -> TableRow:
 
 
 def attribute_rows(report: Report) -> list[TableRow]:
-    """Average overlap over the sequences with each attribute, a column a tracker."""
+    """Return the average overlap over the sequences with each attribute, a column a tracker."""
     names = sorted({name for score in report.scores for name in score.attributes})
     found = []
     for name in names:
@@ -176,7 +176,7 @@ def panel_of(report: Report, trackers: Sequence[tuple[str, SequenceScore]], styl
 def caption_pictures(
     pictures: Iterable[Picture], trackers: Sequence[tuple[str, SequenceScore]]
 ) -> tuple[CaptionedPicture, ...]:
-    """Pictures of a sequence, given every tracker on it."""
+    """Return the pictures of a sequence with the overlap of every tracker."""
     return tuple(
         CaptionedPicture(
             picture, tuple((name, figure_text(float(each.overlaps[picture.frame]), 2)) for name, each in trackers)
@@ -208,7 +208,7 @@ def group_by_text(report: Report, describe: Callable[[Mapping[str, Any]], str]) 
 
 
 def facts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names and texts of all values in a mapping of mappings; what is empty or None is left out."""
+    """Yield the name and the text of every value in nested mappings; empty values and None are left out."""
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):

@@ -49,7 +49,7 @@ def make_styles(trackers: Iterable[str]) -> Mapping[str, Style]:
 
 
 def heat(value: float) -> str:
-    """`#rrggbb` of a figure from 0 (dark blue) to 1 (yellow); NaN gets `UNKNOWN`."""
+    """Return the `#rrggbb` of a figure from 0 (dark blue) to 1 (yellow); NaN gets `UNKNOWN`."""
     if math.isnan(value):
         return UNKNOWN
     place = min(max(value, 0.0), 1.0) * (len(CIVIDIS) - 1)
@@ -59,20 +59,20 @@ def heat(value: float) -> str:
 
 
 def text_color_on(color: str) -> str:
-    """Black or white: what is read better on a color; the page's own ink on `UNKNOWN`."""
+    """Return black or white, the more readable one on a color; the page's own ink on `UNKNOWN`."""
     if color == UNKNOWN:
         return "inherit"
     return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, color))
 
 
 def contrast(a: str, b: str) -> float:
-    """Contrast of two colors `#rrggbb`, from 1 to 21 (WCAG 2.1, "contrast ratio")."""
+    """Return the contrast of two colors `#rrggbb`, from 1 to 21 (WCAG 2.1, "contrast ratio")."""
     dark, light = sorted((_luminance(a), _luminance(b)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def _luminance(color: str) -> float:
-    """Relative luminance of sRGB (WCAG 2.1)."""
+    """Return the relative luminance of sRGB (WCAG 2.1)."""
     shares = [channel / 255 for channel in _channels(color)]
     linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -82,7 +82,7 @@ def take_picture(number: int, frame: Image, drawn: FrameBoxes, styles: Mapping[s
         number: of the frame.
         frame: `(H, W, 3)` uint8 BGR; it is not changed.
         drawn: the boxes, 0-based, in pixels of the frame.
-        styles: make_styles by tracker.
+        styles: by tracker.
     """
     found = {name: box for name, box in drawn.boxes.items() if np.isfinite(box).all()}
     known = [drawn.truth] if np.isfinite(drawn.truth).all() else []
@@ -108,7 +108,7 @@ def _placed(box: NDArray[np.float64], window: Window, scale: float) -> Box:
 
 
 def read_frames(sequence: EvaluationSequence, wanted: Collection[int]) -> Iterator[tuple[int, Image]]:
-    """Some frames of a sequence, rising; of pictures only those are decoded.
+    """Yield some frames of a sequence in rising order; of image files only these are decoded.
 
     Args:
         sequence: whose frames.
@@ -138,5 +138,5 @@ def read_frames(sequence: EvaluationSequence, wanted: Collection[int]) -> Iterat
 
 
 def spread(length: int, count: int) -> tuple[int, ...]:
-    """Numbers of up to `count` frames of a sequence, evenly spread from the first to the last."""
+    """Return the numbers of up to `count` frames of a sequence, evenly spread from the first to the last."""
     return tuple(np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int)).tolist())

@@ -117,7 +117,7 @@ def figure_text(value: float, digits: int = 3, sign: Literal["-", "+"] = "-") ->
 
 
 def speed_plot(scores: Sequence[TrackerScore], styles: Mapping[str, Style]) -> Plot | None:
-    """Average overlap with its interval against frames a second; None where no tracker has both."""
+    """Return the plot of average overlap against frames a second; None where no tracker has both."""
     dots = []
     for score in scores:
         ao = score.figures.ao
@@ -156,11 +156,11 @@ def _tenths(label: str, low: float, high: float) -> Axis:
 def time_plot(
     sequences: Sequence[tuple[str, SequenceScore]], styles: Mapping[str, Style], marks: Sequence[int] = ()
 ) -> Plot:
-    """Overlap over time on one sequence.
+    """Return the plot of overlap over time on one sequence.
 
     Args:
         sequences: trackers with their scores of it.
-        styles: make_styles by tracker.
+        styles: by tracker.
         marks: frames to mark.
     """
     name, length = sequences[0][1].name, sequences[0][1].length
@@ -184,13 +184,13 @@ def time_plot(
 
 
 def _round_step(span: int) -> int:
-    """1, 2 or 5 times a power of ten, for at most ten steps."""
+    """Return 1, 2 or 5 times a power of ten, for at most ten steps."""
     steps = (digit * int(10.0**power) for power in range(9) for digit in (1, 2, 5))
     return next(step for step in steps if span / step <= 10)
 
 
 def thin(values: Array, most: int) -> NDArray[np.intp]:
-    """Which of `(N,)` values to draw where there are too many: the least and the greatest of each stretch.
+    """Select which of `(N,)` values to draw where there are too many: the minimum and the maximum of each stretch.
 
     A place without a value, NaN, is kept only where a whole stretch has no other.
 

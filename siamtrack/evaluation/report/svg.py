@@ -73,7 +73,7 @@ def _transform(plot: Plot, width: float, height: float) -> str:
 
 
 def _number(value: float) -> str:
-    """As short as it can be, to five places."""
+    """Return the shortest text of a number, to five places."""
     return f"{value:.5f}".rstrip("0").rstrip(".")
 
 
@@ -96,7 +96,7 @@ def _curve(parent: ET.Element, line: Line) -> None:
 
 
 def _dot(parent: ET.Element, dot: Dot) -> None:
-    """An upright line for the interval, and a round end of a line of no length, which no scaling makes oval."""
+    """Draw the interval as an upright line, and the point as a round line cap, which scaling keeps round."""
     group = ET.SubElement(parent, "g", {"class": "dot", "data-name": dot.name, "stroke": dot.style.color})
     group.set("tabindex", "0")
     group.set("role", "img")
@@ -119,7 +119,7 @@ def _text(parent: ET.Element, x: float, y: float, text: str, anchor: str, kind: 
 
 
 class _LabelPosition(NamedTuple):
-    """Return the place of a label: its base line, and which end of it is there."""
+    """Position of a label: its base line, and which end of it is there."""
 
     x: float
     y: float

@@ -1,4 +1,4 @@
-"""TrackingFigures as tables: columns, CSV files in full precision, and the GOT-10k toolkit's `performance.json`."""
+"""Figures as tables: columns, CSV files in full precision, and the GOT-10k toolkit's `performance.json`."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def curves_csv(report: Report) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Numbers in full precision, whole ones without a point; nothing where there is no figure."""
+    """Return CSV text: numbers in full precision, whole ones without a point; empty where there is no figure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -76,7 +76,7 @@ class TrackerResults:
     tracker: str
 
     def folder(self, dataset: EvaluationSet) -> Path:
-        """Folder of the results."""
+        """Return the folder of the results."""
         return tracker_folder(self.root, dataset, self.tracker)
 
 

@@ -15,7 +15,7 @@ from siamtrack.io.frames import DEFAULT_RATE, Source
 from siamtrack.io.images import to_bgr8
 from siamtrack.io.live.base import LiveSource
 from siamtrack.io.results import close_after, refuse_inputs
-from siamtrack.io.video.sink import VideoEncoder, checked_video
+from siamtrack.io.video.encoder import VideoEncoder, checked_video
 
 
 class VideoWriter:

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 import siamtrack
 from siamtrack.errors import SiamTrackError, UsageError
 from siamtrack.io.frames import Frame
+from siamtrack.io.video.annotated import ElapsedClock
 from siamtrack.live.server import protocol
 from siamtrack.live.server.feeds import Feed, UploadFeed, open_camera
 from siamtrack.live.server.jpeg import decode_jpeg
@@ -34,7 +35,6 @@ from siamtrack.live.server.protocol import (
     Problem,
     as_seen,
 )
-from siamtrack.live.server.recording import ByTheClock
 from siamtrack.live.server.session import Session
 from siamtrack.live.server.uploads import NAME
 
@@ -176,7 +176,7 @@ class Connection:
 
     async def _open_webcam(self) -> None:
         await self._end_source()
-        await self._session.begin(ByTheClock())
+        await self._session.begin(ElapsedClock())
         self._last, self._takes_frames = None, True
         await self.send(Opened(kind="webcam", name="webcam"))
 
@@ -185,7 +185,7 @@ class Connection:
         feed = await asyncio.to_thread(open_feed)
         paused = feed.paced  # there is time to draw boxes on its first frame
         try:
-            await self._session.begin(feed.pace())
+            await self._session.begin(feed.clock())
         except SiamTrackError:
             await asyncio.to_thread(feed.close)
             raise

@@ -11,8 +11,8 @@ from siamtrack.io.live.addresses import SCHEMES, WITHOUT_HOST, scheme_of, shown_
 from siamtrack.io.live.base import LiveSource
 from siamtrack.io.live.camera import is_camera
 from siamtrack.io.sources import open_source
+from siamtrack.io.video.annotated import ElapsedClock, EveryFrame, FrameClock
 from siamtrack.live.server.limits import Limits
-from siamtrack.live.server.recording import ByTheClock, EachOnce, Pace
 from siamtrack.live.server.uploads import check_video
 
 WAIT = 0.25
@@ -43,7 +43,7 @@ class Feed(ABC):
         """
 
     @abstractmethod
-    def pace(self) -> Pace:
+    def clock(self) -> FrameClock:
         """Return how it is recorded."""
 
     @property
@@ -85,9 +85,9 @@ class UploadFeed(Feed):
             self.why = "; ".join(self._source.warnings) or None
         return frame
 
-    def pace(self) -> Pace:
+    def clock(self) -> FrameClock:
         """See `Feed`."""
-        return EachOnce(self._source.info.rate)
+        return EveryFrame(self._source.info.rate)
 
     def close(self) -> None:
         """See `Feed`."""
@@ -113,9 +113,9 @@ class CameraFeed(Feed):
             return None
         return None if frame is None else Frame(frame.index, frame.time, frame.image)
 
-    def pace(self) -> Pace:
+    def clock(self) -> FrameClock:
         """See `Feed`."""
-        return ByTheClock()
+        return ElapsedClock()
 
     @property
     def notice(self) -> str | None:

@@ -3,91 +3,96 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from siamtrack.boxes import Image
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.draw import draw_targets
 from siamtrack.io.frames import Frame
-from siamtrack.io.results import CsvWriter, Row, write_failure
+from siamtrack.io.results import CsvWriter, ResultFiles, Row, write_failure
+from siamtrack.io.video.annotated import FrameClock
 from siamtrack.io.video.concat import join_videos
-from siamtrack.io.video.sink import VideoEncoder
-
-LIVE_RATE = Fraction(20)
-"""Frames per second of the video of a webcam or a camera, whose own come as they come."""
-LONGEST_GAP = 1.0
-"""Seconds without a frame, as in a pause, that the video shows at most."""
+from siamtrack.io.video.encoder import VideoEncoder
 
 
-class Pace(Protocol):
-    """Conversion of a source to a video of a constant rate."""
+class VideoParts:
+    """Video in parts that can be joined at any time; joining ends the part at hand.
 
-    rate: Fraction
+    Args:
+        folder: for the parts.
+        rate: frames per second.
+    """
 
-    def copies(self, time: float) -> int:
-        """Return how often the frame at this time, in seconds, is written."""
+    def __init__(self, folder: Path, rate: Fraction) -> None:
+        self._folder = folder
+        self._rate = rate
+        self._parts: list[Path] = []
+        self._encoder: VideoEncoder | None = None
+        self._size: tuple[int, int] | None = None
+
+    def put(self, draw: Callable[[], Image], places: int = 1) -> None:
+        """Append a picture, see `PictureWriter`."""
+        picture = draw()
+        encoder = self._encoder or self._begin_part(picture)
+        for _ in range(places):
+            encoder.write(picture)
+
+    def export(self, path: Path) -> None:
+        """Write the video up to now to a file; see `PageRecording.export_video`."""
+        self.close()
+        if not self._parts:
+            raise UsageError("there is no video yet: follow something first")
+        join_videos(self._parts, path, self._rate)
+
+    def close(self) -> None:
+        """End the part at hand."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is None:
+            return
+        try:
+            encoder.close()
+        except OutputError as error:
+            encoder.path.unlink(missing_ok=True)
+            raise OutputError(
+                f"the last {float(encoder.written / self._rate):.1f} seconds of the video are lost: {error}"
+            ) from error
+        self._parts.append(encoder.path)
+
+    def _begin_part(self, image: Image) -> VideoEncoder:
+        self._size = self._size or (image.shape[1], image.shape[0])
+        path = self._folder / f"part-{len(self._parts)}.mp4"
+        # One thread: those of other sessions and of the tracker need the cores too.
+        self._encoder = VideoEncoder(path, *self._size, self._rate, threads=1)
+        return self._encoder
 
 
-class EachOnce:
-    """Every frame once: those of a video file."""
-
-    def __init__(self, rate: Fraction) -> None:
-        self.rate = rate
-
-    def copies(self, time: float) -> int:
-        """See `Pace`."""
-        return 1
-
-
-class ByTheClock:
-    """As often as a frame is seen at `LIVE_RATE`, up to `LONGEST_GAP`: it takes as long as it took."""
-
-    def __init__(self) -> None:
-        self.rate = LIVE_RATE
-        self._last: float | None = None
-        self._shown = 0.0
-        self._written = 0
-
-    def copies(self, time: float) -> int:
-        """See `Pace`; the frame stands for the time since the one before."""
-        if self._last is not None:
-            self._shown += min(max(time - self._last, 0.0), LONGEST_GAP)
-        self._last = time
-        due = int(self._shown * self.rate) + 1 - self._written
-        self._written += due
-        return due
-
-
-class Recording:
+class PageRecording:
     """Frames and rows on the disk; called by one thread at a time.
 
     Both can be asked for at any time: the video is a row of parts, and asking for it ends the one at hand.
 
     Args:
         folder: where its files go; it is made.
-        pace: of the source.
+        clock: of the source.
 
     Raises:
         OutputError: when its files cannot be made.
     """
 
-    def __init__(self, folder: Path, pace: Pace) -> None:
+    def __init__(self, folder: Path, clock: FrameClock) -> None:
         try:
             folder.mkdir()
         except OSError as error:
             raise write_failure(folder, error) from error
         self._folder = folder
-        self._pace = pace
+        self._clock = clock
         self._csv = CsvWriter(folder / "boxes.csv")
-        self._parts: list[Path] = []
-        self._sink: VideoEncoder | None = None
-        self._size: tuple[int, int] | None = None
-        self._picture: NDArray[np.uint8] | None = None
+        self._video = VideoParts(folder, clock.rate)
+        self._files = ResultFiles((self._csv,), self._video)
+        self._picture: Image | None = None
 
     def write(self, frame: Frame, rows: Sequence[Row]) -> None:
         """Add a frame; one that could not be decoded shows the picture before it.
@@ -95,17 +100,12 @@ class Recording:
         Raises:
             OutputError: when it cannot be written.
         """
-        for row in rows:
-            self._csv.write(row)
-        copies = self._pace.copies(frame.time)
+        self._files.write_rows(rows)
+        places = self._clock.places(frame.time)
         if frame.image is not None:
             self._picture = frame.image
-        if self._picture is None or not copies:
-            return
-        drawn = draw_targets(self._picture, rows, None)
-        sink = self._sink or self._begin_part(drawn)
-        for _ in range(copies):
-            sink.write(drawn)
+        if self._picture is not None and places:
+            self._files.show(partial(draw_targets, self._picture, rows, None), places)
 
     def export_csv(self, path: Path) -> None:
         """Copy the table up to now to a file.
@@ -127,32 +127,9 @@ class Recording:
             OutputError: when it cannot be written, or its last part could not be finished: that is told once, and the
                 next video goes without.
         """
-        self._end_part()
-        if not self._parts:
-            raise UsageError("there is no video yet: follow something first")
-        join_videos(self._parts, path, self._pace.rate)
+        self._video.export(path)
 
     def close(self) -> None:
         """Let go of the files; they stay."""
         self._csv.close()
-        self._end_part()
-
-    def _begin_part(self, image: NDArray[np.uint8]) -> VideoEncoder:
-        self._size = self._size or (image.shape[1], image.shape[0])
-        path = self._folder / f"part-{len(self._parts)}.mp4"
-        # One thread: those of other sessions and of the tracker need the cores too.
-        self._sink = VideoEncoder(path, *self._size, self._pace.rate, threads=1)
-        return self._sink
-
-    def _end_part(self) -> None:
-        sink, self._sink = self._sink, None
-        if sink is None:
-            return
-        try:
-            sink.close()
-        except OutputError as error:
-            sink.path.unlink(missing_ok=True)
-            raise OutputError(
-                f"the last {float(sink.written / self._pace.rate):.1f} seconds of the video are lost: {error}"
-            ) from error
-        self._parts.append(sink.path)
+        self._video.close()

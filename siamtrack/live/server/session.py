@@ -22,9 +22,10 @@ from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SiamTrackError, UsageError
 from siamtrack.io.frames import Frame
 from siamtrack.io.results import Row, rows_of
+from siamtrack.io.video.annotated import FrameClock
 from siamtrack.live.server.limits import Limits
 from siamtrack.live.server.protocol import HELD, Coordinates
-from siamtrack.live.server.recording import Pace, Recording
+from siamtrack.live.server.recording import PageRecording
 from siamtrack.live.server.single_flight import SingleFlight
 from siamtrack.live.server.worker import Worker
 from siamtrack.tracking.confidence import Status
@@ -83,7 +84,7 @@ class Session:
         self._begun = 0
         self._seen = 0
 
-    async def begin(self, pace: Pace) -> None:
+    async def begin(self, clock: FrameClock) -> None:
         """Begin with another source: no targets, no frames, and a recording of its own; that of the last is removed.
 
         Raises:
@@ -95,7 +96,7 @@ class Session:
         self._held.clear()
         self._seen = 0
         self._begun += 1
-        recording = await asyncio.to_thread(Recording, self._recorded, pace)
+        recording = await asyncio.to_thread(PageRecording, self._recorded, clock)
         self._behind = _RecordBehind(recording)
 
     async def see(self, frame: Frame) -> list[Row]:
@@ -169,7 +170,7 @@ class Session:
             UsageError: when nothing is recorded yet.
             OutputError: when it cannot be written.
         """
-        return await self._export(Recording.export_csv, ".csv")
+        return await self._export(PageRecording.export_csv, ".csv")
 
     async def export_video(self) -> Path:
         """Return the annotated video up to now, a new file that the caller removes.
@@ -178,7 +179,7 @@ class Session:
             UsageError: when nothing is recorded yet.
             OutputError: when it cannot be written.
         """
-        return await self._export(Recording.export_video, ".mp4")
+        return await self._export(PageRecording.export_video, ".mp4")
 
     def disk_use(self) -> int:
         """Size in bytes of the session's files, as it is limited by `Limits.disk`; from any thread."""
@@ -193,7 +194,7 @@ class Session:
     def _recorded(self) -> Path:
         return self.folder / f"recording-{self._begun}"
 
-    async def _export(self, write: Callable[[Recording, Path], None], ending: str) -> Path:
+    async def _export(self, write: Callable[[PageRecording, Path], None], ending: str) -> Path:
         behind = await self._flushed()
         self._downloaded += 1
         path = self._downloads / f"{self._downloaded}{ending}"
@@ -239,7 +240,7 @@ class Session:
 class _RecordBehind:
     """Writes a recording in other threads, one call after the other, behind whoever hands it the frames."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: PageRecording) -> None:
         self._recording = recording
         self._turn = asyncio.Lock()
         self._room = asyncio.Semaphore(BEHIND)
@@ -261,7 +262,7 @@ class _RecordBehind:
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def call(self, method: Callable[[Recording], Result]) -> Result:
+    async def call(self, method: Callable[[PageRecording], Result]) -> Result:
         """Do something with the recording when all that was put is written."""
         await asyncio.gather(*self._writing)
         return await self._in_turn(method)
@@ -269,7 +270,7 @@ class _RecordBehind:
     async def close(self) -> None:
         """Write what waits and let go of the files."""
         try:
-            await self.call(Recording.close)
+            await self.call(PageRecording.close)
         except OutputError as error:
             logger.debug("closing a recording: %s", error)
 
@@ -282,7 +283,7 @@ class _RecordBehind:
         finally:
             self._room.release()
 
-    async def _in_turn(self, method: Callable[[Recording], Result]) -> Result:
+    async def _in_turn(self, method: Callable[[PageRecording], Result]) -> Result:
         async with self._turn:
             return await asyncio.to_thread(method, self._recording)
 

@@ -39,7 +39,7 @@ class Length:
 
 
 def figures_of(overlaps: Sequence[float]) -> TrackingFigures:
-    """TrackingFigures that fit some overlaps; those of center errors are as good as any."""
+    """Figures that fit some overlaps; those of center errors are as good as any."""
     known = np.array([each for each in overlaps if not math.isnan(each)])
     if not len(known):
         return NO_FIGURES

@@ -12,7 +12,7 @@ import pytest
 from siamtrack.errors import OutputError
 from siamtrack.io.sources import open_source
 from siamtrack.io.video.concat import join_videos
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 
 RATE = Fraction(24000, 1001)
 

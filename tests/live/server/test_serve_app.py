@@ -20,12 +20,12 @@ from siamtrack.errors import UsageError
 from siamtrack.io.live.base import LiveFrame, LiveSource
 from siamtrack.io.results import CSV_HEADER
 from siamtrack.io.sources import open_source
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.live.server import feeds
 from siamtrack.live.server.app import build_app
 from siamtrack.live.server.limits import FASTEST, LimitError, Limits
 from siamtrack.live.server.protocol import HELD, MAX_PROBLEMS
-from siamtrack.live.server.recording import Recording
+from siamtrack.live.server.recording import PageRecording
 from siamtrack.live.server.session import WEIGHED, Session
 
 BOX = [16.0, 12.0, 16.0, 12.0]
@@ -144,8 +144,8 @@ def test_one_download_of_the_video_at_a_time(
     client: TestClient, webcam: Page, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webcam.show(0)
-    held = Held(Recording.export_video)
-    monkeypatch.setattr(Recording, "export_video", held)
+    held = Held(PageRecording.export_video)
+    monkeypatch.setattr(PageRecording, "export_video", held)
     with held.by(lambda: client.get(f"{webcam.address}/video.mp4")) as answers:
         refused = client.get(f"{webcam.address}/video.mp4")
         assert (refused.status_code, refused.text.count("\n")) == (409, 1)

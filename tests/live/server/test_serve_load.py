@@ -17,10 +17,10 @@ from serving_clients import StillTracker, jpeg, picture, service
 
 from siamtrack.io.frames import Frame
 from siamtrack.io.synthetic import SyntheticClip
+from siamtrack.io.video.annotated import ElapsedClock
 from siamtrack.live.server.app import Service
 from siamtrack.live.server.connection import Connection
 from siamtrack.live.server.limits import Limits
-from siamtrack.live.server.recording import ByTheClock
 from siamtrack.live.server.security import Access
 from siamtrack.live.server.session import Session
 from siamtrack.live.server.worker import Worker
@@ -56,7 +56,7 @@ def test_a_session_keeps_no_frames(tmp_path: Path) -> None:
     async def measure() -> tuple[int, int]:
         with Worker() as worker:
             session = Session(cast(Tracker, StillTracker()), worker, Limits(), tmp_path / "session")
-            await session.begin(ByTheClock())
+            await session.begin(ElapsedClock())
             await session.see(Frame(0, 0.0, picture(320, 240)))
             await session.add(0, BOX)
             early = await follow(session, 1, 60)

@@ -15,8 +15,9 @@ from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.frames import Frame
 from siamtrack.io.results import CSV_HEADER, Row
 from siamtrack.io.sources import open_source
-from siamtrack.io.video.sink import VideoEncoder
-from siamtrack.live.server.recording import ByTheClock, EachOnce, Recording
+from siamtrack.io.video.annotated import ElapsedClock, EveryFrame
+from siamtrack.io.video.encoder import VideoEncoder
+from siamtrack.live.server.recording import PageRecording
 from siamtrack.tracking.confidence import Status
 
 RATE = Fraction(30000, 1001)
@@ -26,7 +27,7 @@ def row(index: int) -> Row:
     return Row(index, index / 30, 1, Box(10, 12, 20, 16), 0.5, Status.TRACKED)
 
 
-def write(recording: Recording, *indices: int) -> None:
+def write(recording: PageRecording, *indices: int) -> None:
     for index in indices:
         recording.write(Frame(index, index / 30, picture(shade=10 * index)), [row(index)])
 
@@ -40,7 +41,7 @@ def shades(path: Path) -> tuple[list[int], Fraction]:
 
 
 def test_every_frame_of_a_file_is_in_the_video_once(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    recording = PageRecording(tmp_path / "recording", EveryFrame(RATE))
     write(recording, *range(20))
     recording.export_video(tmp_path / "video.mp4")
     found, rate = shades(tmp_path / "video.mp4")
@@ -50,7 +51,7 @@ def test_every_frame_of_a_file_is_in_the_video_once(tmp_path: Path) -> None:
 
 
 def test_it_can_be_asked_for_at_any_time_and_goes_on(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    recording = PageRecording(tmp_path / "recording", EveryFrame(RATE))
     for begin, end in ((0, 7), (7, 8), (8, 9), (9, 20)):  # parts of one frame too
         write(recording, *range(begin, end))
         recording.export_video(tmp_path / "video.mp4")
@@ -64,7 +65,7 @@ def test_it_can_be_asked_for_at_any_time_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_table_is_that_of_track(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "recording", ByTheClock())
+    recording = PageRecording(tmp_path / "recording", ElapsedClock())
     write(recording, 3)
     recording.close()
     recording.export_csv(tmp_path / "boxes.csv")
@@ -74,7 +75,7 @@ def test_the_table_is_that_of_track(tmp_path: Path) -> None:
 
 
 def test_a_frame_that_could_not_be_decoded_repeats_the_one_before(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    recording = PageRecording(tmp_path / "recording", EveryFrame(RATE))
     write(recording, 5)
     recording.write(Frame(6, 0.2, None), [Row(6, 0.2, 1, None, None, Status.SKIPPED)])
     recording.export_video(tmp_path / "video.mp4")
@@ -83,7 +84,7 @@ def test_a_frame_that_could_not_be_decoded_repeats_the_one_before(tmp_path: Path
 
 
 def test_boxes_are_drawn(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "recording", EachOnce(RATE))
+    recording = PageRecording(tmp_path / "recording", EveryFrame(RATE))
     write(recording, 0)
     recording.export_video(tmp_path / "video.mp4")
     with open_source(tmp_path / "video.mp4") as source:
@@ -94,7 +95,7 @@ def test_boxes_are_drawn(tmp_path: Path) -> None:
 
 
 def test_without_a_frame_there_is_no_video(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "recording", ByTheClock())
+    recording = PageRecording(tmp_path / "recording", ElapsedClock())
     with pytest.raises(UsageError, match="no video yet"):
         recording.export_video(tmp_path / "video.mp4")
     recording.close()
@@ -104,7 +105,7 @@ def test_a_part_that_cannot_be_finished_is_told_and_left_out(tmp_path: Path, mon
     def fail(_: VideoEncoder) -> None:
         raise OutputError("disk full")
 
-    recording = Recording(tmp_path / "recording", EachOnce(Fraction(10)))
+    recording = PageRecording(tmp_path / "recording", EveryFrame(Fraction(10)))
     write(recording, 0, 1)
     recording.export_video(tmp_path / "video.mp4")
     write(recording, 2, 3, 4)
@@ -122,28 +123,28 @@ def test_a_part_that_cannot_be_finished_is_told_and_left_out(tmp_path: Path, mon
 
 def test_files_that_cannot_be_made_are_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="nowhere"):
-        Recording(tmp_path / "nowhere" / "recording", ByTheClock())
-    recording = Recording(tmp_path / "recording", ByTheClock())
+        PageRecording(tmp_path / "nowhere" / "recording", ElapsedClock())
+    recording = PageRecording(tmp_path / "recording", ElapsedClock())
     with pytest.raises(OutputError, match=r"boxes\.csv"):
         recording.export_csv(tmp_path / "nowhere" / "boxes.csv")
     recording.close()
 
 
-def test_a_live_video_takes_as_long_as_it_took() -> None:
-    pace = ByTheClock()  # 20 frames per second
-    assert [pace.copies(time) for time in (0.0, 0.1, 0.2, 0.21, 0.22, 0.25)] == [1, 2, 2, 0, 0, 1]
+def test_elapsed_clock_keeps_the_duration() -> None:
+    clock = ElapsedClock()  # 20 frames per second
+    assert [clock.places(time) for time in (0.0, 0.1, 0.2, 0.21, 0.22, 0.25)] == [1, 2, 2, 0, 0, 1]
 
 
 @pytest.mark.parametrize("rate", [5, 7, 12.5, 20, 29.97, 60])
-def test_at_any_rate(rate: float) -> None:
-    pace = ByTheClock()
-    written = sum(pace.copies(index / rate) for index in range(round(10 * rate) + 1))
+def test_elapsed_clock_at_any_rate(rate: float) -> None:
+    clock = ElapsedClock()
+    written = sum(clock.places(index / rate) for index in range(round(10 * rate) + 1))
     assert written == pytest.approx(200, abs=2)
 
 
-def test_a_pause_is_a_second_at_most_whatever_the_clock_says() -> None:
-    pace = ByTheClock()
-    pace.copies(0.0)
-    assert pace.copies(1e9) == 20
-    assert pace.copies(1e9 + 0.05) in (0, 1, 2)
-    assert pace.copies(3.0) == 0  # a clock that runs backwards
+def test_elapsed_clock_limits_a_pause_to_a_second() -> None:
+    clock = ElapsedClock()
+    clock.places(0.0)
+    assert clock.places(1e9) == 20
+    assert clock.places(1e9 + 0.05) in (0, 1, 2)
+    assert clock.places(3.0) == 0  # a clock that runs backwards

@@ -11,7 +11,7 @@ import pytest
 from serving_clients import picture
 
 from siamtrack.errors import SourceError
-from siamtrack.io.video.sink import VideoEncoder
+from siamtrack.io.video.encoder import VideoEncoder
 from siamtrack.live.server.limits import LimitError, Limits
 from siamtrack.live.server.uploads import NAME, check_video
 

@@ -13,8 +13,8 @@ from rendering import index_of, numbered
 
 from siamtrack.errors import OutputError, UsageError
 from siamtrack.io.sources import open_source
-from siamtrack.io.video import sink as video_sink
-from siamtrack.io.video.sink import VideoEncoder, count_frames
+from siamtrack.io.video import encoder as video_encoder
+from siamtrack.io.video.encoder import VideoEncoder, count_frames
 
 NTSC = Fraction(30000, 1001)
 
@@ -161,7 +161,7 @@ class TestVideo:
             target.write_bytes(target.read_bytes()[: target.stat().st_size // 2])
             return count_frames(target)
 
-        monkeypatch.setattr(video_sink, "count_frames", cut_and_count)
+        monkeypatch.setattr(video_encoder, "count_frames", cut_and_count)
         with pytest.raises(OutputError, match=r"holds \d+ of the 30 frames written"):
             sink.close()
 
@@ -181,7 +181,7 @@ class TestVideo:
             work()
 
     def test_mpeg4_takes_over_where_h264_is_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(video_sink, "ENCODERS", ("no_such_encoder", "h264_nvenc", "mpeg4"))
+        monkeypatch.setattr(video_encoder, "ENCODERS", ("no_such_encoder", "h264_nvenc", "mpeg4"))
         path = tmp_path / "out.mp4"
         with VideoEncoder(path, 96, 64, NTSC) as sink:
             for index in range(12):
@@ -191,7 +191,7 @@ class TestVideo:
             assert [index_of(frame.image) for frame in source if frame.image is not None] == list(range(12))
 
     def test_no_encoder_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(video_sink, "ENCODERS", ("no_such_encoder",))
+        monkeypatch.setattr(video_encoder, "ENCODERS", ("no_such_encoder",))
         with pytest.raises(OutputError, match=r"no encoder for 96x64 video .*no_such_encoder"):
             VideoEncoder(tmp_path / "out.mp4", 96, 64, Fraction(25))
         assert list(tmp_path.iterdir()) == []
@@ -208,7 +208,7 @@ class TestVideo:
 
     @given(st.fractions(min_value=Fraction(1, 10**6), max_value=1000))
     def test_rates_that_no_container_holds_become_the_nearest(self, rate: Fraction) -> None:
-        near = video_sink._representable(rate)
+        near = video_encoder._representable(rate)
         assert max(near.numerator, near.denominator) <= 65535
         assert near > 0
         if max(rate.numerator, rate.denominator) <= 65535:
