@@ -160,12 +160,14 @@ class _Bar:
 
 
 def _line_reporter(seconds: float) -> Report:
-    """Return a callback that logs a line, unless the line before is more recent than this."""
-    last = time.monotonic()
+    """Return a callback that logs a line, unless the line before, or the first report, is more recent than this."""
+    last: float | None = None
 
     def report(progress: Progress) -> None:
         nonlocal last
         now = time.monotonic()
+        if last is None:  # the time before belongs to loading, not to the work
+            last = now
         if now - last >= seconds:
             last = now
             _logger.info("%s", progress)

@@ -76,7 +76,7 @@ class Measurements:
             with ProcessorUse() as use:
                 measured = measure()
         if use.by_others > BUSY:
-            _logger.info("%s was measured beside other programs: it is measured again the next time", name)
+            _logger.debug("%s was measured beside other programs: it is measured again the next time", name)
             return measured
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

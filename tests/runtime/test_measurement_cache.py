@@ -36,7 +36,7 @@ def test_it_is_measured_once_for_the_same_conditions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "other"), [("cpu_name", "Another"), ("usable_cores", 77), ("waiting_policy", "PASSIVE")]
+    ("what", "other"), [("cpu_name", "Another"), ("usable_cores", 77), ("waiting_policy", "another")]
 )
 def test_another_machine_is_measured_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, other: object
