@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any, Self
 
 
-def describe_machine() -> dict[str, Any]:
-    """CPU, cores that this process may use, versions and threads of the network, as plain values for JSON."""
+def describe_machine(threads: int | None = None) -> dict[str, Any]:
+    """Return the CPU, the usable cores, versions and threads, as plain values for JSON.
+
+    Args:
+        threads: CPU threads of the network; None: those that PyTorch is set to.
+    """
     import cv2  # noqa: PLC0415  # asked for once a run; importing this module stays free
     import numpy as np  # noqa: PLC0415
     import torch  # noqa: PLC0415
@@ -22,7 +26,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": cpu_name(),
         "cores": usable_cores(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,

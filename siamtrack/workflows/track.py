@@ -382,5 +382,5 @@ class _TrackResults:
             "device": str(self._tracker.backend.device),
             "precision": self._tracker.backend.precision,
             "runtime": self._tracker.backend.runtime,
-            "machine": describe_machine(),
+            "machine": describe_machine(self._tracker.backend.threads),
         }
